@@ -1,0 +1,120 @@
+/**
+ * The one table of errors. A code never changes its meaning; `docs/errors.md` is generated from this table and a test
+ * keeps them equal. `text` says what happened and the next step, for the person at this device; `peer` is what the other
+ * side may be told (nothing that helps a stranger); `retry` is whether trying again, unchanged, can help.
+ */
+export type Retry = 'never' | 'later' | 'now'
+
+export interface ErrorEntry {
+  readonly text: string
+  readonly peer: string
+  readonly retry: Retry
+}
+
+export const ERRORS = {
+  // the store
+  STORE_LOCKED: {
+    text: 'Another process has this store open. Stop it (segue down), or use another directory.',
+    peer: 'unavailable',
+    retry: 'later',
+  },
+  STORE_NEWER: {
+    text: 'This store was written by a newer Segue. Update Segue on this device; nothing was changed.',
+    peer: 'unavailable',
+    retry: 'never',
+  },
+  STORE_FAILED: {
+    text: 'The store cannot be written (disk full or read-only?). What you typed stays in memory; free some space and it is saved.',
+    peer: 'unavailable',
+    retry: 'later',
+  },
+  STORE_DAMAGED: {
+    text: 'A record in the store is damaged. It is fetched again from another device; until then it is listed as missing.',
+    peer: 'unavailable',
+    retry: 'later',
+  },
+  STORE_UNSAFE_PLACE: {
+    text: 'This directory belongs to another user, can be read by others, or is synchronised by a cloud service. Choose a private local directory.',
+    peer: 'unavailable',
+    retry: 'never',
+  },
+  // keys at rest
+  UNLOCK_NEEDED: {
+    text: 'No way to unlock the keys was given and this machine has no keychain. Pass unlock: passphrase(...), keyFile(...) or custom(...).',
+    peer: 'locked',
+    retry: 'never',
+  },
+  UNLOCK_WRONG: { text: 'That does not unlock this store. Check the passphrase or key and try again.', peer: 'locked', retry: 'now' },
+  // what comes from outside
+  FRAME_INVALID: { text: 'The other side sent something that is not Segue. The link was closed.', peer: 'malformed frame', retry: 'later' },
+  FRAME_TOO_LARGE: { text: 'The other side sent a frame over the limit. The link was closed.', peer: 'frame too large', retry: 'later' },
+  VERSION_UNSUPPORTED: {
+    text: 'The other device speaks a version this one does not. Update the older of the two.',
+    peer: 'version not supported',
+    retry: 'never',
+  },
+  CHUNK_REFUSED: { text: 'A piece of content is not what its name says. It was refused and is fetched elsewhere.', peer: 'chunk refused', retry: 'never' },
+  NOT_A_MEMBER: { text: 'That device is not in your group.', peer: 'not a member', retry: 'never' },
+  LINK_CLOSED: { text: 'The connection to the other device was lost. It is re-established by itself.', peer: 'closed', retry: 'now' },
+  UNREACHABLE: { text: 'The other device does not answer. Is it awake and on the same network? Try segue doctor.', peer: 'unreachable', retry: 'later' },
+  TIMED_OUT: { text: 'That took too long and was given up. Nothing was lost; try again.', peer: 'timed out', retry: 'now' },
+  CANCELLED: { text: 'Cancelled. Nothing was lost.', peer: 'cancelled', retry: 'now' },
+  CLOSED: { text: 'Segue is closed. Open it again to go on.', peer: 'closed', retry: 'never' },
+  // the group
+  GROUP_ENTRY_REFUSED: { text: 'A change to the group was refused: {rule}.', peer: 'refused', retry: 'never' },
+  GROUP_NEWER: {
+    text: 'Your group uses something this version does not know. Reading still works; update Segue to change the group.',
+    peer: 'update needed',
+    retry: 'never',
+  },
+  GROUP_FULL: { text: 'A group holds 32 devices at most. Remove one first.', peer: 'refused', retry: 'never' },
+  // pairing
+  PAIRING_TEXT_INVALID: { text: 'That is not a pairing code, or a part of it is missing. Copy all of it and try again.', peer: 'refused', retry: 'now' },
+  PAIRING_VERSION: { text: 'That pairing code was made by another version of Segue. Update the older device.', peer: 'version not supported', retry: 'never' },
+  PAIRING_EXPIRED: { text: 'That pairing code has expired. Show a new one (segue pair new).', peer: 'expired', retry: 'never' },
+  PAIRING_USED: { text: 'That pairing code was used already. Show a new one (segue pair new).', peer: 'used', retry: 'never' },
+  PAIRING_REFUSED: { text: 'The other device refused. Show a new pairing code and try again.', peer: 'refused', retry: 'never' },
+  PAIRING_WRONG_CODE: { text: 'Those digits match no waiting device. Compare them with its screen and try again.', peer: 'refused', retry: 'now' },
+  PAIRING_TOO_MANY_TRIES: { text: 'Wrong digits three times: this pairing is closed. If it was not you who typed them, somebody else tried to join.', peer: 'refused', retry: 'never' },
+  PAIRING_ALREADY_MEMBER: { text: 'This device is in a group already. Pairing it again needs a fresh directory.', peer: 'refused', retry: 'never' },
+  PAIRING_NOBODY_NEARBY: { text: 'No device nearby has pairing open. On the other device run: segue pair new', peer: 'none', retry: 'now' },
+  // documents and sessions
+  DOCUMENT_UNKNOWN: { text: 'No such document here or on a reachable device.', peer: 'unknown', retry: 'later' },
+  DOCUMENT_TOO_LARGE: { text: 'A text document holds 1 MiB at most; this one has {size}. Split it, or wait for attachments.', peer: 'too large', retry: 'never' },
+  DOCUMENT_NOT_TEXT: { text: 'That file is not UTF-8 text. Only text can become a document yet.', peer: 'refused', retry: 'never' },
+  SESSION_UNKNOWN: { text: 'No such session here. segue session list shows those there are.', peer: 'unknown', retry: 'later' },
+  SCHEMA_NEWER: { text: 'This session was written by a newer Segue. Update Segue on this device to open it; nothing was changed.', peer: 'update needed', retry: 'never' },
+  CHECKPOINT_UNKNOWN: { text: 'No such checkpoint. segue history shows those there are.', peer: 'unknown', retry: 'never' },
+  CONFLICT_UNKNOWN: { text: 'No such conflict; it may have been resolved on another device.', peer: 'unknown', retry: 'never' },
+  // handoff
+  HANDOFF_REFUSED: { text: 'The other device refused the handoff. The session stays here, whole.', peer: 'refused', retry: 'later' },
+  HANDOFF_EXPIRED: { text: 'The handoff expired before the other device took it. The session stays here, whole.', peer: 'expired', retry: 'now' },
+  HANDOFF_UNKNOWN: { text: 'No such handoff.', peer: 'unknown', retry: 'never' },
+  GRANT_INVALID: { text: 'The other device could not show a fresh permission for this. Nothing was changed.', peer: 'refused', retry: 'now' },
+} as const
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** The same table under its plain type, for looking things up. */
+export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorEntry>> = ERRORS
+
+/** Every error that leaves Segue. `details` fills the `{placeholders}` of the text and goes into logs: ids and numbers only, never content. */
+export class SegueError extends Error {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, string | number>>
+
+  constructor(code: ErrorCode, details: Readonly<Record<string, string | number>> = {}, options: { cause?: unknown } = {}) {
+    super(describeError(code, details), options)
+    this.name = 'SegueError'
+    this.code = code
+    this.details = details
+  }
+}
+
+export function isSegueError(error: unknown, code?: ErrorCode): error is SegueError {
+  return error instanceof SegueError && (code === undefined || error.code === code)
+}
+
+function describeError(code: ErrorCode, details: Readonly<Record<string, string | number>>): string {
+  return ERROR_TABLE[code].text.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? 'unknown'))
+}

@@ -1,0 +1,22 @@
+/**
+ * Work too long for the thread that people type on: decoding fragment bundles, building fragments, saving snapshots.
+ * Inputs and outputs are bytes and plain values. A job that crashes its worker rejects and the next one gets a fresh worker.
+ */
+export interface DocumentWorker {
+  /** The change hashes that a fragment bundle holds, decoded under `maxInflatedBytes`; rejects when it is no bundle. */
+  readBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<BundleContents>
+  /** From a document's `save()` bytes: the bundles worth making that `known` does not list (keys as `fragmentKey` gives them). */
+  buildFragments(saved: Uint8Array, known: readonly string[]): Promise<readonly BuiltFragment[]>
+  close(): Promise<void>
+}
+export interface BundleContents {
+  /** Hex hash of the fragment's head. */
+  readonly head: string
+  /** Leading zero bytes of the head hash. */
+  readonly level: number
+  /** Hex hashes, sorted. The head is one of them. */
+  readonly members: readonly string[]
+}
+export interface BuiltFragment extends BundleContents {
+  readonly bundle: Uint8Array
+}

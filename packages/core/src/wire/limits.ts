@@ -1,0 +1,22 @@
+/** Bounds that both ends of the wire keep. Sizes are checked before anything is parsed. */
+import { KIB, MIB, SECOND_MS } from '../lib/units.ts'
+
+/** One frame on any channel; a frame of chunks is filled up to this. */
+export const MAX_FRAME_BYTES: number = MIB + 64 * KIB
+/** A chunk over this travels and is stored as parts. */
+export const PART_BYTES: number = 512 * KIB
+/** The largest sealed chunk, whole. A 1 MiB text inserted at once is one change of about that size. */
+export const MAX_CHUNK_BYTES: number = 8 * MIB
+/** What a compressed change or bundle may expand to. 97 KB were seen to expand to 100 MB. */
+export const MAX_INFLATED_BYTES: number = 64 * MIB
+export const MAX_PAIRING_FRAME_BYTES: number = 256 * KIB
+export const MAX_ENTRY_BYTES: number = 64 * KIB
+export const MAX_LOG_ENTRIES = 10_000
+export const MAX_ACTIVE_DEVICES = 32
+/** A text document; larger files are refused with that reason. */
+export const MAX_TEXT_BYTES: number = MIB
+/** Imports are inserted in pieces of this size, so that no change is as large as the file. */
+export const IMPORT_PIECE_BYTES: number = 64 * KIB
+export const MAX_HOT_SET_BYTES: number = 64 * KIB
+/** A stranger's connection that opened nothing it may open is closed after this. */
+export const STRANGER_DEADLINE_MS: number = 10 * SECOND_MS
