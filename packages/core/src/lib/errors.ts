@@ -53,10 +53,18 @@ export const ERRORS = {
     peer: 'version not supported',
     retry: 'never',
   },
-  CHUNK_REFUSED: { text: 'A piece of content is not what its name says. It was refused and is fetched elsewhere.', peer: 'chunk refused', retry: 'never' },
+  CHUNK_REFUSED: {
+    text: 'A piece of content is not what its name says. It was refused and is fetched elsewhere.',
+    peer: 'chunk refused',
+    retry: 'never',
+  },
   NOT_A_MEMBER: { text: 'That device is not in your group.', peer: 'not a member', retry: 'never' },
   LINK_CLOSED: { text: 'The connection to the other device was lost. It is re-established by itself.', peer: 'closed', retry: 'now' },
-  UNREACHABLE: { text: 'The other device does not answer. Is it awake and on the same network? Try segue doctor.', peer: 'unreachable', retry: 'later' },
+  UNREACHABLE: {
+    text: 'The other device does not answer. Is it awake and on the same network? Try segue doctor.',
+    peer: 'unreachable',
+    retry: 'later',
+  },
   TIMED_OUT: { text: 'That took too long and was given up. Nothing was lost; try again.', peer: 'timed out', retry: 'now' },
   CANCELLED: { text: 'Cancelled. Nothing was lost.', peer: 'cancelled', retry: 'now' },
   CLOSED: { text: 'Segue is closed. Open it again to go on.', peer: 'closed', retry: 'never' },
@@ -69,28 +77,64 @@ export const ERRORS = {
   },
   GROUP_FULL: { text: 'A group holds 32 devices at most. Remove one first.', peer: 'refused', retry: 'never' },
   // pairing
-  PAIRING_TEXT_INVALID: { text: 'That is not a pairing code, or a part of it is missing. Copy all of it and try again.', peer: 'refused', retry: 'now' },
-  PAIRING_VERSION: { text: 'That pairing code was made by another version of Segue. Update the older device.', peer: 'version not supported', retry: 'never' },
+  PAIRING_TEXT_INVALID: {
+    text: 'That is not a pairing code, or a part of it is missing. Copy all of it and try again.',
+    peer: 'refused',
+    retry: 'now',
+  },
+  PAIRING_VERSION: {
+    text: 'That pairing code was made by another version of Segue. Update the older device.',
+    peer: 'version not supported',
+    retry: 'never',
+  },
   PAIRING_EXPIRED: { text: 'That pairing code has expired. Show a new one (segue pair new).', peer: 'expired', retry: 'never' },
   PAIRING_USED: { text: 'That pairing code was used already. Show a new one (segue pair new).', peer: 'used', retry: 'never' },
   PAIRING_REFUSED: { text: 'The other device refused. Show a new pairing code and try again.', peer: 'refused', retry: 'never' },
-  PAIRING_WRONG_CODE: { text: 'Those digits match no waiting device. Compare them with its screen and try again.', peer: 'refused', retry: 'now' },
-  PAIRING_TOO_MANY_TRIES: { text: 'Wrong digits three times: this pairing is closed. If it was not you who typed them, somebody else tried to join.', peer: 'refused', retry: 'never' },
-  PAIRING_ALREADY_MEMBER: { text: 'This device is in a group already. Pairing it again needs a fresh directory.', peer: 'refused', retry: 'never' },
+  PAIRING_WRONG_CODE: {
+    text: 'Those digits match no waiting device. Compare them with its screen and try again.',
+    peer: 'refused',
+    retry: 'now',
+  },
+  PAIRING_TOO_MANY_TRIES: {
+    text: 'Wrong digits three times: this pairing is closed. If it was not you who typed them, somebody else tried to join.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  PAIRING_ALREADY_MEMBER: {
+    text: 'This device is in a group already. Pairing it again needs a fresh directory.',
+    peer: 'refused',
+    retry: 'never',
+  },
   PAIRING_NOBODY_NEARBY: { text: 'No device nearby has pairing open. On the other device run: segue pair new', peer: 'none', retry: 'now' },
   // documents and sessions
   DOCUMENT_UNKNOWN: { text: 'No such document here or on a reachable device.', peer: 'unknown', retry: 'later' },
-  DOCUMENT_TOO_LARGE: { text: 'A text document holds 1 MiB at most; this one has {size}. Split it, or wait for attachments.', peer: 'too large', retry: 'never' },
+  DOCUMENT_TOO_LARGE: {
+    text: 'A text document holds 1 MiB at most; this one has {size}. Split it, or wait for attachments.',
+    peer: 'too large',
+    retry: 'never',
+  },
   DOCUMENT_NOT_TEXT: { text: 'That file is not UTF-8 text. Only text can become a document yet.', peer: 'refused', retry: 'never' },
   SESSION_UNKNOWN: { text: 'No such session here. segue session list shows those there are.', peer: 'unknown', retry: 'later' },
-  SCHEMA_NEWER: { text: 'This session was written by a newer Segue. Update Segue on this device to open it; nothing was changed.', peer: 'update needed', retry: 'never' },
+  SCHEMA_NEWER: {
+    text: 'This session was written by a newer Segue. Update Segue on this device to open it; nothing was changed.',
+    peer: 'update needed',
+    retry: 'never',
+  },
   CHECKPOINT_UNKNOWN: { text: 'No such checkpoint. segue history shows those there are.', peer: 'unknown', retry: 'never' },
   CONFLICT_UNKNOWN: { text: 'No such conflict; it may have been resolved on another device.', peer: 'unknown', retry: 'never' },
   // handoff
   HANDOFF_REFUSED: { text: 'The other device refused the handoff. The session stays here, whole.', peer: 'refused', retry: 'later' },
-  HANDOFF_EXPIRED: { text: 'The handoff expired before the other device took it. The session stays here, whole.', peer: 'expired', retry: 'now' },
+  HANDOFF_EXPIRED: {
+    text: 'The handoff expired before the other device took it. The session stays here, whole.',
+    peer: 'expired',
+    retry: 'now',
+  },
   HANDOFF_UNKNOWN: { text: 'No such handoff.', peer: 'unknown', retry: 'never' },
-  GRANT_INVALID: { text: 'The other device could not show a fresh permission for this. Nothing was changed.', peer: 'refused', retry: 'now' },
+  GRANT_INVALID: {
+    text: 'The other device could not show a fresh permission for this. Nothing was changed.',
+    peer: 'refused',
+    retry: 'now',
+  },
 } as const
 
 export type ErrorCode = keyof typeof ERRORS

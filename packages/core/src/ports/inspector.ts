@@ -16,5 +16,8 @@ export type Verdict =
 export interface Inspector {
   inspect(chunk: SealedChunk): Promise<Verdict>
   /** For fragments already stored and checked: what they cover. Cached by the implementation. */
-  covers(docTag: DocTag, fragments: readonly ChunkId[]): Promise<ReadonlyMap<ChunkId, { readonly level: number; readonly covers: readonly ChunkId[] }>>
+  covers(
+    docTag: DocTag,
+    fragments: readonly ChunkId[],
+  ): Promise<ReadonlyMap<ChunkId, { readonly level: number; readonly covers: readonly ChunkId[] }>>
 }
