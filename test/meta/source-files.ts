@@ -1,0 +1,39 @@
+/** The project's own files, for tests about the repository itself. */
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT: string = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
+
+export interface SourceFile {
+  /** Relative to the root, with forward slashes. */
+  readonly path: string
+  readonly text: string
+}
+
+const SKIPPED = new Set(['node_modules', 'dist', '.git', '.turbo', 'coverage'])
+
+export function filesUnder(folder: string, ending: string): readonly SourceFile[] {
+  const found: SourceFile[] = []
+  const visit = (relative: string): void => {
+    for (const entry of readdirSync(path.join(ROOT, relative), { withFileTypes: true })) {
+      const child = path.posix.join(relative, entry.name)
+      if (entry.isDirectory()) {
+        if (!SKIPPED.has(entry.name)) visit(child)
+      } else if (entry.name.endsWith(ending)) {
+        found.push({ path: child, text: readFileSync(path.join(ROOT, child), 'utf8') })
+      }
+    }
+  }
+  visit(folder)
+  return found.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+export function readRootFile(relative: string): string {
+  return readFileSync(path.join(ROOT, relative), 'utf8')
+}
+
+/** What a file imports or re-exports, types included. */
+export function importsOf(file: SourceFile): readonly string[] {
+  return [...file.text.matchAll(/^(?:import|export)\b[^'"`;]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm)].map(match => (match[1] ?? match[2]) as string)
+}

@@ -1,0 +1,26 @@
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { filesUnder } from './source-files.ts'
+
+const sources = [...filesUnder('packages', '.ts'), ...filesUnder('test', '.ts'), ...filesUnder('tools', '.ts')]
+const MAX_LINES = 400
+
+test('file names are kebab-case and say what is in them', () => {
+  const vague = /^(utils?|helpers?|common|misc)\b/
+  const wrong = sources.map(file => path.posix.basename(file.path)).filter(name => !/^[a-z0-9]+([-.][a-z0-9]+)*\.ts$/.test(name) || vague.test(name))
+  expect(wrong).toEqual([])
+})
+
+test(`no file is over ${MAX_LINES} lines`, () => {
+  expect(sources.filter(file => file.text.split('\n').length > MAX_LINES + 1).map(file => file.path)).toEqual([])
+})
+
+test('no test is focused or switched off without a reason', () => {
+  const tests = sources.filter(file => file.path.endsWith('.test.ts'))
+  expect(tests.filter(file => /\b(test|it|describe)\.(only|todo|skip)\(/.test(file.text)).map(file => file.path)).toEqual([])
+})
+
+test('nothing unfinished is left in the sources', () => {
+  const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map(mark => `\\b${mark}\\b`).join('|'))
+  expect(sources.filter(file => marks.test(file.text)).map(file => file.path)).toEqual([])
+})
