@@ -10,6 +10,8 @@ export const MAX_CHUNK_BYTES: number = 8 * MIB
 /** What a compressed change or bundle may expand to. 97 KB were seen to expand to 100 MB. */
 export const MAX_INFLATED_BYTES: number = 64 * MIB
 export const MAX_PAIRING_FRAME_BYTES: number = 256 * KIB
+/** A claim, keep, heartbeat or queued offer, as it is signed. */
+export const MAX_REGISTER_BYTES: number = 64 * KIB
 export const MAX_ENTRY_BYTES: number = 64 * KIB
 export const MAX_LOG_ENTRIES = 10_000
 export const MAX_ACTIVE_DEVICES = 32

@@ -1,0 +1,44 @@
+/**
+ * Every label that separates one use of a key or hash from another, in one place. A label is the first element of the CBOR
+ * array that is signed, hashed or fed to HMAC and HKDF, so bytes made for one purpose can never stand in for another's.
+ * A label never changes its meaning; a changed format gets a new version at its end.
+ */
+export const PURPOSES = {
+  // signatures
+  'group-entry': 'segue/group-entry/v1',
+  register: 'segue/register/v1',
+  'pairing-possession': 'segue/pairing-possession/v1',
+  'pairing-admission': 'segue/pairing-admission/v1',
+  'handoff-grant': 'segue/handoff-grant/v1',
+  // keys derived from the group secret
+  'id-key': 'segue/id-key/v1',
+  'tag-key': 'segue/tag-key/v1',
+  'log-key': 'segue/log-key/v1',
+  // keys derived from an epoch secret
+  'content-key': 'segue/content-key/v1',
+  'epoch-link': 'segue/epoch-link/v1',
+  // names
+  'chunk-id': 'segue/chunk-id/v1',
+  'doc-tag': 'segue/doc-tag/v1',
+  'fragment-key': 'segue/fragment-key/v1',
+  'snapshot-id': 'segue/snapshot-id/v1',
+  heads: 'segue/heads/v1',
+  'group-hint': 'segue/group-hint/v1',
+  // sealing something for one device or for this machine
+  wrap: 'segue/wrap/v1',
+  record: 'segue/record/v1',
+  passphrase: 'segue/passphrase/v1',
+  // pairing transcript and keys
+  'pairing-commitment': 'segue/pairing-commitment/v1',
+  'pairing-h0': 'segue/pairing-h0/v1',
+  'pairing-h1': 'segue/pairing-h1/v1',
+  'pairing-inviter-key': 'segue/pairing-inviter-key/v1',
+  'pairing-joiner-key': 'segue/pairing-joiner-key/v1',
+  'pairing-code-key': 'segue/pairing-code-key/v1',
+  'pairing-code': 'segue/pairing-code/v1',
+  // replication
+  'log-fingerprint': 'segue/log-fingerprint/v1',
+  'summary-item': 'segue/summary-item/v1',
+} as const
+
+export type Purpose = keyof typeof PURPOSES
