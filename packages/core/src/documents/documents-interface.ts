@@ -1,0 +1,58 @@
+/**
+ * What the rest of Segue may ask of the Automerge layer. Documents lie sealed in the chunk store; one is in memory only while
+ * somebody works on it. Heads are Automerge's hex hashes everywhere (not the base58 form of DocHandle.heads()).
+ */
+import type { DocHandle, DocumentId, Repo } from '@automerge/automerge-repo'
+import type { Closeable } from '../lib/closeables.ts'
+import type { DocTag } from '../lib/ids.ts'
+import type { Observable } from '../lib/observable.ts'
+
+/**
+ * closed: not in memory. opening: being read from the store. arriving: nothing to show yet, waiting for chunks.
+ * open: its handle is ready.
+ */
+export type DocumentState = 'closed' | 'opening' | 'arriving' | 'open'
+
+export interface Documents extends Closeable {
+  /**
+   * A real automerge-repo Repo, without network or storage of its own. `find` opens closed documents from chunks and stays pending
+   * (until its signal aborts) for those on their way. `create`, `import` and `clone` take part as well: what they make is
+   * captured at once. `delete` throws: a document leaves with its session. After 60 s without content the *handle* calls itself
+   * unavailable (automerge-repo's rule); it becomes ready all the same when content arrives, and `find` goes on waiting.
+   */
+  readonly repo: Repo
+  /**
+   * A new document, captured before this resolves (durable after `flush`). `init` is a change function, or the pinned bytes of a
+   * genesis change, which are only ever loaded. With a `documentId` that exists already, the genesis is added to what is there:
+   * loading the same genesis on every device gives one document.
+   */
+  create<T>(init: Genesis<T>, options?: { readonly documentId?: DocumentId; readonly signal?: AbortSignal }): Promise<DocHandle<T>>
+  /** As `repo.find`. Rejects with the signal's reason, or with CLOSED. */
+  open<T>(documentId: DocumentId, options?: { readonly signal?: AbortSignal | undefined }): Promise<DocHandle<T>>
+  /** Keeps a document open (never evicted for being idle) until the returned function is called, which is idempotent. */
+  retain(documentId: DocumentId): () => void
+  /** Frees the memory of an open document once all its changes are durable. Its present handle is of no use afterwards. */
+  evict(documentId: DocumentId): Promise<void>
+  /**
+   * Replaces the text at `path` (map keys from the root; the last one is created when absent), 64 KiB a change. Throws
+   * DOCUMENT_TOO_LARGE over 1 MiB of UTF-8 and DOCUMENT_NOT_TEXT for text with lone surrogates; then nothing was changed.
+   */
+  importText(handle: DocHandle<unknown>, path: readonly string[], text: string): Promise<void>
+  /** Sorted hex heads of what is held here, open or closed; empty when nothing is. Leaves a closed document closed. */
+  headsOf(documentId: DocumentId): Promise<readonly string[]>
+  /**
+   * Resolves when the document is open, contains `heads` with all their history, and that is durable here. Rejects with the
+   * signal's reason.
+   */
+  whenContains(documentId: DocumentId, heads: readonly string[], options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
+  docTagOf(documentId: DocumentId): DocTag
+  /** Every local change made before the call is captured and durable (of one document, or of all). */
+  flush(documentId?: DocumentId): Promise<void>
+  state(documentId: DocumentId): Observable<DocumentState>
+  /** Bundles the history that is not bundled yet (in the worker) and hands the fragments to replication. Returns how many. */
+  compact(documentId: DocumentId): Promise<number>
+  /** Call when the keyring learnt a new epoch: chunks that could not be read are tried again. */
+  onKeysChanged(): void
+}
+
+export type Genesis<T> = ((draft: T) => void) | Uint8Array
