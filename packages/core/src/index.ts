@@ -1,2 +1,13 @@
 /** What apps and the other packages use of core. */
 export { ERROR_TABLE, SegueError, isSegueError, type ErrorCode, type ErrorEntry, type Retry } from './lib/errors.ts'
+export { concatBytes, equalBytes, fromHex, fromUtf8, plainBytes, toHex, utf8 } from './lib/bytes.ts'
+export { createCloseables, openOrCleanUp, type Closeable, type Closeables } from './lib/closeables.ts'
+export { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from './lib/codec.ts'
+export { deviceIdOf, hexId, idBytes, isDeviceId, isHexId, publicKeyOf } from './lib/ids.ts'
+export type { ChunkId, DeviceId, DocTag, EntryId, EpochId, GroupId, HandoffId, Incarnation, SessionId, TraceId } from './lib/ids.ts'
+export { createSubject, type Observable, type Subject } from './lib/observable.ts'
+export { failed, ok, type Result } from './lib/result.ts'
+export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'
+export { CHANNELS, GROUP_PROTOCOL, PAIRING_PROTOCOL, PROTOCOL_OF, type Channel } from './wire/channels.ts'
+export { CLOSE_CODES, closeCodeOf, type CloseCode } from './wire/close-codes.ts'
+export * from './wire/limits.ts'
