@@ -1,0 +1,51 @@
+/**
+ * The two permissions a source signs. A *live* grant answers the receiver's fresh nonce, so a recorded one is worth nothing.
+ * A *claim* grant lets one device hold one counter of one session; it is what other devices check to call that claim confirmed,
+ * and, with an expiry, what stands behind a queued offer. Both name both devices, the session and the handoff.
+ */
+import { sign, verify } from '../crypto/sign.ts'
+import { encodeCbor } from '../lib/codec.ts'
+import { idBytes, publicKeyOf, type DeviceId, type HandoffId, type SessionId } from '../lib/ids.ts'
+import type { Claim } from './lease.ts'
+
+export interface GrantScope {
+  readonly handoff: HandoffId
+  readonly session: SessionId
+  readonly source: DeviceId
+  readonly target: DeviceId
+}
+
+export function signLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Array, secretKey: Uint8Array): Uint8Array {
+  return sign('handoff-grant', liveBytes(scope, attempt, nonce), secretKey)
+}
+
+export function isLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Array, signature: Uint8Array): boolean {
+  return verify('handoff-grant', liveBytes(scope, attempt, nonce), signature, publicKeyOf(scope.source))
+}
+
+/** `expiresAt` 0: written by the granter itself. */
+export function signClaimGrant(scope: GrantScope, counter: number, expiresAt: number, secretKey: Uint8Array): Uint8Array {
+  return sign('handoff-grant', claimBytes(scope, counter, expiresAt), secretKey)
+}
+
+export function isClaimGrant(scope: GrantScope, counter: number, expiresAt: number, signature: Uint8Array): boolean {
+  return verify('handoff-grant', claimBytes(scope, counter, expiresAt), signature, publicKeyOf(scope.source))
+}
+
+/** Whether a claim of `session` carries the word of the device it says. */
+export function isGenuineClaim(session: SessionId, { device, counter, grant }: Claim): boolean {
+  if (grant === undefined) return false
+  return isClaimGrant({ handoff: grant.handoff, session, source: grant.by, target: device }, counter, grant.expiresAt, grant.signature)
+}
+
+function liveBytes(scope: GrantScope, attempt: number, nonce: Uint8Array): Uint8Array {
+  return encodeCbor(['live', ...scopeParts(scope), attempt, nonce])
+}
+
+function claimBytes(scope: GrantScope, counter: number, expiresAt: number): Uint8Array {
+  return encodeCbor(['claim', ...scopeParts(scope), counter, expiresAt])
+}
+
+function scopeParts({ handoff, session, source, target }: GrantScope): Uint8Array[] {
+  return [idBytes(handoff), idBytes(session), publicKeyOf(source), publicKeyOf(target)]
+}
