@@ -1,1 +1,13 @@
-export {}
+/** Replication of sealed chunks between any two replicas. SPEC.md has the rules. */
+export { createReplica } from './replica.ts'
+export type {
+  AddOptions,
+  AttachOptions,
+  Durability,
+  FragmentCover,
+  PeerSync,
+  Replica,
+  ReplicaComponents,
+  ReplicaListener,
+  ReplicaSession,
+} from './replica-types.ts'

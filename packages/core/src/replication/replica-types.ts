@@ -1,0 +1,123 @@
+/**
+ * What a replica is to the rest of Segue: sealed chunks in, sealed chunks out, everywhere the same in the end. It holds no
+ * keys and knows no Automerge; devices, pages and relays use the same one. SPEC.md has its rules (R1...).
+ */
+import type { ChunkId, DeviceId, DocTag, Incarnation } from '../lib/ids.ts'
+import type { Closeable } from '../lib/closeables.ts'
+import type { Observable } from '../lib/observable.ts'
+import type { ChunkStore } from '../ports/chunk-store.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { DeviceLink, DeviceLinkHandler } from '../ports/device-link.ts'
+import type { Hasher } from '../ports/hasher.ts'
+import type { Inspector } from '../ports/inspector.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { Random } from '../ports/random.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+
+export interface ReplicaComponents {
+  /** Owned by the caller: `close()` of the replica leaves it open. Nobody else may write to it meanwhile. */
+  readonly store: ChunkStore
+  readonly inspector: Inspector
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger?: Logger
+  /** Default: the portable one. */
+  readonly hasher?: Hasher
+  /** True on a relay: what arrives is passed on whole at once, because two of its peers may have no link of their own. */
+  readonly keyless?: boolean
+}
+
+/** What a fragment contains, known to whoever made it. Without it the inspector is asked. */
+export interface FragmentCover {
+  readonly level: number
+  /** The chunk ids of the commits in it. */
+  readonly covers: readonly ChunkId[]
+}
+
+export interface Replica extends Closeable {
+  /** 16 random bytes, hex: made with the store, the same in every run. */
+  readonly id: string
+  /** New in every run. */
+  readonly incarnation: Incarnation
+
+  /** Speaks to the peer on `link` until either side closes. Feed what arrives on its sync channels to the returned session. */
+  attach(link: DeviceLink, options?: AttachOptions): ReplicaSession
+
+  /**
+   * Chunks made on this device. They go to every live link and to the store at the same time; resolves when they are durable.
+   * While the store fails they stay in memory and are tried again (see `durability`); only `close()` rejects, with CLOSED.
+   */
+  add(chunks: readonly SealedChunk[], options?: AddOptions): Promise<void>
+
+  /** These documents come before others from now on (open documents, a handoff's manifest). Asks every peer for them at once. */
+  want(docTags: readonly DocTag[]): void
+  /** No longer before others. */
+  unwant(docTags: readonly DocTag[]): void
+
+  /** Hears of every chunk from others once it is checked and durable, in batches, any class. Returns the unsubscribe function. */
+  subscribe(listener: ReplicaListener): () => void
+
+  /** A key arrived: everything stored unread is inspected again. Resolves when done. */
+  onKeysChanged(): Promise<void>
+
+  /** The store found these damaged: fetched again from whoever holds them. */
+  refetch(damaged: readonly { readonly id: ChunkId; readonly docTag: DocTag }[]): void
+
+  /** Peers heard of in this run; those without a link stay, as 'away'. */
+  readonly peers: Observable<ReadonlyMap<DeviceId, PeerSync>>
+
+  /**
+   * Does `peer` hold everything that is durable here of this document, checked and on its disk? Said by its receipts or its
+   * summary, in its present incarnation. Follow `confirmations` for when to ask again.
+   */
+  confirmedAt(peer: DeviceId, docTag: DocTag): boolean
+  /** Counts up whenever an answer of `confirmedAt` may have changed. */
+  readonly confirmations: Observable<number>
+  readonly durability: Observable<Durability>
+
+  /** Root of the summary, hex: equal on two replicas exactly when they hold the same live chunks. */
+  fingerprint(): string
+  /** Number and fingerprint of the group log's chunks. */
+  log(): { readonly count: number; readonly fingerprint: string }
+
+  /** A document's `save()`, sealed: a cache for whoever opens or first fetches it. `undefined` removes it. */
+  putSnapshot(docTag: DocTag, sealed: Uint8Array | undefined): Promise<void>
+  getSnapshot(docTag: DocTag): Promise<Uint8Array | undefined>
+  /** From the first linked peer that has one; `undefined` when none has. It is not checked: open it before believing it. */
+  requestSnapshot(docTag: DocTag, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array | undefined>
+}
+
+export interface AttachOptions {
+  /** Only these documents (the group log always); everything without it. Both sides' scopes are intersected. */
+  readonly scope?: readonly DocTag[]
+}
+
+export interface AddOptions {
+  /** For fragments made here. */
+  readonly covers?: ReadonlyMap<ChunkId, FragmentCover>
+}
+
+export interface ReplicaListener {
+  onArrived(chunks: readonly SealedChunk[], from: DeviceId): void
+}
+
+/** Is a DeviceLinkHandler for the sync channels; frames of other channels must not come here. */
+export interface ReplicaSession extends DeviceLinkHandler {
+  readonly peer: DeviceId
+}
+
+export interface PeerSync {
+  readonly state: 'away' | 'connecting' | 'catching-up' | 'in-sync'
+  /** Chunks it offered that are not durable here yet. */
+  readonly behind: number
+  /** Chunks durable here that it has not confirmed, as far as known; 0 when in-sync and quiet. */
+  readonly unconfirmed: number
+  /** Its clock-free identity: changes when it restarts or comes back from a backup. */
+  readonly incarnation: Incarnation | undefined
+}
+
+export interface Durability {
+  readonly state: 'good' | 'failing'
+  /** Chunks made here that are not durable yet. */
+  readonly pending: number
+}
