@@ -5,6 +5,8 @@ export { createCloseables, openOrCleanUp, type Closeable, type Closeables } from
 export { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from './lib/codec.ts'
 export { deviceIdOf, hexId, idBytes, isDeviceId, isHexId, publicKeyOf } from './lib/ids.ts'
 export type { ChunkId, DeviceId, DocTag, EntryId, EpochId, GroupId, HandoffId, Incarnation, SessionId, TraceId } from './lib/ids.ts'
+export { labelledHmac } from './crypto/hash.ts'
+export { openRecord, sealRecord } from './crypto/record.ts'
 export { createSubject, type Observable, type Subject } from './lib/observable.ts'
 export { failed, ok, type Result } from './lib/result.ts'
 export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'

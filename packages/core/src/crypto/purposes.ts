@@ -16,7 +16,6 @@ export const PURPOSES = {
   'log-key': 'segue/log-key/v1',
   // keys derived from an epoch secret
   'content-key': 'segue/content-key/v1',
-  'epoch-link': 'segue/epoch-link/v1',
   // names
   'chunk-id': 'segue/chunk-id/v1',
   'doc-tag': 'segue/doc-tag/v1',
@@ -27,8 +26,11 @@ export const PURPOSES = {
   // sealing something for one device or for this machine
   wrap: 'segue/wrap/v1',
   record: 'segue/record/v1',
+  'record-name': 'segue/record-name/v1',
   passphrase: 'segue/passphrase/v1',
   // pairing transcript and keys
+  'pairing-checksum': 'segue/pairing-checksum/v1',
+  'pairing-invitation': 'segue/pairing-invitation/v1',
   'pairing-commitment': 'segue/pairing-commitment/v1',
   'pairing-h0': 'segue/pairing-h0/v1',
   'pairing-h1': 'segue/pairing-h1/v1',

@@ -1,0 +1,251 @@
+/** The chunk store port on Level. Rules L1 to L13 in SPEC.md; the keys are in key-layout.ts, the values in chunk-value.ts. */
+import { SegueError, hexId, type ChunkId, type DocTag } from '@segue/core'
+import type { ChunkBatch, ChunkRecord, ChunkStore, NewChunk, StoredChunk } from '@segue/core/ports'
+import { checked, withChecksum } from './checksum.ts'
+import { decodeCounters, decodeHead, encodeCounters, finishHead, INLINE_BYTES, NO_CHUNKS, prepareHead, withLive } from './chunk-value.ts'
+import type { Counters, StoredHead } from './chunk-value.ts'
+import type { OnDamaged } from './damage.ts'
+import {
+  arrivalInKey,
+  arrivalKey,
+  arrivalsAfter,
+  bytesKey,
+  COUNTERS_KEY,
+  docTagInKey,
+  documentKey,
+  documentRange,
+  documentsAfter,
+  documentsFrom,
+  headKey,
+  recordInKey,
+  recordKey,
+  recordRange,
+} from './key-layout.ts'
+import type { LevelStore, LevelView, Transaction } from './level/level-store.ts'
+
+/** `level` stays its owner's: closing the chunk store only ends its use. */
+export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged): Promise<ChunkStore> {
+  let counters = await readCounters(level, onDamaged)
+  let isClosed = false
+  const read = async <T>(task: (view: LevelView) => Promise<T>): Promise<T> => {
+    if (isClosed) throw new SegueError('CLOSED')
+    return level.read(task)
+  }
+  const headOf = (id: ChunkId, stored: Uint8Array | undefined): StoredHead | undefined => {
+    if (stored === undefined) return undefined
+    const head = decodeHead(id, stored)
+    if (head.ok) return head.value
+    onDamaged({ area: 'chunk', key: id })
+    return undefined
+  }
+  const bytesOf = async (view: LevelView, head: StoredHead): Promise<StoredChunk | undefined> => {
+    const stored = head.inline ?? (await view.get(bytesKey(head.id)))
+    const bytes = head.inline ?? (stored && checked(stored))
+    if (bytes?.length === head.byteLength) return { ...recordOf(head), bytes: new Uint8Array(bytes) }
+    onDamaged({ area: 'chunk', key: head.id })
+    return undefined
+  }
+  /** What index entries point to, without those that were replaced since. */
+  const resolve = async (view: LevelView, entries: readonly (readonly [Uint8Array, Uint8Array])[]): Promise<readonly ChunkRecord[]> => {
+    const pointers = entries.flatMap(([key, value]) => {
+      const id = checked(value)
+      if (id?.length === 32) return [{ id: hexId<ChunkId>(id), arrival: arrivalInKey(key) }]
+      onDamaged({ area: 'chunk-index', key: String(arrivalInKey(key)) })
+      return []
+    })
+    const heads = await view.getMany(pointers.map(({ id }) => headKey(id)))
+    return pointers.flatMap(({ id, arrival }, i) => {
+      const head = headOf(id, heads[i])
+      return head?.arrival === arrival ? [recordOf(head)] : []
+    })
+  }
+
+  return {
+    async apply(batch) {
+      if (isClosed) throw new SegueError('CLOSED')
+      const prepared = prepareBatch(batch)
+      let after = NO_CHUNKS
+      await level.commit(transaction => {
+        after = write(transaction, prepared, counters, onDamaged)
+      })
+      counters = after
+    },
+    get: id =>
+      read(async view => {
+        const head = headOf(id, await view.get(headKey(id)))
+        return head && bytesOf(view, head)
+      }),
+    getMany: ids =>
+      read(async view => {
+        const heads = await view.getMany(ids.map(headKey))
+        const chunks = await Promise.all(
+          ids.map((id, i) => {
+            const head = headOf(id, heads[i])
+            return head && bytesOf(view, head)
+          }),
+        )
+        return chunks.filter(chunk => chunk !== undefined)
+      }),
+    head: id =>
+      read(async view => {
+        const head = headOf(id, await view.get(headKey(id)))
+        return head && recordOf(head)
+      }),
+    listDocument: docTag => read(async view => resolve(view, await view.entries(documentRange(docTag)))),
+    async *docTags({ from, limit = Infinity } = {}) {
+      let range = documentsFrom(from)
+      for (let given = 0; given < limit; given++) {
+        const key = await read(view => view.firstKey(range))
+        if (key === undefined) return
+        const docTag: DocTag = docTagInKey(key)
+        yield docTag
+        range = documentsAfter(docTag)
+      }
+    },
+    async *since(arrival, { limit = Infinity } = {}) {
+      let last = Math.max(0, arrival)
+      for (let given = 0; given < limit; ) {
+        const page = await read(async view => {
+          const entries = await view.entries(arrivalsAfter(last), PAGE)
+          return { end: entries.at(-1)?.[0], records: await resolve(view, entries) }
+        })
+        if (page.end === undefined) return
+        last = arrivalInKey(page.end)
+        for (const record of page.records) {
+          if (given++ >= limit) return
+          yield record
+        }
+      }
+    },
+    lastArrival: () => counters.lastArrival,
+    getRecord: key =>
+      read(async view => {
+        const stored = await view.get(recordKey(key))
+        const value = stored && checked(stored)
+        if (stored !== undefined && value === undefined) onDamaged({ area: 'record', key })
+        return value && new Uint8Array(value)
+      }),
+    async *listRecords(prefix) {
+      let range = recordRange(prefix)
+      for (;;) {
+        const page = await read(view => view.entries(range, PAGE))
+        for (const [key, stored] of page) {
+          const value = checked(stored)
+          if (value === undefined) onDamaged({ area: 'record', key: recordInKey(key) })
+          else yield [recordInKey(key), new Uint8Array(value)]
+        }
+        const last = page.at(-1)?.[0]
+        if (last === undefined || page.length < PAGE) return
+        range = { gte: Uint8Array.from([...last, 0]), lt: range.lt }
+      }
+    },
+    size: () => ({ chunks: counters.chunks, bytes: counters.bytes }),
+    async close() {
+      isClosed = true
+    },
+  }
+}
+
+const PAGE = 256
+
+async function readCounters(level: LevelStore, onDamaged: OnDamaged): Promise<Counters> {
+  const stored = await level.read(view => view.get(COUNTERS_KEY))
+  if (stored === undefined) return NO_CHUNKS
+  const counters = decodeCounters(stored)
+  if (counters.ok) return counters.value
+  onDamaged({ area: 'counters', key: '' })
+  return recount(level)
+}
+
+/** Only for damaged counters: reads every head once. Arrival numbers above the last chunk's that were given and removed are lost. */
+async function recount(level: LevelStore): Promise<Counters> {
+  let { lastArrival, chunks, bytes } = NO_CHUNKS
+  for (;;) {
+    const from = lastArrival
+    const page = await level.read(async view => {
+      const entries = await view.entries(arrivalsAfter(from), PAGE)
+      const heads = await view.getMany(entries.map(([, value]) => headKey(hexId<ChunkId>(value.subarray(0, 32)))))
+      return entries.map(([key], i) => ({ arrival: arrivalInKey(key), stored: heads[i] }))
+    })
+    if (page.length === 0) break
+    for (const { arrival, stored } of page) {
+      lastArrival = arrival
+      const head = stored && decodeHead('' as ChunkId, stored)
+      if (head?.ok !== true || head.value.arrival !== arrival) continue
+      chunks++
+      bytes += head.value.byteLength
+    }
+  }
+  const counters = { lastArrival, chunks, bytes }
+  await level.commit(transaction => transaction.put(COUNTERS_KEY, encodeCounters(counters)))
+  return counters
+}
+
+/** The batch in the store's own bytes: the caller may reuse its arrays as soon as `apply` returned its promise. */
+interface PreparedBatch {
+  readonly put: readonly { readonly chunk: Omit<NewChunk, 'bytes'>; readonly byteLength: number; readonly head: Uint8Array; readonly bytes: Uint8Array | undefined }[]
+  readonly remove: readonly ChunkId[]
+  readonly setLive: readonly { readonly id: ChunkId; readonly live: boolean }[]
+  readonly records: readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[]
+}
+
+function prepareBatch({ put = [], remove = [], setLive = [], records = new Map() }: ChunkBatch): PreparedBatch {
+  const lastOfEach = put.length < 2 ? put : [...new Map(put.map(chunk => [chunk.id, chunk])).values()]
+  return {
+    put: lastOfEach.map(chunk => ({
+      chunk,
+      byteLength: chunk.bytes.length,
+      head: prepareHead(chunk),
+      bytes: chunk.bytes.length > INLINE_BYTES ? withChecksum(chunk.bytes) : undefined,
+    })),
+    remove: [...remove],
+    setLive: [...setLive],
+    records: [...records].map(([key, value]) => [recordKey(key), value && withChecksum(value)]),
+  }
+}
+
+/** Removals first, then puts, then flags, then records. Returns the counters after it. `known` stands in for damaged counters. */
+function write(transaction: Transaction, { put, remove, setLive, records }: PreparedBatch, known: Counters, onDamaged: OnDamaged): Counters {
+  const stored = transaction.get(COUNTERS_KEY)
+  const before = stored === undefined ? undefined : decodeCounters(stored)
+  let { lastArrival, chunks, bytes } = before?.ok === true ? before.value : known
+  const take = (id: ChunkId): void => {
+    const stored = transaction.get(headKey(id))
+    if (stored === undefined) return
+    chunks--
+    transaction.remove(headKey(id))
+    transaction.remove(bytesKey(id))
+    const head = decodeHead(id, stored)
+    if (!head.ok) return onDamaged({ area: 'chunk', key: id }) // its index entries stay and point to nothing of that arrival
+    bytes -= head.value.byteLength
+    transaction.remove(documentKey(head.value.docTag, head.value.arrival))
+    transaction.remove(arrivalKey(head.value.arrival))
+  }
+  for (const id of remove) take(id)
+  for (const { chunk, byteLength, head, bytes: large } of put) {
+    take(chunk.id)
+    lastArrival++
+    chunks++
+    bytes += byteLength
+    const pointer = withChecksum(Buffer.from(chunk.id, 'hex'))
+    transaction.put(headKey(chunk.id), finishHead(head, lastArrival))
+    if (large !== undefined) transaction.put(bytesKey(chunk.id), large)
+    transaction.put(documentKey(chunk.docTag, lastArrival), pointer)
+    transaction.put(arrivalKey(lastArrival), pointer)
+  }
+  for (const { id, live } of setLive) {
+    const stored = transaction.get(headKey(id))
+    if (stored !== undefined && decodeHead(id, stored).ok) transaction.put(headKey(id), withLive(stored, live))
+  }
+  for (const [key, value] of records) {
+    if (value === undefined) transaction.remove(key)
+    else transaction.put(key, value)
+  }
+  const after = { lastArrival, chunks, bytes }
+  if (put.length > 0 || remove.length > 0) transaction.put(COUNTERS_KEY, encodeCounters(after))
+  return after
+}
+
+function recordOf({ inline: _, ...record }: StoredHead): ChunkRecord {
+  return record
+}

@@ -1,0 +1,104 @@
+/**
+ * A chunk's head as stored: fixed binary, because it is written for every chunk and read for every listing.
+ *
+ *     flags u8 (class in the low 2 bits, live 4, bytes follow 8) || epoch 16 || docTag 16 || sequence u64 || arrival u64 ||
+ *     byteLength u32 || sealed bytes when flagged || checksum
+ */
+import { failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core'
+import type { ChunkClass, ChunkRecord, NewChunk } from '@segue/core/ports'
+import { CHECKSUM_BYTES, checked, writeChecksum } from './checksum.ts'
+
+/** Up to this the sealed bytes lie with the head: one key fewer for nearly every edit, listings still cheap. */
+export const INLINE_BYTES = 2_048
+
+export interface StoredHead extends ChunkRecord {
+  /** A view of the sealed bytes when they lie with the head. */
+  readonly inline: Uint8Array | undefined
+}
+
+/** Copies the chunk; what is not known yet (arrival, checksum) is filled in by `finishHead`. */
+export function prepareHead(chunk: NewChunk): Uint8Array {
+  const isInline = chunk.bytes.length <= INLINE_BYTES
+  const value = Buffer.allocUnsafeSlow(HEAD_BYTES + (isInline ? chunk.bytes.length : 0) + CHECKSUM_BYTES)
+  value[0] = CLASSES.indexOf(chunk.class) | (chunk.live ? LIVE : 0) | (isInline ? INLINE : 0)
+  value.write(chunk.epoch, 1, 'hex')
+  value.write(chunk.docTag, 17, 'hex')
+  writeUint64(value, 33, chunk.sequence)
+  writeUint64(value, ARRIVAL_AT, 0)
+  value.writeUInt32BE(chunk.bytes.length, 49)
+  if (isInline) value.set(chunk.bytes, HEAD_BYTES)
+  return value
+}
+
+export function finishHead(prepared: Uint8Array, arrival: number): Uint8Array {
+  writeUint64(Buffer.from(prepared.buffer, prepared.byteOffset, prepared.byteLength), ARRIVAL_AT, arrival)
+  return writeChecksum(prepared)
+}
+
+/** The same stored head with another `live`. */
+export function withLive(stored: Uint8Array, live: boolean): Uint8Array {
+  const changed = Uint8Array.from(stored)
+  changed[0] = ((changed[0] as number) & ~LIVE) | (live ? LIVE : 0)
+  return writeChecksum(changed)
+}
+
+export function decodeHead(id: ChunkId, stored: Uint8Array): Result<StoredHead, 'damaged'> {
+  const value = checked(stored)
+  if (value === undefined || value.length < HEAD_BYTES) return failed('damaged')
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
+  const flags = value[0] as number
+  const kind = CLASSES[flags & CLASS_MASK] as ChunkClass
+  const byteLength = view.getUint32(49)
+  const isInline = (flags & INLINE) !== 0
+  if (flags > (CLASS_MASK | LIVE | INLINE) || value.length !== HEAD_BYTES + (isInline ? byteLength : 0)) return failed('damaged')
+  return ok({
+    id,
+    class: kind,
+    live: (flags & LIVE) !== 0,
+    epoch: hexId<EpochId>(value.subarray(1, 17)),
+    docTag: hexId<DocTag>(value.subarray(17, 33)),
+    sequence: readUint64(view, 33),
+    arrival: readUint64(view, ARRIVAL_AT),
+    byteLength,
+    inline: isInline ? value.subarray(HEAD_BYTES) : undefined,
+  })
+}
+
+export interface Counters {
+  readonly lastArrival: number
+  readonly chunks: number
+  readonly bytes: number
+}
+
+export const NO_CHUNKS: Counters = { lastArrival: 0, chunks: 0, bytes: 0 }
+
+export function encodeCounters({ lastArrival, chunks, bytes }: Counters): Uint8Array {
+  const value = Buffer.alloc(24 + CHECKSUM_BYTES)
+  writeUint64(value, 0, lastArrival)
+  writeUint64(value, 8, chunks)
+  writeUint64(value, 16, bytes)
+  return writeChecksum(value)
+}
+
+export function decodeCounters(stored: Uint8Array): Result<Counters, 'damaged'> {
+  const value = checked(stored)
+  if (value?.length !== 24) return failed('damaged')
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
+  return ok({ lastArrival: readUint64(view, 0), chunks: readUint64(view, 8), bytes: readUint64(view, 16) })
+}
+
+const CLASSES: readonly ChunkClass[] = ['commit', 'fragment', 'register', 'log']
+const CLASS_MASK = 3
+const LIVE = 4
+const INLINE = 8
+const ARRIVAL_AT = 41
+const HEAD_BYTES = 53
+
+function writeUint64(value: Buffer, offset: number, number: number): void {
+  value.writeUInt32BE(Math.floor(number / 2 ** 32), offset)
+  value.writeUInt32BE(number >>> 0, offset + 4)
+}
+
+function readUint64(view: DataView, offset: number): number {
+  return view.getUint32(offset) * 2 ** 32 + view.getUint32(offset + 4)
+}

@@ -1,0 +1,281 @@
+/**
+ * Level with what a store must promise on top of it. Everything about Level's ways is in this file and its neighbour:
+ *
+ * - Level's own writes are not fsynced: here every one is, and calls made while one is under way share the next (group commit).
+ * - After a failed write (disk full) Level leaves half a record in its log, goes on as if nothing were, acknowledges later
+ *   writes, and loses them on the next open. So after a failure nothing is written before it was closed and opened again, and
+ *   that only once the disk is seen to have room, because opening needs some; until then the old handle serves reads.
+ * - Closing ends iterators under way: reads and reopening take turns.
+ */
+import { closeSync, fsyncSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { SegueError } from '@segue/core'
+import type { KeyRange } from '../key-layout.ts'
+import { makeFilesPrivate } from './private-files.ts'
+
+export interface LevelStore {
+  /**
+   * Runs `prepare` when its turn comes and writes what it put, durable when resolved: all of it or nothing. Resolves in the order
+   * of calls. Rejects with STORE_FAILED when the disk does not take it, or with whatever `prepare` threw.
+   */
+  commit(prepare: (transaction: Transaction) => void): Promise<void>
+  /** `task` sees one moment of the store, everything that was durable when it started. */
+  read<T>(task: (view: LevelView) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export interface Transaction {
+  /** What is stored, or was put earlier in the same group. */
+  get(key: Uint8Array): Uint8Array | undefined
+  put(key: Uint8Array, value: Uint8Array): void
+  remove(key: Uint8Array): void
+}
+
+export interface LevelView {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>
+  entries(range: KeyRange, limit?: number): Promise<readonly (readonly [key: Uint8Array, value: Uint8Array])[]>
+  firstKey(range: KeyRange): Promise<Uint8Array | undefined>
+}
+
+/** Throws STORE_LOCKED when another process has it open, STORE_FAILED when it cannot be opened. */
+export async function openLevel(location: string): Promise<LevelStore> {
+  const db = new Level<Uint8Array, Uint8Array>(location, { keyEncoding: 'view', valueEncoding: 'view' })
+  const readers = createReaders()
+  const queue: Task[] = []
+  let flushing: Promise<void> | undefined
+  let state: 'open' | 'write-failed' | 'down' = 'down'
+  let unsweptBytes = 0
+  let isClosing = false
+
+  const open = async (): Promise<void> => {
+    try {
+      await db.open()
+      state = 'open'
+    } catch (error) {
+      throw isLocked(error) ? new SegueError('STORE_LOCKED', {}, { cause: error }) : new SegueError('STORE_FAILED', {}, { cause: error })
+    }
+    await makeFilesPrivate(location)
+  }
+  const recover = async (): Promise<void> => {
+    if (state === 'write-failed') assertRoom(location)
+    await readers.alone(async () => {
+      if (state === 'write-failed') await db.close()
+      state = 'down'
+      await open()
+    })
+  }
+  const flush = async (): Promise<void> => {
+    try {
+      await flushQueue()
+    } finally {
+      flushing = undefined // in the same turn as the queue was seen empty: the next call starts anew
+    }
+  }
+  const flushQueue = async (): Promise<void> => {
+    while (queue.length > 0) {
+      if (state !== 'open') {
+        try {
+          await recover()
+        } catch (error) {
+          for (const task of queue.splice(0)) task.reject(error)
+          return
+        }
+      }
+      const group = prepareGroup(queue, key => db.getSync(key))
+      if (group.tasks.length === 0) continue
+      try {
+        await db.batch(group.operations(), { sync: true })
+      } catch (error) {
+        state = 'write-failed'
+        const failure = new SegueError('STORE_FAILED', {}, { cause: error })
+        for (const task of group.tasks) task.reject(failure)
+        continue
+      }
+      for (const task of group.tasks) task.resolve()
+      unsweptBytes += group.bytes()
+      if (unsweptBytes > SWEEP_EVERY_BYTES) {
+        unsweptBytes = 0
+        await makeFilesPrivate(location)
+      }
+    }
+  }
+
+  const closeNow = async (): Promise<void> => {
+    await flushing
+    await readers.alone(async () => {
+      state = 'down'
+      await db.close()
+      await makeFilesPrivate(location)
+    })
+  }
+  let closed: Promise<void> | undefined
+
+  await open()
+  return {
+    commit(prepare) {
+      if (isClosing) return Promise.reject(new SegueError('CLOSED'))
+      return new Promise((resolve, reject) => {
+        queue.push({ prepare, resolve, reject })
+        // One turn later, so that calls made together are written together.
+        flushing ??= Promise.resolve().then(flush)
+      })
+    },
+    async read(task) {
+      if (isClosing) throw new SegueError('CLOSED')
+      return readers.one(async () => {
+        if (state === 'down') throw new SegueError(isClosing ? 'CLOSED' : 'STORE_FAILED')
+        const snapshot = db.snapshot()
+        try {
+          return await task(viewAt(db, snapshot))
+        } finally {
+          await snapshot.close()
+        }
+      })
+    },
+    close() {
+      isClosing = true
+      return (closed ??= closeNow())
+    },
+  }
+}
+
+interface Task {
+  readonly prepare: (transaction: Transaction) => void
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+type Snapshot = ReturnType<Level['snapshot']>
+
+/** Bounds the memory of one group; a single task may be larger. */
+const GROUP_BYTES = 16 * 1_024 * 1_024
+/** Level makes a new log file every 4 MiB. */
+const SWEEP_EVERY_BYTES = 1_024 * 1_024
+const ROOM_TO_OPEN_BYTES = 256 * 1_024
+
+function viewAt(db: Level<Uint8Array, Uint8Array>, snapshot: Snapshot): LevelView {
+  return {
+    get: key => db.get(key, { snapshot }),
+    getMany: keys => db.getMany([...keys], { snapshot }),
+    entries: ({ gte, lt }, limit = -1) => db.iterator({ gte, lt, limit, snapshot }).all(),
+    async firstKey({ gte, lt }) {
+      const [key] = await db.keys({ gte, lt, limit: 1, snapshot }).all()
+      return key
+    },
+  }
+}
+
+type Write = { readonly key: Uint8Array; readonly value: Uint8Array | undefined }
+
+interface Group {
+  readonly tasks: readonly Task[]
+  operations(): ({ type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array })[]
+  bytes(): number
+}
+
+/** Takes tasks from the queue until they are many bytes. One that throws is rejected and leaves nothing in the group. */
+function prepareGroup(queue: Task[], stored: (key: Uint8Array) => Uint8Array | undefined): Group {
+  const writes = new Map<string, Write>()
+  const tasks: Task[] = []
+  let bytes = 0
+  while (bytes < GROUP_BYTES) {
+    const task = queue.shift()
+    if (task === undefined) break
+    const own = new Map<string, Write>()
+    const put = (key: Uint8Array, value: Uint8Array | undefined): void => {
+      own.set(nameOf(key), { key, value })
+      bytes += key.length + (value?.length ?? 0)
+    }
+    try {
+      task.prepare({
+        get(key) {
+          const name = nameOf(key)
+          const write = own.get(name) ?? writes.get(name)
+          return write === undefined ? stored(key) : write.value
+        },
+        put,
+        remove: key => put(key, undefined),
+      })
+    } catch (error) {
+      task.reject(error)
+      continue
+    }
+    for (const [name, write] of own) writes.set(name, write)
+    tasks.push(task)
+  }
+  return {
+    tasks,
+    operations: () =>
+      [...writes.values()].map(({ key, value }) => (value === undefined ? { type: 'del', key } : { type: 'put', key, value })),
+    bytes: () => bytes,
+  }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+}
+
+/** Opening rewrites the logs as tables: without room for that it fails, and then there would be nothing to read from. */
+function assertRoom(location: string): void {
+  const probe = join(location, 'room.probe')
+  try {
+    const logBytes = readdirSync(location)
+      .filter(name => name.endsWith('.log'))
+      .reduce((sum, name) => sum + statSync(join(location, name)).size, 0)
+    const file = openSync(probe, 'w', 0o600)
+    try {
+      const filler = new Uint8Array(2 * logBytes + ROOM_TO_OPEN_BYTES)
+      for (let written = 0; written < filler.length; ) written += writeSync(file, filler, written)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    throw new SegueError('STORE_FAILED', {}, { cause: error })
+  } finally {
+    rmSync(probe, { force: true })
+  }
+}
+
+interface Readers {
+  one<T>(read: () => Promise<T>): Promise<T>
+  /** Waits for reads under way, holds new ones back meanwhile. */
+  alone(task: () => Promise<void>): Promise<void>
+}
+
+function createReaders(): Readers {
+  let count = 0
+  let exclusive: Promise<void> | undefined
+  let onIdle: (() => void) | undefined
+  return {
+    async one(read) {
+      while (exclusive !== undefined) await exclusive
+      count++
+      try {
+        return await read()
+      } finally {
+        if (--count === 0) onIdle?.()
+      }
+    },
+    async alone(task) {
+      while (exclusive !== undefined) await exclusive
+      let done = (): void => undefined
+      exclusive = new Promise(resolve => (done = resolve))
+      try {
+        if (count > 0) await new Promise<void>(resolve => (onIdle = resolve))
+        await task()
+      } finally {
+        exclusive = undefined
+        onIdle = undefined
+        done()
+      }
+    },
+  }
+}
+
+function isLocked(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED'
+}
