@@ -13,6 +13,8 @@ export const MAX_PAIRING_FRAME_BYTES: number = 256 * KIB
 /** A claim, keep, heartbeat or queued offer, as it is signed. */
 export const MAX_REGISTER_BYTES: number = 64 * KIB
 export const MAX_ENTRY_BYTES: number = 64 * KIB
+/** The entries of one membership proof, together. */
+export const MAX_PROOF_BYTES: number = MIB
 export const MAX_LOG_ENTRIES = 10_000
 export const MAX_ACTIVE_DEVICES = 32
 /** A text document; larger files are refused with that reason. */

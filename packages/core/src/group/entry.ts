@@ -1,0 +1,146 @@
+/**
+ * What group entries of version 1 say. Kinds that this version does not know (removals, rotation, the relay, recovery) and
+ * entries of a later version are of kind 'unknown': verified, kept and forwarded, and while there is one the device changes nothing.
+ */
+import * as v from 'valibot'
+import { SEALING_KEY_BYTES, isAdmissibleKey, isAdmissibleSealingKey, type SigningKeys } from '../crypto/index.ts'
+import { deviceName } from '../identity/index.ts'
+import { bytesOf, bytesUpTo } from '../lib/codec.ts'
+import { EPOCH_ID_BYTES, PUBLIC_KEY_BYTES, deviceIdOf, hexId, idBytes, publicKeyOf } from '../lib/ids.ts'
+import type { DeviceId, EntryId, EpochId, GroupId } from '../lib/ids.ts'
+import { failed, ok, type Result } from '../lib/result.ts'
+import type { Hasher } from '../ports/hasher.ts'
+import { ENTRY_VERSION, openEnvelope, signEnvelope } from './envelope.ts'
+
+export type Role = 'admin' | 'member'
+
+/** An epoch secret wrapped for one device (crypto/box). */
+export interface EpochWrap {
+  readonly epoch: EpochId
+  readonly box: Uint8Array
+}
+
+export type EntryContent =
+  /** The author is the first device, an admin; the entry makes the first epoch, wrapped for itself. */
+  | { readonly kind: 'genesis'; readonly name: string; readonly sealingKey: Uint8Array; readonly rootDocument: Uint8Array; readonly box: Uint8Array }
+  | {
+      readonly kind: 'add'
+      readonly device: DeviceId
+      readonly sealingKey: Uint8Array
+      readonly role: Role
+      readonly name: string
+      /** Of every epoch that has no successor in the entry's past. */
+      readonly wraps: readonly EpochWrap[]
+    }
+  | { readonly kind: 'role'; readonly target: DeviceId; readonly role: Role }
+  | { readonly kind: 'rename'; readonly target: DeviceId; readonly name: string }
+  | { readonly kind: 'unknown'; readonly name: string; readonly version: number }
+
+export interface SignedEntry {
+  readonly id: EntryId
+  readonly group: GroupId
+  readonly author: DeviceId
+  readonly parents: readonly EntryId[]
+  readonly time: number
+  readonly content: EntryContent
+  /** The signed form, as received; this is what is kept, sent and verified. */
+  readonly bytes: Uint8Array
+}
+
+export type KnownContent = Exclude<EntryContent, { kind: 'unknown' }>
+
+/** Size and shape only; whether it is signed is asked of `isSigned`. */
+export function decodeEntry(bytes: Uint8Array, hasher?: Hasher): Result<SignedEntry, string> {
+  const envelope = openEnvelope(bytes, hasher)
+  if (!envelope.ok) return envelope
+  const { id, version, group, author, parents, kind, body, time } = envelope.value
+  const content = version === ENTRY_VERSION && isKnownKind(kind) ? readBody(kind, body) : ({ kind: 'unknown', name: kind, version } as const)
+  return content === undefined ? failed(`entry: wrong shape of ${kind}`) : ok({ id, group, author, parents, time, content, bytes })
+}
+
+/** Signs an entry. The genesis has neither group nor parents. */
+export function signEntry(
+  entry: {
+    readonly group: GroupId | undefined
+    readonly parents: readonly EntryId[]
+    readonly time: number
+    readonly content: KnownContent
+  },
+  keys: SigningKeys,
+): SignedEntry {
+  const { group, parents, time, content } = entry
+  const decoded = decodeEntry(signEnvelope({ group, parents, time, kind: content.kind, body: writeBody(content) }, keys))
+  if (!decoded.ok) throw new RangeError(decoded.error)
+  return decoded.value
+}
+
+type KnownKind = KnownContent['kind']
+
+const role = v.picklist(['admin', 'member'])
+const admissibleKey = v.pipe(bytesOf(PUBLIC_KEY_BYTES), v.check(isAdmissibleKey, 'inadmissible key'))
+const sealingKey = v.pipe(bytesOf(SEALING_KEY_BYTES), v.check(isAdmissibleSealingKey, 'inadmissible sealing key'))
+// A wrapped 32-byte secret has 105 bytes; the rest is room for later forms of wrap.
+const box = bytesUpTo(512)
+const MAX_WRAPS = 64
+
+const GENESIS = v.strictObject({ name: deviceName, sealing: sealingKey, root: bytesOf(16), box })
+const ADD = v.strictObject({
+  signing: admissibleKey,
+  sealing: sealingKey,
+  role,
+  name: deviceName,
+  wraps: v.pipe(v.array(v.strictObject({ epoch: bytesOf(EPOCH_ID_BYTES), box })), v.maxLength(MAX_WRAPS)),
+})
+const ROLE = v.strictObject({ target: bytesOf(PUBLIC_KEY_BYTES), role })
+const RENAME = v.strictObject({ target: bytesOf(PUBLIC_KEY_BYTES), name: deviceName })
+
+const READERS: Readonly<Record<KnownKind, (body: unknown) => KnownContent | undefined>> = {
+  genesis(body) {
+    const read = v.safeParse(GENESIS, body)
+    if (!read.success) return undefined
+    const { name, sealing, root, box: wrapped } = read.output
+    return { kind: 'genesis', name, sealingKey: sealing, rootDocument: root, box: wrapped }
+  },
+  add(body) {
+    const read = v.safeParse(ADD, body)
+    if (!read.success) return undefined
+    const wraps = read.output.wraps.map(wrap => ({ epoch: hexId<EpochId>(wrap.epoch), box: wrap.box }))
+    const { signing, sealing, role: given, name } = read.output
+    return { kind: 'add', device: deviceIdOf(signing), sealingKey: sealing, role: given, name, wraps }
+  },
+  role(body) {
+    const read = v.safeParse(ROLE, body)
+    return read.success ? { kind: 'role', target: deviceIdOf(read.output.target), role: read.output.role } : undefined
+  },
+  rename(body) {
+    const read = v.safeParse(RENAME, body)
+    return read.success ? { kind: 'rename', target: deviceIdOf(read.output.target), name: read.output.name } : undefined
+  },
+}
+
+function isKnownKind(kind: string): kind is KnownKind {
+  return Object.hasOwn(READERS, kind)
+}
+
+function readBody(kind: KnownKind, body: unknown): KnownContent | undefined {
+  return READERS[kind](body)
+}
+
+function writeBody(content: KnownContent): unknown {
+  switch (content.kind) {
+    case 'genesis':
+      return { name: content.name, sealing: content.sealingKey, root: content.rootDocument, box: content.box }
+    case 'add':
+      return {
+        signing: publicKeyOf(content.device),
+        sealing: content.sealingKey,
+        role: content.role,
+        name: content.name,
+        wraps: content.wraps.map(wrap => ({ epoch: idBytes(wrap.epoch), box: wrap.box })),
+      }
+    case 'role':
+      return { target: publicKeyOf(content.target), role: content.role }
+    case 'rename':
+      return { target: publicKeyOf(content.target), name: content.name }
+  }
+}

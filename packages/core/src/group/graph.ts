@@ -1,0 +1,167 @@
+/**
+ * Links and orders entries of any meaning: a directed acyclic graph by parents, the same whatever order they arrive in.
+ *
+ * - An entry whose parents are not all here is held (at most `maxHeld`) and linked when the last of them arrives.
+ * - The order is by (depth, id), depth being the longest path from the root: causes always come before their effects.
+ * - Of more than `maxEntries`, the first in that order stay. What is evicted can never come back by arriving in another order,
+ *   because whatever pushed it out stays in front of it.
+ */
+import type { EntryId } from '../lib/ids.ts'
+
+export interface Linked {
+  readonly id: EntryId
+  readonly parents: readonly EntryId[]
+}
+
+/** Where an entry stands; compared by `comparePositions`. */
+export interface Position {
+  readonly depth: number
+  readonly id: EntryId
+}
+
+export interface GraphOptions<Entry> {
+  readonly maxEntries: number
+  readonly maxHeld: number
+  /** Asked once, when all parents are linked. A refused entry is dropped, and what hangs from it stays unlinked. */
+  readonly admits: (entry: Entry) => boolean
+  /** Called at once, before anything that hangs from the entry is asked about. */
+  readonly onLinked: (entry: Entry, at: Position) => void
+  readonly onEvicted: (entry: Entry) => void
+}
+
+export interface Graph<Entry> {
+  /**
+   * The entry, and those that were held for it, in causal order, as far as they were linked, refused or pushed out.
+   * Empty when it was known or is now held.
+   */
+  add(entry: Entry): readonly Placed<Entry>[]
+  get(id: EntryId): Entry | undefined
+  has(id: EntryId): boolean
+  isHeld(id: EntryId): boolean
+  /** Throws when `id` is not linked. */
+  positionOf(id: EntryId): Position
+  /** All linked entries by (depth, id). The same array until something is linked. */
+  ordered(): readonly Entry[]
+  /** Linked entries that no linked entry names as parent, ascending. */
+  heads(): readonly EntryId[]
+  /** The causal past of `ids`, themselves included; unknown ids are ignored. */
+  pastOf(ids: Iterable<EntryId>): ReadonlySet<EntryId>
+  /** Whether `ancestor` is in the causal past of `of`, which it is not itself. */
+  isBefore(ancestor: EntryId, of: EntryId): boolean
+}
+
+export interface Placed<Entry> {
+  readonly entry: Entry
+  readonly outcome: 'linked' | 'refused' | 'evicted'
+}
+
+export function comparePositions(a: Position, b: Position): number {
+  return a.depth - b.depth || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+}
+
+export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>): Graph<Entry> {
+  const nodes = new Map<EntryId, { readonly entry: Entry; readonly position: Position }>()
+  const held = new Map<EntryId, Entry>()
+  const waitingFor = new Map<EntryId, Set<EntryId>>()
+  const heads = new Set<EntryId>()
+  let order: readonly Entry[] | undefined
+
+  const positionOf = (id: EntryId): Position => {
+    const node = nodes.get(id)
+    if (node === undefined) throw new RangeError(`entry ${id} is not linked`)
+    return node.position
+  }
+  const place = (entry: Entry): Placed<Entry>['outcome'] => {
+    if (!options.admits(entry)) return 'refused'
+    const depth = entry.parents.reduce((deepest, parent) => Math.max(deepest, positionOf(parent).depth + 1), 0)
+    const position = { depth, id: entry.id }
+    nodes.set(entry.id, { entry, position })
+    for (const parent of entry.parents) heads.delete(parent)
+    heads.add(entry.id)
+    order = undefined
+    options.onLinked(entry, position)
+    return 'linked'
+  }
+  const evictLast = (): Entry => {
+    const last = graph.ordered().at(-1) as Entry
+    nodes.delete(last.id)
+    order = undefined
+    heads.clear()
+    for (const { entry } of nodes.values()) heads.add(entry.id)
+    for (const { entry } of nodes.values()) for (const parent of entry.parents) heads.delete(parent)
+    options.onEvicted(last)
+    return last
+  }
+  const hold = (entry: Entry, missing: readonly EntryId[]): void => {
+    if (held.has(entry.id) || held.size >= options.maxHeld) return
+    held.set(entry.id, entry)
+    for (const parent of missing) {
+      const waiting = waitingFor.get(parent) ?? new Set()
+      waitingFor.set(parent, waiting.add(entry.id))
+    }
+  }
+  const release = (parent: EntryId): readonly Entry[] => {
+    const freed: Entry[] = []
+    for (const id of waitingFor.get(parent) ?? []) {
+      const entry = held.get(id)
+      if (entry === undefined || !entry.parents.every(needed => nodes.has(needed))) continue
+      held.delete(id)
+      freed.push(entry)
+    }
+    waitingFor.delete(parent)
+    return freed
+  }
+  /** What hangs from a refused entry can never be linked. */
+  const dropHeldFor = (refused: EntryId): void => {
+    const dropped = [refused]
+    for (let parent = dropped.pop(); parent !== undefined; parent = dropped.pop()) {
+      for (const id of waitingFor.get(parent) ?? []) if (held.delete(id)) dropped.push(id)
+      waitingFor.delete(parent)
+    }
+  }
+
+  const graph: Graph<Entry> = {
+    add(entry) {
+      if (nodes.has(entry.id)) return []
+      const missing = entry.parents.filter(parent => !nodes.has(parent))
+      if (missing.length > 0) {
+        hold(entry, missing)
+        return []
+      }
+      const placed: Placed<Entry>[] = []
+      const ready = [entry]
+      for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
+        // A sibling freed earlier in this loop may have been evicted, and with it a parent of this one.
+        if (!next.parents.every(parent => nodes.has(parent))) continue
+        const outcome = place(next)
+        placed.push({ entry: next, outcome })
+        if (nodes.size > options.maxEntries) placed.push({ entry: evictLast(), outcome: 'evicted' })
+        if (outcome === 'refused') dropHeldFor(next.id)
+        if (nodes.has(next.id)) ready.push(...release(next.id))
+      }
+      return placed
+    },
+    get: id => nodes.get(id)?.entry,
+    has: id => nodes.has(id),
+    isHeld: id => held.has(id),
+    positionOf,
+    ordered() {
+      order ??= [...nodes.values()].sort((a, b) => comparePositions(a.position, b.position)).map(node => node.entry)
+      return order
+    },
+    heads: () => [...heads].sort(),
+    pastOf(ids) {
+      const past = new Set<EntryId>()
+      const ahead = [...ids]
+      for (let id = ahead.pop(); id !== undefined; id = ahead.pop()) {
+        const node = nodes.get(id)
+        if (node === undefined || past.has(id)) continue
+        past.add(id)
+        ahead.push(...node.entry.parents)
+      }
+      return past
+    },
+    isBefore: (ancestor, of) => ancestor !== of && graph.pastOf([of]).has(ancestor),
+  }
+  return graph
+}

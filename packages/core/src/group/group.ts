@@ -1,0 +1,260 @@
+/**
+ * The group as this device holds it: takes entries, says who belongs, writes entries of its own, holds the keys. Persists nothing:
+ * whoever opened it stores each entry as a log chunk (`toChunk`) and the secret in a sealed record.
+ */
+import {
+  GROUP_DOCUMENT_ID,
+  isAdmissibleKey,
+  isAdmissibleSealingKey,
+  isNamedRight,
+  openChunk,
+  sealChunk,
+  type Keyring,
+} from '../crypto/index.ts'
+import { isDeviceName, type DeviceIdentity } from '../identity/index.ts'
+import { SegueError } from '../lib/errors.ts'
+import { LOG_EPOCH, deviceIdOf, idBytes, type DeviceId, type EntryId, type GroupId } from '../lib/ids.ts'
+import { createSubject, type Observable } from '../lib/observable.ts'
+import { failed, ok, type Result } from '../lib/result.ts'
+import type { Hasher } from '../ports/hasher.ts'
+import type { Random } from '../ports/random.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { Verifier } from '../ports/verifier.ts'
+import { MAX_ACTIVE_DEVICES } from '../wire/limits.ts'
+import { decodeEntry, signEntry, type KnownContent, type Role, type SignedEntry } from './entry.ts'
+import { MAX_PARENTS, isSigned } from './envelope.ts'
+import { SECRET_BYTES, createEpochBox, createEpochs } from './epochs.ts'
+import type { GroupDevice } from './reduce.ts'
+import { createGroupGraph, evaluate, type GroupEvaluation } from './resolve.ts'
+import { brokenRule } from './validate.ts'
+
+export interface GroupState {
+  /** Everybody ever added, in order of seniority. */
+  readonly devices: readonly GroupDevice[]
+  readonly heads: readonly EntryId[]
+  /** The log holds something this version does not understand: whatever would write is refused with GROUP_NEWER. */
+  readonly needsUpdate: boolean
+}
+
+export type EntryOutcome =
+  | { readonly kind: 'added'; readonly id: EntryId }
+  | { readonly kind: 'known'; readonly id: EntryId }
+  /** A parent is missing; it joins when the parent arrives. */
+  | { readonly kind: 'held'; readonly id: EntryId }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+export interface NewDevice {
+  readonly keys: { readonly signing: Uint8Array; readonly sealing: Uint8Array }
+  readonly role: Role
+  readonly name: string
+  /** Milliseconds since 1970, stamped before the request. */
+  readonly time: number
+}
+
+export interface Group {
+  readonly id: GroupId
+  /** 16 bytes: the index of everything. */
+  readonly rootDocumentId: Uint8Array
+  readonly state: Observable<GroupState>
+  readonly keyring: Keyring
+  /** 32 bytes. Given to each new member, sealed at rest, never sent in the clear. */
+  readonly secret: Uint8Array
+  /** Every entry kept, causes before effects. */
+  entries(): readonly SignedEntry[]
+  entry(id: EntryId): SignedEntry | undefined
+  /** Verifies and links signed entries in any order; one outcome each. Never throws for anything in them. */
+  receive(entries: readonly Uint8Array[]): readonly EntryOutcome[]
+  /** Calls `listener` with entries newly linked, received or written here, causes before effects: to be stored and sent on. */
+  onEntries(listener: (entries: readonly SignedEntry[]) => void): () => void
+  /** Adds a device and wraps every maximal epoch for it. Throws SegueError: GROUP_ENTRY_REFUSED, GROUP_FULL, GROUP_NEWER. */
+  add(device: NewDevice): SignedEntry
+  setRole(target: DeviceId, role: Role, time: number): SignedEntry
+  rename(target: DeviceId, name: string, time: number): SignedEntry
+  device(id: DeviceId): GroupDevice | undefined
+  isActive(device: DeviceId): boolean
+  /** The causal past of `ids` without that of `known`, causes before effects; ids not here are ignored. */
+  path(ids: Iterable<EntryId>, known: Iterable<EntryId>): readonly SignedEntry[]
+  /** The entry by which a device belongs. */
+  entryThatAdded(device: DeviceId): SignedEntry | undefined
+  /** What the log would say with these entries too, without taking them. Those not signed or not linked are ignored. */
+  evaluateWith(entries: readonly Uint8Array[]): GroupEvaluation
+  toChunk(entry: SignedEntry): SealedChunk
+  /** The signed entry in a log chunk, compared with the chunk's id; for `receive`, which verifies it. */
+  fromChunk(chunk: SealedChunk): Result<Uint8Array, string>
+}
+
+interface Parts {
+  readonly identity: DeviceIdentity
+  readonly random: Random
+  readonly verifier?: Verifier | undefined
+  readonly hasher?: Hasher | undefined
+  /** A listener that throws is reported here and hurts nobody else. */
+  readonly onListenerError?: ((error: unknown) => void) | undefined
+}
+
+/** A new group with this device as its first member and only admin. */
+export function foundGroup({ time, ...parts }: Parts & { readonly time: number }): Group {
+  const { identity, random } = parts
+  const genesis = signEntry(
+    {
+      group: undefined,
+      parents: [],
+      time,
+      content: {
+        kind: 'genesis',
+        name: identity.name,
+        sealingKey: identity.sealing.publicKey,
+        rootDocument: random.bytes(16),
+        box: createEpochBox(identity.sealing.publicKey, random),
+      },
+    },
+    identity.signing,
+  )
+  return holdGroup(parts, genesis, random.bytes(SECRET_BYTES))
+}
+
+/**
+ * The group again, from its secret and its entries in any order. Throws SegueError: GROUP_NEWER when the genesis is of a later version,
+ * NOT_A_MEMBER when the entries do not add this device or give it no key, GROUP_ENTRY_REFUSED when there is not exactly one genesis
+ * (give `id` where there may be several).
+ */
+export function openGroup({
+  secret,
+  entries,
+  id,
+  ...parts
+}: Parts & { readonly secret: Uint8Array; readonly entries: readonly Uint8Array[]; readonly id?: GroupId | undefined }): Group {
+  const roots = entries.flatMap(bytes => {
+    const entry = decodeEntry(bytes, parts.hasher)
+    return entry.ok && entry.value.parents.length === 0 && (id === undefined || entry.value.group === id) ? [entry.value] : []
+  })
+  const [genesis, ...others] = new Map(roots.map(root => [root.id, root])).values()
+  if (genesis === undefined || others.length > 0) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'oneGenesis' })
+  if (genesis.content.kind !== 'genesis') throw new SegueError('GROUP_NEWER')
+  const group = holdGroup(parts, genesis, secret)
+  group.receive(entries)
+  if (group.device(parts.identity.id) === undefined) throw new SegueError('NOT_A_MEMBER')
+  group.keyring.current()
+  return group
+}
+
+function holdGroup({ identity, random, verifier, hasher, onListenerError }: Parts, genesis: SignedEntry, secret: Uint8Array): Group {
+  if (genesis.content.kind !== 'genesis' || !isSigned(genesis, verifier)) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'genesisIsSigned' })
+  const graph = createGroupGraph(genesis.group)
+  const epochs = createEpochs(identity, secret)
+  const linkedEntries = createSubject<readonly SignedEntry[]>([], onListenerError)
+  graph.add(genesis)
+  epochs.learn(genesis, graph.positionOf(genesis.id))
+  let evaluation = graph.evaluation()
+  const state = createSubject<GroupState>(stateOf(evaluation), onListenerError)
+
+  const take = (entries: readonly SignedEntry[]): void => {
+    const linked = entries
+      .flatMap(entry => graph.add(entry))
+      .filter(({ entry, outcome }) => outcome === 'linked' && graph.has(entry.id))
+      .map(({ entry }) => entry)
+    if (linked.length === 0) return
+    evaluation = graph.evaluation()
+    for (const entry of linked) if (!evaluation.refused.has(entry.id)) epochs.learn(entry, graph.positionOf(entry.id))
+    state.set(stateOf(evaluation))
+    linkedEntries.set(linked)
+  }
+  const checked = (bytes: Uint8Array): Result<SignedEntry, string> => {
+    const entry = decodeEntry(bytes, hasher)
+    if (!entry.ok) return entry
+    if (entry.value.group !== genesis.group) return failed('of another group')
+    if (graph.has(entry.value.id) || graph.isHeld(entry.value.id)) return entry // the same unsigned bytes were verified before
+    return isSigned(entry.value, verifier) ? entry : failed('bad signature')
+  }
+  const deviceById = (id: DeviceId): GroupDevice | undefined => evaluation.devices.find(device => device.id === id)
+
+  const write = (content: KnownContent, time: number): SignedEntry => {
+    if (evaluation.needsUpdate) throw new SegueError('GROUP_NEWER')
+    const draft = { group: genesis.group, parents: graph.heads().slice(0, MAX_PARENTS), time, content }
+    const entry = signEntry(draft, identity.signing)
+    const rule = brokenRule(entry, graph.pastFacts(entry))
+    if (rule !== undefined) throw new SegueError('GROUP_ENTRY_REFUSED', { rule })
+    take([entry])
+    if (!graph.has(entry.id)) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'logHasRoom' })
+    return entry
+  }
+
+  return {
+    id: genesis.group,
+    rootDocumentId: genesis.content.rootDocument,
+    state,
+    keyring: epochs.keyring,
+    secret,
+    entries: () => graph.ordered(),
+    entry: id => graph.get(id),
+    receive(entries) {
+      const results = entries.map(bytes => {
+        const entry = checked(bytes)
+        return entry.ok ? ok({ entry: entry.value, known: graph.has(entry.value.id) }) : entry
+      })
+      take(results.flatMap(result => (result.ok && !result.value.known ? [result.value.entry] : [])))
+      return results.map((result): EntryOutcome => {
+        if (!result.ok) return { kind: 'refused', reason: result.error }
+        const { id } = result.value.entry
+        if (graph.has(id)) return { kind: result.value.known ? 'known' : 'added', id }
+        return graph.isHeld(id) ? { kind: 'held', id } : { kind: 'refused', reason: 'authorWasAdded or no room' }
+      })
+    },
+    onEntries: linkedEntries.subscribe,
+    add({ keys, role, name, time }) {
+      if (evaluation.devices.filter(device => device.active).length >= MAX_ACTIVE_DEVICES) throw new SegueError('GROUP_FULL')
+      if (!isDeviceName(name)) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'isDeviceName' })
+      if (!isAdmissibleKey(keys.signing) || !isAdmissibleSealingKey(keys.sealing)) {
+        throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'keysAreAdmissible' })
+      }
+      const wraps = epochs.wrapAll(keys.sealing, random)
+      return write({ kind: 'add', device: deviceIdOf(keys.signing), sealingKey: keys.sealing, role, name, wraps }, time)
+    },
+    setRole: (target, role, time) => write({ kind: 'role', target, role }, time),
+    rename(target, name, time) {
+      if (!isDeviceName(name)) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'isDeviceName' })
+      return write({ kind: 'rename', target, name }, time)
+    },
+    device: deviceById,
+    isActive: id => deviceById(id)?.active === true,
+    path(ids, known) {
+      const past = graph.pastOf(ids)
+      const theirs = graph.pastOf(known)
+      return graph.ordered().filter(entry => past.has(entry.id) && !theirs.has(entry.id))
+    },
+    entryThatAdded: device =>
+      evaluation.counting.find(({ author, content }) =>
+        content.kind === 'add' ? content.device === device : content.kind === 'genesis' && author === device,
+      ),
+    evaluateWith(entries) {
+      const more = entries.map(checked).flatMap(entry => (entry.ok ? [entry.value] : []))
+      return evaluate(genesis.group, [...graph.ordered(), ...more])
+    },
+    toChunk: entry =>
+      sealChunk({
+        keys: epochs.keyring,
+        epoch: LOG_EPOCH,
+        epochSecret: epochs.keyring.logKey,
+        class: 'log',
+        documentId: GROUP_DOCUMENT_ID,
+        contentKey: idBytes(entry.id),
+        sequence: 0,
+        content: entry.bytes,
+        random,
+        ...(hasher === undefined ? {} : { hasher }),
+      }),
+    fromChunk(chunk) {
+      if (chunk.class !== 'log') return failed('not a log chunk')
+      const opened = openChunk(chunk, epochs.keyring.logKey)
+      if (!opened.ok) return opened
+      const entry = decodeEntry(opened.value.content, hasher)
+      if (!entry.ok) return entry
+      if (!isNamedRight(chunk, epochs.keyring, opened.value.documentId, idBytes(entry.value.id), hasher)) return failed('not what its id says')
+      return ok(opened.value.content)
+    },
+  }
+}
+
+function stateOf({ devices, heads, needsUpdate }: GroupEvaluation): GroupState {
+  return { devices, heads, needsUpdate }
+}
