@@ -105,6 +105,7 @@ export const ERRORS = {
     peer: 'refused',
     retry: 'never',
   },
+  PAIRING_BUSY: { text: 'Too many devices are trying to join with that code at once. Cancel the others, then try again.', peer: 'busy', retry: 'later' },
   PAIRING_NOBODY_NEARBY: { text: 'No device nearby has pairing open. On the other device run: segue pair new', peer: 'none', retry: 'now' },
   // documents and sessions
   DOCUMENT_UNKNOWN: { text: 'No such document here or on a reachable device.', peer: 'unknown', retry: 'later' },

@@ -2,3 +2,7 @@ export { createMemoryChunkStore, type MemoryChunkStore, type MemoryChunkStoreOpt
 export { createMemoryRecordStore, type MemoryRecordStore } from './memory-record-store.ts'
 export { describeChunkStore, type ChunkStoreUnderTest } from './describe-chunk-store.ts'
 export { describeRecordStore, type RecordStoreUnderTest } from './describe-record-store.ts'
+export { createManualClock, type ManualClock } from './manual-clock.ts'
+export { createSeededRandom } from './seeded-random.ts'
+export { createPairingLinks, type OnTheWay, type PairingLinkPair } from './pairing-links.ts'
+export { createPairingCast, type JoinInTest, type JoinSetup, type PairingCast } from './pairing-cast.ts'
