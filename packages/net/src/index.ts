@@ -1,1 +1,5 @@
-export {}
+/** Bytes in motion: the libp2p node, discovery, device links, pairing links. */
+export { createNode } from './node.ts'
+export { systemClock } from './system-clock.ts'
+export { isPrivateAddress } from './private-addresses.ts'
+export type { DialOptions, DialTarget, GroupDoor, NetNode, NodeOptions, PairingDoor, TransportFactory } from './net-node.ts'

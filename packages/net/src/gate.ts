@@ -1,0 +1,100 @@
+/**
+ * Who gets in, and how far. Members: everything. Strangers: `identify`, the pairing protocol while a pairing is open, and one stream for
+ * one membership proof; at most MAX_STRANGERS at a time, and a connection that got no further is closed after STRANGER_DEADLINE_MS.
+ * While neither pairing nor proofs are wanted a stranger's connection ends right after Noise has told who it is.
+ *
+ * Anybody on the network who dials this device learns its id: Noise proves it to whoever asks.
+ */
+import type { Connection, ConnectionGater, Stream } from '@libp2p/interface'
+import { CLOSE_CODES, PAIRING_PROTOCOL, STRANGER_DEADLINE_MS } from '@segue/core'
+import type { DeviceId } from '@segue/core'
+import type { Clock, DeviceLinkHost, Logger } from '@segue/core/ports'
+import { MAX_STRANGERS } from './limits.ts'
+import { hangUp } from './link/hang-up.ts'
+import { encodeSignal } from './link/frame-reader.ts'
+import { isPrivateAddress } from './private-addresses.ts'
+
+export interface Gate {
+  readonly gater: ConnectionGater
+  isMember(peer: DeviceId): boolean
+  /** Call on every connection, in or out. */
+  onConnection(connection: Connection): void
+  /** The connection has found its use and stays until `release`. */
+  claim(connection: Connection): void
+  release(connection: Connection): void
+  /** Turns `stream` away, in a way that both sides can read. */
+  refuse(stream: Stream, connection: Connection): void
+  /** Whether this connection may bring a proof: each may, once. */
+  takeProof(connection: Connection): boolean
+  /** Which of the two things strangers may do just now. */
+  readonly strangersMay: { pair: boolean; prove: boolean }
+}
+
+export function createGate(options: { host: DeviceLinkHost; clock: Clock; allowPublic: boolean; logger?: Logger | undefined }): Gate {
+  const { clock, host } = options
+  const strangersMay = { pair: false, prove: false }
+  const strangers = new Set<Connection>()
+  const proofs = new WeakSet<Connection>()
+  const deadlines = new Map<Connection, () => void>()
+
+  const isMember = (peer: DeviceId): boolean => {
+    try {
+      return host.mayConnect(peer)
+    } catch (error) {
+      options.logger?.error('gate-failed', { peer, error: String(error) })
+      return false
+    }
+  }
+
+  const startDeadline = (connection: Connection): void => {
+    deadlines.get(connection)?.()
+    const cancel = clock.after(STRANGER_DEADLINE_MS, () => {
+      deadlines.delete(connection)
+      void hangUp(connection, clock)
+    })
+    deadlines.set(connection, cancel)
+  }
+  const stopDeadline = (connection: Connection): void => {
+    deadlines.get(connection)?.()
+    deadlines.delete(connection)
+  }
+
+  return {
+    strangersMay,
+    isMember,
+    gater: {
+      denyInboundConnection: connection => !options.allowPublic && !isPrivateAddress(connection.remoteAddr),
+      denyInboundEncryptedConnection(peerId) {
+        const peer = peerId.toString() as DeviceId
+        if (isMember(peer)) return false
+        const isDenied = !(strangersMay.pair || strangersMay.prove) || strangers.size >= MAX_STRANGERS
+        if (isDenied) options.logger?.info('stranger-refused', { peer })
+        return isDenied
+      },
+    },
+    onConnection(connection) {
+      startDeadline(connection)
+      if (!isMember(connection.remotePeer.toString() as DeviceId)) strangers.add(connection)
+      connection.addEventListener('close', () => {
+        stopDeadline(connection)
+        strangers.delete(connection)
+      })
+    },
+    claim: stopDeadline,
+    release(connection) {
+      if (connection.status === 'open') startDeadline(connection)
+    },
+    refuse(stream, connection) {
+      const peer = connection.remotePeer.toString()
+      options.logger?.info('stream-refused', { peer, protocol: stream.protocol })
+      if (stream.protocol === PAIRING_PROTOCOL) return stream.abort(new Error('pairing is not open'))
+      stream.send(encodeSignal('close', CLOSE_CODES['not-a-member']))
+      stream.close().catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error(String(error))))
+    },
+    takeProof(connection) {
+      if (!strangersMay.prove || proofs.has(connection)) return false
+      proofs.add(connection)
+      return true
+    },
+  }
+}

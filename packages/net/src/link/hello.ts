@@ -1,0 +1,33 @@
+/**
+ * The first frame on `control`, each way, before the link is up: CBOR `{v: 1, addresses: [multiaddr...]}`, at most 4 KiB. The dialler
+ * speaks first. The acceptor answers once all streams are there and it has decided to keep this connection, so its hello means yes.
+ * The addresses are where the speaker can be dialled; only private ones are believed.
+ */
+import * as v from 'valibot'
+import { decodeCbor, encodeCbor, failed, ok, type Result } from '@segue/core'
+import { MAX_ADDRESSES, MAX_HELLO_BYTES } from '../limits.ts'
+import { isPrivateAddress } from '../private-addresses.ts'
+
+export interface Hello {
+  readonly addresses: readonly string[]
+}
+
+export function encodeHello(hello: Hello): Uint8Array {
+  return encodeCbor({ v: HELLO_VERSION, addresses: hello.addresses.slice(0, MAX_ADDRESSES) })
+}
+
+export function decodeHello(bytes: Uint8Array): Result<Hello, 'malformed-frame' | 'version-unsupported'> {
+  const version = decodeCbor(versionSchema, bytes, MAX_HELLO_BYTES)
+  if (!version.ok) return failed('malformed-frame')
+  if (version.value.v !== HELLO_VERSION) return failed('version-unsupported')
+  const hello = decodeCbor(helloSchema, bytes, MAX_HELLO_BYTES)
+  if (!hello.ok) return failed('malformed-frame')
+  return ok({ addresses: hello.value.addresses.filter(address => isPrivateAddress(address)) })
+}
+
+const HELLO_VERSION = 1
+const versionSchema = v.object({ v: v.number() })
+const helloSchema = v.object({
+  v: v.literal(HELLO_VERSION),
+  addresses: v.pipe(v.array(v.pipe(v.string(), v.maxLength(256))), v.maxLength(MAX_ADDRESSES)),
+})

@@ -1,0 +1,135 @@
+/**
+ * All links of this node, at most one per peer. Two connections of the same pair, because both dialled: the one dialled by the smaller
+ * id stays. A second connection by the same dialler replaces the first, for whoever dials again has lost it. When the rule favours
+ * the link that is there, that one has to prove it is alive first: its peer may have lost it without our noticing.
+ */
+import type { Connection, Stream } from '@libp2p/interface'
+import { CHANNELS, PROTOCOL_OF, SegueError, createSubject } from '@segue/core'
+import type { Channel, CloseCode, DeviceId, Observable } from '@segue/core'
+import type { Clock, DeviceLink, DeviceLinkHost, Logger } from '@segue/core/ports'
+import { LINK_DEADLINE_MS, PROBE_MS } from '../limits.ts'
+import { hangUp } from './hang-up.ts'
+import type { Hello } from './hello.ts'
+import { createLink, type Link } from './link.ts'
+
+export interface Links {
+  readonly current: Observable<ReadonlyMap<DeviceId, Link>>
+  /** A member opened a stream to us. */
+  accept(channel: Channel, stream: Stream, connection: Connection): void
+  /** Makes a link of a connection we dialled. Resolves with how it was closed, or 'up' as soon as it is up. */
+  open(connection: Connection): Promise<'up' | CloseCode>
+  /** Closes every link for which `holds`. */
+  closeWhere(holds: (link: DeviceLink) => boolean, code: CloseCode): Promise<void>
+}
+
+export interface LinksOptions {
+  readonly self: DeviceId
+  readonly host: DeviceLinkHost
+  readonly clock: Clock
+  readonly logger?: Logger | undefined
+  ownAddresses(): readonly string[]
+  /** The link is up; `hello` is what the peer said. */
+  onUp(link: DeviceLink, hello: Hello, connection: Connection): void
+  onDown(peer: DeviceId, code: CloseCode, wasOpenForMs: number): void
+}
+
+export function createLinks(options: LinksOptions): Links {
+  const { self, host, clock } = options
+  const current = createSubject<ReadonlyMap<DeviceId, Link>>(new Map())
+  /** Links on their way, by connection. */
+  const arriving = new Map<string, Link>()
+  /** Connections that are or were a link. */
+  const linked = new WeakSet<Connection>()
+  /** Outcomes of connections we dialled and that are on their way, by peer. */
+  const dialled = new Map<DeviceId, Promise<unknown>>()
+
+  const setCurrent = (peer: DeviceId, link: Link | undefined): void => {
+    const next = new Map(current.peek())
+    if (link === undefined) next.delete(peer)
+    else next.set(peer, link)
+    current.set(next)
+  }
+
+  const create = (connection: Connection, onOutcome: (outcome: 'up' | CloseCode) => void): Link => {
+    const link = createLink({
+      connection,
+      self,
+      clock,
+      logger: options.logger,
+      onReady: hello => void decide(link, hello, onOutcome),
+      onFinished: (code, wasOpenForMs) => {
+        arriving.delete(connection.id)
+        if (current.peek().get(link.peer) === link) setCurrent(link.peer, undefined)
+        if (wasOpenForMs !== undefined) options.onDown(link.peer, code, wasOpenForMs)
+        onOutcome(code)
+      },
+    })
+    arriving.set(connection.id, link)
+    linked.add(connection)
+    return link
+  }
+
+  const decide = async (link: Link, hello: Hello, onOutcome: (outcome: 'up') => void): Promise<void> => {
+    // Our own connection to this peer is being made and would win: let it.
+    if (!link.outbound && self < link.peer) await dialled.get(link.peer)
+    const incumbent = current.peek().get(link.peer)
+    if (incumbent !== undefined && incumbent.dialler < link.dialler && (await incumbent.probe(PROBE_MS))) return void link.close('duplicate')
+    if (link.closed.aborted) return
+    void current.peek().get(link.peer)?.close('duplicate')
+    if (!link.outbound) link.sayHello({ addresses: options.ownAddresses() }).catch(() => undefined) // broken: onFinished tells
+    arriving.delete(link.connection.id)
+    setCurrent(link.peer, link)
+    options.onUp(link, hello, link.connection)
+    link.open(host.onLink)
+    onOutcome('up')
+  }
+
+  const openStreams = async (link: Link): Promise<void> => {
+    const deadline = new AbortController()
+    const cancel = clock.after(LINK_DEADLINE_MS, () => deadline.abort(new SegueError('TIMED_OUT')))
+    try {
+      const streams = await Promise.all(
+        CHANNELS.map(async channel => {
+          const stream = await link.connection.newStream(PROTOCOL_OF[channel], { signal: deadline.signal })
+          link.addStream(channel, stream)
+          return stream
+        }),
+      )
+      if (streams.length === CHANNELS.length) await link.sayHello({ addresses: options.ownAddresses() })
+    } finally {
+      cancel()
+    }
+  }
+
+  return {
+    current,
+    accept(channel, stream, connection) {
+      if (connection.direction === 'outbound' || (linked.has(connection) && !arriving.has(connection.id))) {
+        return stream.abort(new Error('streams are opened by the dialler, once'))
+      }
+      const link = arriving.get(connection.id) ?? create(connection, () => undefined)
+      link.addStream(channel, stream)
+    },
+    open(connection) {
+      const outcome = new Promise<'up' | CloseCode>(resolve => {
+        const link = create(connection, resolve)
+        const cancel = clock.after(LINK_DEADLINE_MS, () => resolve('lost'))
+        link.closed.addEventListener('abort', cancel, { once: true })
+        openStreams(link).catch(() => link.close('lost'))
+      }).then(async result => {
+        if (result === 'lost') await hangUp(connection, clock)
+        return result
+      })
+      const peer = connection.remotePeer.toString() as DeviceId
+      const settled = outcome.finally(() => {
+        if (dialled.get(peer) === settled) dialled.delete(peer)
+      })
+      dialled.set(peer, settled)
+      return settled
+    },
+    async closeWhere(holds, code) {
+      const links = [...current.peek().values(), ...arriving.values()].filter(holds)
+      await Promise.all(links.map(link => link.close(code)))
+    },
+  }
+}

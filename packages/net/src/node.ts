@@ -1,0 +1,202 @@
+/**
+ * The network node: the only file that assembles libp2p. libp2p brings transports, Noise and streams; who may come in (gate.ts), when to
+ * dial (link/reconnect.ts, discovery/) and what a link is (link/) are Segue's own, so libp2p's dial queue, reconnect queue, connection
+ * monitor, identify-on-connect and yamux keepalive are switched off or passed by.
+ */
+import './polyfills.ts'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
+import { createLibp2p } from 'libp2p'
+import type { Connection } from '@libp2p/interface'
+import { CHANNELS, MINUTE_MS, PROTOCOL_OF, createSubject, deviceIdOf, openOrCleanUp } from '@segue/core'
+import type { CloseCode, Closeables, DeviceId } from '@segue/core'
+import type { DeviceLink, NearbyDevice } from '@segue/core/ports'
+import { createAddressBook } from './discovery/address-book.ts'
+import type { Announcement } from './discovery/announcement.ts'
+import { watchInterfaces } from './discovery/interfaces.ts'
+import { createMdns, type Mdns } from './discovery/mdns.ts'
+import { createNearby } from './discovery/nearby.ts'
+import { raceAddresses, type DialOne } from './discovery/race.ts'
+import { createGate } from './gate.ts'
+import { MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SECOND, MAX_PENDING_CONNECTIONS, MAX_STREAMS, PROBE_MS } from './limits.ts'
+import { hangUp } from './link/hang-up.ts'
+import { createLinks } from './link/links.ts'
+import { createMembers } from './members.ts'
+import type { DialOptions, DialTarget, NetNode, NodeOptions } from './net-node.ts'
+import { noise } from './noise.ts'
+import { createDoors } from './pairing/doors.ts'
+import { isPrivateAddress } from './private-addresses.ts'
+import { systemClock, systemRandom } from './system-clock.ts'
+
+export function createNode(options: NodeOptions): Promise<NetNode> {
+  return openOrCleanUp(opened => start(options, opened))
+}
+
+async function start(options: NodeOptions, opened: Closeables): Promise<NetNode> {
+  const { host, logger, clock = systemClock, random = systemRandom, allowPublic = false } = options
+  const id = deviceIdOf(options.signing.publicKey)
+  const gate = createGate({ host, clock, allowPublic, logger })
+  const book = createAddressBook(clock)
+  const nearby = createNearby(clock)
+
+  const libp2p = await createLibp2p<{ identify: unknown; transports: TransportAccess }>({
+    privateKey: privateKeyFromRaw(options.signing.secretKey),
+    nodeInfo: { name: 'segue', userAgent: 'segue' },
+    addresses: { listen: [...(options.listen ?? EVERY_INTERFACE)] },
+    // Silence is normal on a link; keepalive.ts decides what is dead. A person may take ten minutes over a pairing.
+    transports: [tcp({ inboundSocketInactivityTimeout: SILENCE_MS, outboundSocketInactivityTimeout: SILENCE_MS }), webSockets(), ...(options.transports ?? [])],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux({ enableKeepAlive: false, maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })],
+    connectionGater: gate.gater,
+    connectionManager: {
+      maxConnections: MAX_CONNECTIONS,
+      inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND,
+      maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+      reconnectRetries: 0,
+    },
+    connectionMonitor: { enabled: false },
+    services: {
+      identify: identify({ runOnConnectionOpen: false }),
+      transports: ({ transportManager }): TransportAccess => ({
+        dial: (address, dialOptions) => transportManager.dial(address, dialOptions),
+        addresses: () => transportManager.getAddrs().map(address => address.toString()),
+      }),
+    },
+    start: false,
+  })
+  opened.add(() => libp2p.stop())
+
+  const announcedAddresses = (): readonly string[] => {
+    const listening = libp2p.services.transports.addresses().filter(address => allowPublic || isPrivateAddress(address))
+    const reachable = listening.filter(address => !/^\/ip4\/127\.|^\/ip6\/::1\//.test(address))
+    return (reachable.length > 0 ? reachable : listening).map(address => `${address}/p2p/${id}`)
+  }
+  const addresses = createSubject<readonly string[]>([])
+  const refreshAddresses = (): void => {
+    const now = announcedAddresses()
+    if (now.join() !== addresses.peek().join()) addresses.set(now)
+  }
+
+  const links = createLinks({
+    self: id,
+    host,
+    clock,
+    logger,
+    ownAddresses: () => addresses.peek(),
+    onUp(link, hello, connection) {
+      gate.claim(connection)
+      book.confirm(link.peer, link.outbound ? [connection.remoteAddr.toString(), ...hello.addresses] : hello.addresses)
+    },
+    onDown: (peer, _code, wasOpenForMs) => members.ended(peer, wasOpenForMs),
+  })
+
+  const dial = ({ device, addresses: extra = [] }: DialTarget, { signal }: DialOptions): Promise<Connection> => {
+    const candidates = [...new Set([...extra.map(address => address.replace(/\/p2p\/[^/]+$/, '')), ...book.addressesOf(device)])]
+    return raceAddresses(device, candidates, { dial: libp2p.services.transports.dial, clock, signal })
+  }
+
+  const dialMember = async (device: DeviceId, signal: AbortSignal): Promise<'up' | 'nowhere' | CloseCode> => {
+    if (book.addressesOf(device).length === 0) return 'nowhere'
+    try {
+      const connection = await dial({ device }, { signal })
+      if (signal.aborted) {
+        void hangUp(connection, clock)
+        return 'lost'
+      }
+      const outcome = await links.open(connection)
+      if (outcome !== 'up' && outcome !== 'lost' && outcome !== 'duplicate') options.onRefused?.(device, outcome)
+      return outcome
+    } catch (error) {
+      logger?.debug('dial-failed', { device, error: String(error) })
+      return 'lost'
+    }
+  }
+  const members = createMembers({ clock, random, links: links.current, dial: dialMember })
+
+  const doors = createDoors({
+    self: id,
+    gate,
+    clock,
+    logger,
+    handle: (protocol, handler) => libp2p.handle(protocol, handler, { maxInboundStreams: 1, force: true }).catch(reportHandle),
+    unhandle: protocol => libp2p.unhandle(protocol).catch(reportHandle),
+    dial,
+    onPairingChanged: () => mdns?.announce(),
+  })
+  const reportHandle = (error: unknown): void => logger?.error('protocol-registration-failed', { error: String(error) })
+
+  libp2p.addEventListener('connection:open', event => gate.onConnection(event.detail))
+  libp2p.addEventListener('peer:disconnect', event => {
+    // What libp2p notes of its own accord about strangers must not pile up; addresses are kept in the book.
+    libp2p.peerStore.delete(event.detail).catch((error: unknown) => logger?.debug('peer-not-forgotten', { error: String(error) }))
+  })
+  for (const channel of CHANNELS) {
+    const admit = (stream: Parameters<typeof links.accept>[1], connection: Connection): void => {
+      if (gate.isMember(connection.remotePeer.toString() as DeviceId)) links.accept(channel, stream, connection)
+      else gate.refuse(stream, connection)
+    }
+    await libp2p.handle(PROTOCOL_OF[channel], admit, { maxInboundStreams: 1 })
+  }
+  await libp2p.start()
+  refreshAddresses()
+
+  const describe = (): Announcement => {
+    const pairingName = doors.pairingName()
+    return { device: id, addresses: addresses.peek().map(address => address.replace(/\/p2p\/[^/]+$/, '')), ...(pairingName === undefined ? {} : { pairingName }) }
+  }
+  const onHeard = (announcement: Announcement, isLeaving: boolean): void => {
+    nearby.heard(announcement, isLeaving)
+    if (!isLeaving && book.sight(announcement.device, announcement.addresses)) members.wake(announcement.device)
+  }
+  const mdns: Mdns | undefined = options.mdns === true ? createMdns({ self: id, clock, logger, describe, onHeard }) : undefined
+  if (mdns !== undefined) opened.add(() => mdns.close())
+
+  const resume = (): void => {
+    for (const link of links.current.peek().values()) void link.probe(PROBE_MS).then(isAlive => (isAlive ? undefined : link.close('lost')))
+    members.wake()
+  }
+  const networkChanged = (): void => {
+    refreshAddresses()
+    mdns?.rescan()
+    resume()
+  }
+  opened.add(watchInterfaces({ clock, onChange: networkChanged }))
+  opened.add(() => links.closeWhere(() => true, 'shutting-down'))
+  opened.add(() => members.stop())
+
+  const setMembers = (devices: ReadonlyMap<DeviceId, readonly string[]>): void => {
+    for (const [device, given] of devices) book.give(device, given)
+    members.set([...devices.keys()].filter(device => device !== id))
+    void links.closeWhere(({ peer }) => !gate.isMember(peer), 'not-a-member')
+    members.wake()
+  }
+  if (options.members !== undefined) setMembers(options.members)
+
+  return {
+    id,
+    addresses,
+    links: links.current,
+    setMembers,
+    addressesOf: device => book.addressesOf(device),
+    pairing: { open: doors.openPairing, dial: doors.dialPairing, nearby: nearby.devices },
+    group: { open: doors.openGroup, dial: doors.dialGroup },
+    resume,
+    networkChanged,
+    close: opened.close,
+    [Symbol.asyncDispose]: opened.close,
+  }
+}
+
+/** What libp2p shows only to its services: dialling one address, past the dial queue, and where it listens. */
+interface TransportAccess {
+  readonly dial: DialOne
+  addresses(): string[]
+}
+
+/** Bound everywhere; the gate keeps it private (private-addresses.ts). */
+const EVERY_INTERFACE: readonly string[] = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']
+/** A backstop only; longer than any pairing. */
+const SILENCE_MS: number = 15 * MINUTE_MS
