@@ -22,6 +22,7 @@ export const PURPOSES = {
   'fragment-key': 'segue/fragment-key/v1',
   'snapshot-id': 'segue/snapshot-id/v1',
   heads: 'segue/heads/v1',
+  conflict: 'segue/conflict/v1',
   'group-hint': 'segue/group-hint/v1',
   // sealing something for one device or for this machine
   wrap: 'segue/wrap/v1',
