@@ -3,9 +3,9 @@ import { crc32 } from 'node:zlib'
 
 export const CHECKSUM_BYTES = 4
 
-/** A new array: `value` and its checksum. */
+/** `value` and its checksum. A pooled Buffer, as everything made only to be written: memory of its own costs more than the rest. */
 export function withChecksum(value: Uint8Array): Uint8Array {
-  const stored = new Uint8Array(value.length + CHECKSUM_BYTES)
+  const stored = Buffer.allocUnsafe(value.length + CHECKSUM_BYTES)
   stored.set(value)
   return writeChecksum(stored)
 }

@@ -1,5 +1,5 @@
 /** The chunk store port on Level. Rules L1 to L13 in SPEC.md; the keys are in key-layout.ts, the values in chunk-value.ts. */
-import { SegueError, hexId, type ChunkId, type DocTag } from '@segue/core'
+import { SegueError, type ChunkId, type DocTag } from '@segue/core'
 import type { ChunkBatch, ChunkRecord, ChunkStore, NewChunk, StoredChunk } from '@segue/core/ports'
 import { checked, withChecksum } from './checksum.ts'
 import { decodeCounters, decodeHead, encodeCounters, finishHead, INLINE_BYTES, NO_CHUNKS, prepareHead, withLive } from './chunk-value.ts'
@@ -8,7 +8,8 @@ import type { OnDamaged } from './damage.ts'
 import {
   arrivalInKey,
   arrivalKey,
-  arrivalsAfter,
+  arrivalsFrom,
+  arrivalsUpTo,
   bytesKey,
   COUNTERS_KEY,
   docTagInKey,
@@ -22,6 +23,7 @@ import {
   recordRange,
 } from './key-layout.ts'
 import type { LevelStore, LevelView, Transaction } from './level/level-store.ts'
+import { decodePointers, encodePointers, GROUP_POINTERS, type Pointer } from './pointers.ts'
 
 /** `level` stays its owner's: closing the chunk store only ends its use. */
 export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged): Promise<ChunkStore> {
@@ -45,16 +47,16 @@ export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged):
     onDamaged({ area: 'chunk', key: head.id })
     return undefined
   }
-  /** What index entries point to, without those that were replaced since. */
-  const resolve = async (view: LevelView, entries: readonly (readonly [Uint8Array, Uint8Array])[]): Promise<readonly ChunkRecord[]> => {
-    const pointers = entries.flatMap(([key, value]) => {
-      const id = checked(value)
-      if (id?.length === 32) return [{ id: hexId<ChunkId>(id), arrival: arrivalInKey(key) }]
-      onDamaged({ area: 'chunk-index', key: String(arrivalInKey(key)) })
-      return []
+  /** What index entries point to after `arrival`, without what was replaced since. */
+  const resolve = async (view: LevelView, entries: readonly IndexEntry[], after: number): Promise<readonly ChunkRecord[]> => {
+    const wanted = entries.flatMap(([key, value]) => {
+      const first = arrivalInKey(key)
+      const pointers = decodePointers(value)
+      if (pointers === undefined) onDamaged({ area: 'chunk-index', key: String(first) })
+      return (pointers ?? []).map(({ id, offset }) => ({ id, arrival: first + offset })).filter(({ arrival }) => arrival > after)
     })
-    const heads = await view.getMany(pointers.map(({ id }) => headKey(id)))
-    return pointers.flatMap(({ id, arrival }, i) => {
+    const heads = await view.getMany(wanted.map(({ id }) => headKey(id)))
+    return wanted.flatMap(({ id, arrival }, i) => {
       const head = headOf(id, heads[i])
       return head?.arrival === arrival ? [recordOf(head)] : []
     })
@@ -91,30 +93,33 @@ export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged):
         const head = headOf(id, await view.get(headKey(id)))
         return head && recordOf(head)
       }),
-    listDocument: docTag => read(async view => resolve(view, await view.entries(documentRange(docTag)))),
+    listDocument: docTag => read(async view => resolve(view, await view.entries(documentRange(docTag)), 0)),
     async *docTags({ from, limit = Infinity } = {}) {
       let range = documentsFrom(from)
-      for (let given = 0; given < limit; given++) {
-        const key = await read(view => view.firstKey(range))
-        if (key === undefined) return
-        const docTag: DocTag = docTagInKey(key)
-        yield docTag
-        range = documentsAfter(docTag)
+      for (let given = 0; given < limit; ) {
+        const keys = await read(view => view.keys(range, PAGE))
+        const page = [...new Set(keys.map(docTagInKey))]
+        const last = page.at(-1)
+        if (last === undefined) return
+        yield* page.slice(0, limit - given)
+        given += page.length
+        range = documentsAfter(last) // over the rest of a document with more keys than a page
       }
     },
     async *since(arrival, { limit = Infinity } = {}) {
-      let last = Math.max(0, arrival)
+      const after = Math.max(0, arrival)
+      // The first group may have begun before.
+      const start = await read(view => view.lastKey(arrivalsUpTo(after + 1)))
+      let from = start === undefined ? after + 1 : arrivalInKey(start)
       for (let given = 0; given < limit; ) {
         const page = await read(async view => {
-          const entries = await view.entries(arrivalsAfter(last), PAGE)
-          return { end: entries.at(-1)?.[0], records: await resolve(view, entries) }
+          const entries = await view.entries(arrivalsFrom(from), PAGE)
+          return { last: entries.at(-1)?.[0], records: await resolve(view, entries, after) }
         })
-        if (page.end === undefined) return
-        last = arrivalInKey(page.end)
-        for (const record of page.records) {
-          if (given++ >= limit) return
-          yield record
-        }
+        if (page.last === undefined) return
+        yield* page.records.slice(0, limit - given)
+        given += page.records.length
+        from = arrivalInKey(page.last) + 1
       }
     },
     lastArrival: () => counters.lastArrival,
@@ -146,7 +151,9 @@ export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged):
   }
 }
 
-const PAGE = 256
+const PAGE = 128
+
+type IndexEntry = readonly [key: Uint8Array, value: Uint8Array]
 
 async function readCounters(level: LevelStore, onDamaged: OnDamaged): Promise<Counters> {
   const stored = await level.read(view => view.get(COUNTERS_KEY))
@@ -157,20 +164,23 @@ async function readCounters(level: LevelStore, onDamaged: OnDamaged): Promise<Co
   return recount(level)
 }
 
-/** Only for damaged counters: reads every head once. Arrival numbers above the last chunk's that were given and removed are lost. */
+/** Only for damaged counters: reads every head once. Numbers above the last chunk's, given and removed again, are forgotten. */
 async function recount(level: LevelStore): Promise<Counters> {
   let { lastArrival, chunks, bytes } = NO_CHUNKS
-  for (;;) {
-    const from = lastArrival
+  for (let from = 0; ; ) {
     const page = await level.read(async view => {
-      const entries = await view.entries(arrivalsAfter(from), PAGE)
-      const heads = await view.getMany(entries.map(([, value]) => headKey(hexId<ChunkId>(value.subarray(0, 32)))))
-      return entries.map(([key], i) => ({ arrival: arrivalInKey(key), stored: heads[i] }))
+      const entries = await view.entries(arrivalsFrom(from), PAGE)
+      const pointers = entries.flatMap(([key, value]) =>
+        (decodePointers(value) ?? []).map(({ id, offset }) => ({ id, arrival: arrivalInKey(key) + offset })),
+      )
+      const heads = await view.getMany(pointers.map(({ id }) => headKey(id)))
+      return { last: entries.at(-1)?.[0], found: pointers.map((pointer, i) => ({ ...pointer, stored: heads[i] })) }
     })
-    if (page.length === 0) break
-    for (const { arrival, stored } of page) {
+    if (page.last === undefined) break
+    from = arrivalInKey(page.last) + 1
+    for (const { id, arrival, stored } of page.found) {
       lastArrival = arrival
-      const head = stored && decodeHead('' as ChunkId, stored)
+      const head = stored && decodeHead(id, stored)
       if (head?.ok !== true || head.value.arrival !== arrival) continue
       chunks++
       bytes += head.value.byteLength
@@ -183,7 +193,7 @@ async function recount(level: LevelStore): Promise<Counters> {
 
 /** The batch in the store's own bytes: the caller may reuse its arrays as soon as `apply` returned its promise. */
 interface PreparedBatch {
-  readonly put: readonly { readonly chunk: Omit<NewChunk, 'bytes'>; readonly byteLength: number; readonly head: Uint8Array; readonly bytes: Uint8Array | undefined }[]
+  readonly put: readonly { readonly chunk: Omit<NewChunk, 'bytes'>; readonly byteLength: number; readonly head: Buffer; readonly bytes: Uint8Array | undefined }[]
   readonly remove: readonly ChunkId[]
   readonly setLive: readonly { readonly id: ChunkId; readonly live: boolean }[]
   readonly records: readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[]
@@ -216,22 +226,31 @@ function write(transaction: Transaction, { put, remove, setLive, records }: Prep
     transaction.remove(headKey(id))
     transaction.remove(bytesKey(id))
     const head = decodeHead(id, stored)
-    if (!head.ok) return onDamaged({ area: 'chunk', key: id }) // its index entries stay and point to nothing of that arrival
-    bytes -= head.value.byteLength
-    transaction.remove(documentKey(head.value.docTag, head.value.arrival))
-    transaction.remove(arrivalKey(head.value.arrival))
+    if (!head.ok) return onDamaged({ area: 'chunk', key: id }) // pointers to it stay and point to nothing of that arrival
+    const { docTag, arrival, offset, byteLength } = head.value
+    bytes -= byteLength
+    removePointer(transaction, documentKey(docTag, arrival - offset), id)
+    removePointer(transaction, arrivalKey(arrival - offset), id)
   }
   for (const id of remove) take(id)
-  for (const { chunk, byteLength, head, bytes: large } of put) {
-    take(chunk.id)
-    lastArrival++
-    chunks++
-    bytes += byteLength
-    const pointer = withChecksum(Buffer.from(chunk.id, 'hex'))
-    transaction.put(headKey(chunk.id), finishHead(head, lastArrival))
-    if (large !== undefined) transaction.put(bytesKey(chunk.id), large)
-    transaction.put(documentKey(chunk.docTag, lastArrival), pointer)
-    transaction.put(arrivalKey(lastArrival), pointer)
+  for (let start = 0; start < put.length; start += GROUP_POINTERS) {
+    const group = put.slice(start, start + GROUP_POINTERS)
+    const first = lastArrival + 1
+    const byDocument = new Map<DocTag, Pointer[]>()
+    group.forEach(({ chunk, byteLength, head, bytes: large }, offset) => {
+      take(chunk.id)
+      lastArrival++
+      chunks++
+      bytes += byteLength
+      transaction.put(headKey(chunk.id), finishHead(head, lastArrival, offset))
+      if (large !== undefined) transaction.put(bytesKey(chunk.id), large)
+      const pointer = { id: chunk.id, offset }
+      const siblings = byDocument.get(chunk.docTag)
+      if (siblings === undefined) byDocument.set(chunk.docTag, [pointer])
+      else siblings.push(pointer)
+    })
+    for (const [docTag, pointers] of byDocument) transaction.put(documentKey(docTag, first), encodePointers(pointers))
+    transaction.put(arrivalKey(first), encodePointers(group.map(({ chunk }, offset) => ({ id: chunk.id, offset }))))
   }
   for (const { id, live } of setLive) {
     const stored = transaction.get(headKey(id))
@@ -246,6 +265,15 @@ function write(transaction: Transaction, { put, remove, setLive, records }: Prep
   return after
 }
 
-function recordOf({ inline: _, ...record }: StoredHead): ChunkRecord {
+function removePointer(transaction: Transaction, key: Uint8Array, id: ChunkId): void {
+  const stored = transaction.get(key)
+  const pointers = stored && decodePointers(stored)
+  if (pointers === undefined) return // damaged: reported by whoever lists it
+  const rest = pointers.filter(pointer => pointer.id !== id)
+  if (rest.length === 0) transaction.remove(key)
+  else transaction.put(key, encodePointers(rest))
+}
+
+function recordOf({ inline: _, offset: __, ...record }: StoredHead): ChunkRecord {
   return record
 }

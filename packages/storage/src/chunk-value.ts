@@ -2,7 +2,7 @@
  * A chunk's head as stored: fixed binary, because it is written for every chunk and read for every listing.
  *
  *     flags u8 (class in the low 2 bits, live 4, bytes follow 8) || epoch 16 || docTag 16 || sequence u64 || arrival u64 ||
- *     byteLength u32 || sealed bytes when flagged || checksum
+ *     place in its group of pointers u32 || byteLength u32 || sealed bytes when flagged || checksum
  */
 import { failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core'
 import type { ChunkClass, ChunkRecord, NewChunk } from '@segue/core/ports'
@@ -12,26 +12,30 @@ import { CHECKSUM_BYTES, checked, writeChecksum } from './checksum.ts'
 export const INLINE_BYTES = 2_048
 
 export interface StoredHead extends ChunkRecord {
+  /** `arrival` less this is the first arrival of its group, which names its entries in the indexes. */
+  readonly offset: number
   /** A view of the sealed bytes when they lie with the head. */
   readonly inline: Uint8Array | undefined
 }
 
 /** Copies the chunk; what is not known yet (arrival, checksum) is filled in by `finishHead`. */
-export function prepareHead(chunk: NewChunk): Uint8Array {
+export function prepareHead(chunk: NewChunk): Buffer {
   const isInline = chunk.bytes.length <= INLINE_BYTES
-  const value = Buffer.allocUnsafeSlow(HEAD_BYTES + (isInline ? chunk.bytes.length : 0) + CHECKSUM_BYTES)
+  const value = Buffer.allocUnsafe(HEAD_BYTES + (isInline ? chunk.bytes.length : 0) + CHECKSUM_BYTES)
   value[0] = CLASSES.indexOf(chunk.class) | (chunk.live ? LIVE : 0) | (isInline ? INLINE : 0)
   value.write(chunk.epoch, 1, 'hex')
   value.write(chunk.docTag, 17, 'hex')
   writeUint64(value, 33, chunk.sequence)
   writeUint64(value, ARRIVAL_AT, 0)
-  value.writeUInt32BE(chunk.bytes.length, 49)
+  value.writeUInt32BE(0, OFFSET_AT)
+  value.writeUInt32BE(chunk.bytes.length, LENGTH_AT)
   if (isInline) value.set(chunk.bytes, HEAD_BYTES)
   return value
 }
 
-export function finishHead(prepared: Uint8Array, arrival: number): Uint8Array {
-  writeUint64(Buffer.from(prepared.buffer, prepared.byteOffset, prepared.byteLength), ARRIVAL_AT, arrival)
+export function finishHead(prepared: Buffer, arrival: number, offset: number): Uint8Array {
+  writeUint64(prepared, ARRIVAL_AT, arrival)
+  prepared.writeUInt32BE(offset, OFFSET_AT)
   return writeChecksum(prepared)
 }
 
@@ -48,7 +52,7 @@ export function decodeHead(id: ChunkId, stored: Uint8Array): Result<StoredHead, 
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
   const flags = value[0] as number
   const kind = CLASSES[flags & CLASS_MASK] as ChunkClass
-  const byteLength = view.getUint32(49)
+  const byteLength = view.getUint32(LENGTH_AT)
   const isInline = (flags & INLINE) !== 0
   if (flags > (CLASS_MASK | LIVE | INLINE) || value.length !== HEAD_BYTES + (isInline ? byteLength : 0)) return failed('damaged')
   return ok({
@@ -59,6 +63,7 @@ export function decodeHead(id: ChunkId, stored: Uint8Array): Result<StoredHead, 
     docTag: hexId<DocTag>(value.subarray(17, 33)),
     sequence: readUint64(view, 33),
     arrival: readUint64(view, ARRIVAL_AT),
+    offset: view.getUint32(OFFSET_AT),
     byteLength,
     inline: isInline ? value.subarray(HEAD_BYTES) : undefined,
   })
@@ -92,7 +97,9 @@ const CLASS_MASK = 3
 const LIVE = 4
 const INLINE = 8
 const ARRIVAL_AT = 41
-const HEAD_BYTES = 53
+const OFFSET_AT = 49
+const LENGTH_AT = 53
+const HEAD_BYTES = 57
 
 function writeUint64(value: Buffer, offset: number, number: number): void {
   value.writeUInt32BE(Math.floor(number / 2 ** 32), offset)

@@ -6,12 +6,12 @@
  * | `m` | | counters: last arrival, chunks, bytes |
  * | `h` | chunk id (32) | head; the sealed bytes too when they are few |
  * | `b` | chunk id (32) | the sealed bytes when they are many |
- * | `d` | doc tag (16), arrival (8, big-endian) | chunk id: a document's chunks in order of arrival |
- * | `a` | arrival (8, big-endian) | chunk id: all chunks in order of arrival |
+ * | `d` | doc tag (16), first arrival (8, big-endian) | pointers: chunks of a document that arrived together |
+ * | `a` | first arrival (8, big-endian) | pointers: all chunks that arrived together |
  * | `r` | the key, UTF-8 | a record that belongs to the chunks |
  * | `l` | HMAC of the key (32) | one of this device's own records, sealed, its key inside |
  *
- * `d` and `a` only point: an entry counts when the head it points to has the same arrival.
+ * `d` and `a` only point (pointers.ts): a pointer counts when the head it points to has the same arrival.
  */
 import { fromUtf8, toHex, utf8, type ChunkId, type DocTag } from '@segue/core'
 
@@ -38,7 +38,7 @@ export function bytesKey(id: ChunkId): Uint8Array {
 }
 
 export function documentKey(docTag: DocTag, arrival: number): Uint8Array {
-  const key = Buffer.allocUnsafeSlow(1 + docTag.length / 2 + 8)
+  const key = Buffer.allocUnsafe(1 + docTag.length / 2 + 8)
   key[0] = DOCUMENT
   key.write(docTag, 1, 'hex')
   writeArrival(key, key.length - 8, arrival)
@@ -46,7 +46,7 @@ export function documentKey(docTag: DocTag, arrival: number): Uint8Array {
 }
 
 export function arrivalKey(arrival: number): Uint8Array {
-  const key = Buffer.allocUnsafeSlow(9)
+  const key = Buffer.allocUnsafe(9)
   key[0] = ARRIVAL
   writeArrival(key, 1, arrival)
   return key
@@ -69,14 +69,19 @@ export function documentsFrom(from: DocTag | undefined): KeyRange {
   return { gte: from === undefined ? new Uint8Array([DOCUMENT]) : hexKey(DOCUMENT, from), lt: new Uint8Array([DOCUMENT + 1]) }
 }
 
-/** Everything of documents after `docTag`. */
+/** The documents after `docTag`. */
 export function documentsAfter(docTag: DocTag): KeyRange {
   return { gte: rangeOf(hexKey(DOCUMENT, docTag)).lt, lt: new Uint8Array([DOCUMENT + 1]) }
 }
 
-/** The arrivals after `arrival`. */
-export function arrivalsAfter(arrival: number): KeyRange {
-  return { gte: arrivalKey(arrival + 1), lt: new Uint8Array([ARRIVAL + 1]) }
+/** The groups whose first arrival is `arrival` or later. */
+export function arrivalsFrom(arrival: number): KeyRange {
+  return { gte: arrivalKey(arrival), lt: new Uint8Array([ARRIVAL + 1]) }
+}
+
+/** The groups whose first arrival is `arrival` or earlier. */
+export function arrivalsUpTo(arrival: number): KeyRange {
+  return { gte: new Uint8Array([ARRIVAL]), lt: arrivalKey(arrival + 1) }
 }
 
 export function recordRange(prefix: string): KeyRange {
@@ -102,7 +107,7 @@ export function recordInKey(key: Uint8Array): string {
 }
 
 function hexKey(prefix: number, id: string): Uint8Array {
-  const key = Buffer.allocUnsafeSlow(1 + id.length / 2)
+  const key = Buffer.allocUnsafe(1 + id.length / 2)
   key[0] = prefix
   key.write(id, 1, 'hex')
   return key

@@ -36,7 +36,8 @@ export interface LevelView {
   get(key: Uint8Array): Promise<Uint8Array | undefined>
   getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>
   entries(range: KeyRange, limit?: number): Promise<readonly (readonly [key: Uint8Array, value: Uint8Array])[]>
-  firstKey(range: KeyRange): Promise<Uint8Array | undefined>
+  keys(range: KeyRange, limit: number): Promise<readonly Uint8Array[]>
+  lastKey(range: KeyRange): Promise<Uint8Array | undefined>
 }
 
 /** Throws STORE_LOCKED when another process has it open, STORE_FAILED when it cannot be opened. */
@@ -160,8 +161,9 @@ function viewAt(db: Level<Uint8Array, Uint8Array>, snapshot: Snapshot): LevelVie
     get: key => db.get(key, { snapshot }),
     getMany: keys => db.getMany([...keys], { snapshot }),
     entries: ({ gte, lt }, limit = -1) => db.iterator({ gte, lt, limit, snapshot }).all(),
-    async firstKey({ gte, lt }) {
-      const [key] = await db.keys({ gte, lt, limit: 1, snapshot }).all()
+    keys: ({ gte, lt }, limit) => db.keys({ gte, lt, limit, snapshot }).all(),
+    async lastKey({ gte, lt }) {
+      const [key] = await db.keys({ gte, lt, limit: 1, reverse: true, snapshot }).all()
       return key
     },
   }
@@ -226,7 +228,7 @@ function assertRoom(location: string): void {
       .reduce((sum, name) => sum + statSync(join(location, name)).size, 0)
     const file = openSync(probe, 'w', 0o600)
     try {
-      const filler = new Uint8Array(2 * logBytes + ROOM_TO_OPEN_BYTES)
+      const filler = new Uint8Array(logBytes + ROOM_TO_OPEN_BYTES)
       for (let written = 0; written < filler.length; ) written += writeSync(file, filler, written)
       fsyncSync(file)
     } finally {
