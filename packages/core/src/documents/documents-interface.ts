@@ -31,7 +31,7 @@ export interface Documents extends Closeable {
   open<T>(documentId: DocumentId, options?: { readonly signal?: AbortSignal | undefined }): Promise<DocHandle<T>>
   /** Keeps a document open (never evicted for being idle) until the returned function is called, which is idempotent. */
   retain(documentId: DocumentId): () => void
-  /** Frees the memory of an open document once all its changes are durable. Its present handle is of no use afterwards. */
+  /** Frees the memory of an open document once its changes are durable; its handle is of no use then. Not of a retained one. */
   evict(documentId: DocumentId): Promise<void>
   /**
    * Replaces the text at `path` (map keys from the root; the last one is created when absent), 64 KiB a change. Throws

@@ -1,12 +1,16 @@
 /**
  * The root document: which documents and sessions there are. Its id stands in the group's genesis entry; its genesis is a
  * pinned byte literal that every device loads, so all of them continue the same objects. Its maps are cut into 256 buckets by
- * the first byte of the key's hash (10,000 additions: 33 s in one wide map, 4.6 s bucketed); buckets are made by the genesis,
- * because two devices that each made one would lose the other's.
+ * the first byte of the id (10,000 additions: 33 s in one wide map, 4.6 s bucketed); the buckets are made by the genesis,
+ * because of two that were made at the same time one would be lost.
  */
+import { documentIdToBinary } from '@automerge/automerge-repo'
 import type { DocHandle, DocumentId } from '@automerge/automerge-repo'
+import { toHex } from '../lib/bytes.ts'
 import type { SessionId } from '../lib/ids.ts'
-import type { Observable } from '../lib/observable.ts'
+import { createSubject, type Observable } from '../lib/observable.ts'
+import type { Documents } from './documents-interface.ts'
+import { ROOT_GENESIS } from './root-genesis.ts'
 
 export interface IndexedDocument {
   readonly id: DocumentId
@@ -26,11 +30,112 @@ export interface IndexedSession {
 
 export interface DocumentIndex {
   readonly handle: DocHandle<unknown>
-  /** Sorted by id. The same array until it changes. */
+  /** In a stable order, the same array until it changes. */
   readonly documents: Observable<readonly IndexedDocument[]>
   readonly sessions: Observable<readonly IndexedSession[]>
   /** Adds, or changes kind and title of, a document. Nothing is written when it stands there already. */
   putDocument(document: IndexedDocument): void
   putSession(session: IndexedSession): void
   close(): void
+}
+
+/** Opens the root document and keeps it open until closed. `rootDocumentId` is the one of the group's genesis entry. */
+export async function createIndex(
+  documents: Documents,
+  rootDocumentId: DocumentId,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<DocumentIndex> {
+  const release = documents.retain(rootDocumentId)
+  const handle = await documents.create<Root>(ROOT_GENESIS, { ...options, documentId: rootDocumentId }).catch((error: unknown) => {
+    release()
+    throw error
+  })
+  const listDocuments = createLister<StoredDocument, IndexedDocument>((id, { kind, title }) => ({
+    id: id as DocumentId,
+    kind,
+    ...(title === undefined ? {} : { title }),
+  }))
+  const listSessions = createLister<StoredSession, IndexedSession>((id, { documentId, title, createdAt }) => ({
+    id: id as SessionId,
+    documentId: documentId as DocumentId,
+    title,
+    createdAt,
+  }))
+  const indexed = createSubject<readonly IndexedDocument[]>(listDocuments(handle.doc().documents))
+  const sessions = createSubject<readonly IndexedSession[]>(listSessions(handle.doc().sessions))
+  const onChange = (): void => {
+    indexed.set(listDocuments(handle.doc().documents))
+    sessions.set(listSessions(handle.doc().sessions))
+  }
+  handle.on('change', onChange)
+  const put = <Stored extends object>(buckets: 'documents' | 'sessions', bucket: string, id: string, value: Stored): void => {
+    const present = handle.doc()[buckets][bucket]?.[id] as Stored | undefined
+    if (present !== undefined && isSame(present, value)) return
+    handle.change(root => {
+      const entries = root[buckets][bucket]
+      if (entries === undefined) throw new Error('broken promise: the genesis has every bucket')
+      Object.assign(entries, { [id]: value })
+    })
+  }
+  return {
+    handle,
+    documents: indexed,
+    sessions,
+    putDocument({ id, kind, title }) {
+      put('documents', bucketOf(id), id, { kind, ...(title === undefined ? {} : { title }) })
+    },
+    putSession({ id, documentId, title, createdAt }) {
+      put('sessions', id.slice(0, 2), id, { documentId, title, createdAt })
+    },
+    close() {
+      handle.off('change', onChange)
+      release()
+    },
+  }
+}
+
+interface StoredDocument {
+  readonly kind: string
+  readonly title?: string
+}
+
+interface StoredSession {
+  readonly documentId: string
+  readonly title: string
+  readonly createdAt: number
+}
+
+type Buckets<Stored> = Readonly<Record<string, Readonly<Record<string, Stored>>>>
+
+interface Root {
+  readonly v: 1
+  readonly documents: Buckets<StoredDocument>
+  readonly sessions: Buckets<StoredSession>
+}
+
+function bucketOf(id: DocumentId): string {
+  const bytes = documentIdToBinary(id)
+  if (bytes === undefined) throw new RangeError('not a document id')
+  return toHex(bytes.subarray(0, 1))
+}
+
+/** Automerge keeps the objects that a change did not touch, so only touched buckets are listed again. */
+function createLister<Stored, Listed>(toListed: (id: string, stored: Stored) => Listed): (buckets: Buckets<Stored>) => readonly Listed[] {
+  const listed = new WeakMap<object, readonly Listed[]>()
+  let previous: { readonly buckets: Buckets<Stored>; readonly all: readonly Listed[] } | undefined
+  return buckets => {
+    if (previous?.buckets === buckets) return previous.all
+    const all = Object.values(buckets).flatMap(bucket => {
+      const present = listed.get(bucket) ?? Object.entries(bucket).map(([id, stored]) => toListed(id, stored))
+      listed.set(bucket, present)
+      return present
+    })
+    previous = { buckets, all }
+    return all
+  }
+}
+
+function isSame<T extends object>(a: T, b: T): boolean {
+  const keys = Object.keys(b) as (keyof T)[]
+  return Object.keys(a).length === keys.length && keys.every(key => a[key] === b[key])
 }

@@ -1,0 +1,73 @@
+/**
+ * Fragment bundles: reading what one really holds, and making those a document lacks. Seconds of work for a long history, so
+ * this runs inside a DocumentWorker; nothing here keeps state.
+ */
+import * as A from '@automerge/automerge'
+import type { BuiltFragment, BundleContents } from '../ports/worker.ts'
+import { createReader } from './byte-reader.ts'
+import { hasBoundedColumns } from './columns.ts'
+import { readEnvelope } from './commit.ts'
+import { fragmentKey } from './content-keys.ts'
+
+/**
+ * Head, level and members of a bundle, all from decoding it. Throws RangeError when it is not exactly one bundle, claims
+ * more than the limit, or has not exactly one head.
+ */
+export function readBundleContents(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): BundleContents {
+  if (!isBoundedBundle(bundle, limits.maxInflatedBytes)) throw new RangeError('not a bundle, or too large')
+  const { changes } = A.readBundle(bundle)
+  const depended = new Set(changes.flatMap(change => change.deps))
+  const members = changes.map(change => change.hash).toSorted()
+  const heads = members.filter(hash => !depended.has(hash))
+  const [head] = heads
+  if (head === undefined || heads.length !== 1) throw new RangeError(`a bundle has one head, this one ${heads.length}`)
+  return { head, level: levelOf(head), members }
+}
+
+/**
+ * The fragments of a saved document that are worth making and not in `known`: greedily from the greatest (level, head)
+ * down, leaving out what those taken cover, and single commits, which are as small by themselves.
+ */
+export function buildFragments(saved: Uint8Array, known: readonly string[]): readonly BuiltFragment[] {
+  const doc = A.load(saved)
+  const knownKeys = new Set(known)
+  const covered = new Set<string>()
+  const wanted: A.FragmentMeta[] = []
+  for (const meta of A.getFragmentMetadata(doc, { start: 1 }).toSorted(byLevelThenHead)) {
+    if (meta.members.every(member => covered.has(member))) continue
+    for (const member of meta.members) covered.add(member)
+    if (meta.members.length > 1 && !knownKeys.has(fragmentKey({ ...meta, members: meta.members.toSorted() }))) wanted.push(meta)
+  }
+  if (wanted.length === 0) return []
+  return A.bundleFragmentMetadata(doc, wanted).map(bundle => ({
+    bundle,
+    ...readBundleContents(bundle, { maxInflatedBytes: Number.MAX_SAFE_INTEGER }),
+  }))
+}
+
+/** Leading zero bytes of a hash. */
+export function levelOf(hash: string): number {
+  let level = 0
+  while (level < hash.length / 2 && hash.startsWith('00', 2 * level)) level++
+  return level
+}
+
+const BUNDLE = 3
+const HASH_BYTES = 32
+
+/** bundle contents = deps (count, 32 each), actors (count, length and bytes each), columns of changes, columns of operations */
+function isBoundedBundle(bundle: Uint8Array, maxBytes: number): boolean {
+  const envelope = readEnvelope(bundle)
+  if (envelope?.type !== BUNDLE) return false
+  const reader = createReader(envelope.contents)
+  const deps = reader.uleb()
+  if (deps === undefined || reader.take(deps * HASH_BYTES) === undefined) return false
+  const actors = reader.uleb()
+  if (actors === undefined) return false
+  for (let i = 0; i < actors; i++) if (reader.take(reader.uleb()) === undefined) return false
+  return hasBoundedColumns(reader, maxBytes) && hasBoundedColumns(reader, maxBytes)
+}
+
+function byLevelThenHead(a: A.FragmentMeta, b: A.FragmentMeta): number {
+  return b.level - a.level || (a.head < b.head ? 1 : -1)
+}

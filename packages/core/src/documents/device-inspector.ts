@@ -1,0 +1,109 @@
+/**
+ * How a device checks a chunk before it is stored: opens it and works out, from the content alone, what it must be called.
+ * Whatever a sender says about a chunk is compared with that, never believed.
+ */
+import { decodeRegister, isNamedRight, registerContentKey, type Keyring } from '../crypto/index.ts'
+import { decodeEntry, isSigned } from '../group/index.ts'
+import { idBytes, type ChunkId } from '../lib/ids.ts'
+import { failed, ok, type Result } from '../lib/result.ts'
+import type { ChunkStore } from '../ports/chunk-store.ts'
+import type { Hasher } from '../ports/hasher.ts'
+import type { Inspector, Verdict } from '../ports/inspector.ts'
+import type { Random } from '../ports/random.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { Verifier } from '../ports/verifier.ts'
+import type { DocumentWorker } from '../ports/worker.ts'
+import type { FragmentCover } from '../replication/index.ts'
+import { readCommit } from './commit.ts'
+import { commitContentKey, fragmentContentKey } from './content-keys.ts'
+import { coverOf, createCoverCache, readFragment } from './fragments.ts'
+import { createSealer } from './sealer.ts'
+
+export interface DeviceInspectorComponents {
+  readonly keyring: Keyring
+  readonly worker: DocumentWorker
+  readonly chunkStore: ChunkStore
+  readonly hasher?: Hasher
+  readonly verifier?: Verifier
+}
+
+export function createDeviceInspector(components: DeviceInspectorComponents): Inspector {
+  const { keyring, worker, chunkStore, hasher, verifier } = components
+  const sealer = createSealer({ keyring, random: NO_RANDOM, hasher })
+  const cache = createCoverCache(MAX_CACHED_IDS)
+
+  const examine = async (chunk: SealedChunk, documentId: Uint8Array, content: Uint8Array): Promise<Result<Examined, string>> => {
+    switch (chunk.class) {
+      case 'commit': {
+        const commit = readCommit(content, hasher === undefined ? {} : { hasher })
+        return commit.ok ? ok({ contentKey: commitContentKey(commit.value.hash) }) : commit
+      }
+      case 'fragment': {
+        const contents = await readFragment(worker, content)
+        return ok({ contentKey: fragmentContentKey(contents, hasher), cover: coverOf(sealer, documentId, contents) })
+      }
+      case 'register': {
+        const register = decodeRegister(content, { sequence: chunk.sequence, documentId }, verifier)
+        return register.ok ? ok({ contentKey: registerContentKey(register.value.name, register.value.device) }) : register
+      }
+      case 'log': {
+        const entry = decodeEntry(content, hasher)
+        if (!entry.ok) return entry
+        return isSigned(entry.value, verifier) ? ok({ contentKey: idBytes(entry.value.id) }) : failed('entry: bad signature')
+      }
+    }
+  }
+  const inspect = async (chunk: SealedChunk): Promise<Verdict> => {
+    const opened = sealer.open(chunk)
+    if (opened === undefined) return { kind: 'unreadable' }
+    if (!opened.ok) return bad(opened.error)
+    const { documentId, content } = opened.value
+    let examined: Result<Examined, string>
+    try {
+      examined = await examine(chunk, documentId, content)
+    } catch (error) {
+      examined = failed(error instanceof Error ? error.message : String(error))
+    }
+    if (!examined.ok) return bad(examined.error)
+    const { contentKey, cover = NO_COVER } = examined.value
+    if (!isNamedRight(chunk, keyring, documentId, contentKey, hasher)) return bad('the content has another name')
+    if (chunk.class === 'fragment') cache.set(chunk.id, cover)
+    return { kind: 'good', ...cover }
+  }
+  return {
+    inspect,
+    async covers(_docTag, fragments) {
+      const found = new Map<ChunkId, FragmentCover>()
+      const unknown: ChunkId[] = []
+      for (const id of fragments) {
+        const cover = cache.get(id)
+        if (cover === undefined) unknown.push(id)
+        else found.set(id, cover)
+      }
+      for (const chunk of await chunkStore.getMany(unknown)) {
+        const verdict = await inspect(chunk)
+        if (verdict.kind === 'good') found.set(chunk.id, { level: verdict.level, covers: verdict.covers })
+      }
+      return found
+    },
+  }
+}
+
+interface Examined {
+  readonly contentKey: Uint8Array
+  readonly cover?: FragmentCover
+}
+
+const NO_COVER: FragmentCover = { level: 0, covers: [] }
+/** About 20 MB of ids at the most. */
+const MAX_CACHED_IDS = 100_000
+/** An inspector seals nothing. */
+const NO_RANDOM: Random = {
+  bytes() {
+    throw new Error('broken promise: an inspector does not seal')
+  },
+}
+
+function bad(reason: string): Verdict {
+  return { kind: 'bad', reason }
+}

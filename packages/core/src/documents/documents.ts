@@ -1,0 +1,276 @@
+/** The documents layer put together: which documents are in memory, and who waits for which. SPEC.md has the rules (D1...). */
+import * as A from '@automerge/automerge'
+import { interpretAsDocumentId, documentIdToBinary, type DocHandle, type DocumentId } from '@automerge/automerge-repo'
+import type { BinaryDocumentId } from '@automerge/automerge-repo'
+import { docTagOf } from '../crypto/index.ts'
+import { createCloseables } from '../lib/closeables.ts'
+import { SegueError } from '../lib/errors.ts'
+import type { DocTag } from '../lib/ids.ts'
+import { createSubject, type Observable, type Subject } from '../lib/observable.ts'
+import { MINUTE_MS, SECOND_MS } from '../lib/units.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import { compactDocument } from './compaction.ts'
+import type { DocumentsComponents, DocumentsContext } from './context.ts'
+import type { DocumentState, Documents, Genesis } from './documents-interface.ts'
+import { importTextInto } from './import-text.ts'
+import { createLiveDocument, type LiveDocument } from './live-document.ts'
+import { createSealer } from './sealer.ts'
+import { SegueRepo } from './segue-repo.ts'
+import { freshActor, readStoredDocument, type DocumentName } from './stored-document.ts'
+
+export function createDocuments(components: DocumentsComponents): Documents {
+  const { replica, keyring, clock, random, logger, hasher, maxOpenDocuments = MAX_OPEN_DOCUMENTS } = components
+  const context: DocumentsContext = { ...components, sealer: createSealer({ keyring, random, hasher }) }
+  const live = new Map<DocumentId, LiveDocument>()
+  const liveByTag = new Map<DocTag, LiveDocument>()
+  const states = new Map<DocumentId, Subject<DocumentState>>()
+  const claimsOn = new Map<DocumentId, number>()
+  const evicting = new Map<DocumentId, Promise<void>>()
+  const closing = new AbortController()
+  const opened = createCloseables()
+
+  const nameOf = (id: DocumentId): DocumentName => {
+    const bytes = documentIdToBinary(id)
+    if (bytes === undefined) throw new RangeError('not a document id')
+    return { id, bytes, tag: docTagOf(keyring.tagKey, bytes, hasher) }
+  }
+  const stateOf = (id: DocumentId): Subject<DocumentState> => {
+    const present = states.get(id) ?? createSubject<DocumentState>('closed')
+    states.set(id, present)
+    return present
+  }
+  const withSignal = (signal: AbortSignal | undefined): AbortSignal =>
+    signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
+  const inBackground = (work: Promise<unknown>, event: string): void => {
+    work.catch((error: unknown) => {
+      if (!closing.signal.aborted) logger.warn(event, { reason: String(error) })
+    })
+  }
+  const retain = (id: DocumentId): (() => void) => {
+    claimsOn.set(id, (claimsOn.get(id) ?? 0) + 1)
+    let isReleased = false
+    return () => {
+      if (isReleased) return
+      isReleased = true
+      const left = (claimsOn.get(id) ?? 1) - 1
+      if (left > 0) claimsOn.set(id, left)
+      else claimsOn.delete(id)
+    }
+  }
+
+  const attach = (handle: DocHandle<unknown>): LiveDocument => {
+    const name = nameOf(handle.documentId)
+    const document = createLiveDocument(context, name, handle, {
+      onIdle: () => inBackground(maintain(document), 'maintenance-failed'),
+    })
+    live.set(name.id, document)
+    liveByTag.set(name.tag, document)
+    const state = stateOf(name.id)
+    document.state.subscribe(value => state.set(value))
+    makeRoom()
+    return document
+  }
+  const ensure = (id: DocumentId): LiveDocument => {
+    closing.signal.throwIfAborted()
+    const present = live.get(id) ?? attach(repo.handleFor(id))
+    inBackground(present.load(), 'document-not-read')
+    return present
+  }
+  const detach = (document: LiveDocument): void => {
+    document.close()
+    live.delete(document.name.id)
+    liveByTag.delete(document.name.tag)
+    repo.forget(document.name.id)
+    if (claimsOn.get(document.name.id) === undefined) states.delete(document.name.id)
+  }
+
+  const open = async (id: DocumentId, signal: AbortSignal | undefined): Promise<LiveDocument> => {
+    signal?.throwIfAborted()
+    await evicting.get(id)
+    const document = ensure(id)
+    const release = retain(id)
+    try {
+      await document.load()
+      await document.state.when(state => state === 'open', { signal: withSignal(signal) })
+      document.touch()
+      return document
+    } catch (error) {
+      // A document that nobody waits for any more and that has nothing is only a timer and a handle.
+      if (live.get(id) === document && claimsOn.get(id) === 1 && document.doc() === undefined) detach(document)
+      throw error
+    } finally {
+      release()
+    }
+  }
+  const evictNow = async (id: DocumentId): Promise<void> => {
+    const document = live.get(id)
+    if (document === undefined) return
+    await document.load()
+    await document.flush()
+    await document.snapshot()
+    // Nothing may be captured in the gap between the last flush and the end of listening: this part is synchronous.
+    for (let isQuiet = false; !isQuiet; ) {
+      const heads = A.getHeads(document.doc() ?? A.init()).join()
+      await document.flush()
+      isQuiet = heads === A.getHeads(document.doc() ?? A.init()).join()
+    }
+    detach(document)
+  }
+  const evict = async (id: DocumentId): Promise<void> => {
+    if (!claimsOn.has(id)) await closeDocument(id)
+  }
+  const closeDocument = (id: DocumentId): Promise<void> => {
+    const running = evicting.get(id) ?? evictNow(id).finally(() => evicting.delete(id))
+    evicting.set(id, running)
+    return running
+  }
+  const makeRoom = (): void => {
+    if (live.size <= maxOpenDocuments) return
+    const idle = [...live.values()].filter(isIdle).toSorted((a, b) => a.usedAt() - b.usedAt())
+    for (const document of idle.slice(0, live.size - maxOpenDocuments)) inBackground(evict(document.name.id), 'eviction-failed')
+  }
+  const isIdle = (document: LiveDocument): boolean =>
+    !claimsOn.has(document.name.id) &&
+    !evicting.has(document.name.id) &&
+    document.state.peek() === 'open' &&
+    clock.monotonic() - document.usedAt() >= IDLE_BEFORE_EVICTION_MS &&
+    document.handle.listenerCount('change') === 0 &&
+    document.handle.listenerCount('heads-changed') <= 1
+  const maintain = async (document: LiveDocument): Promise<void> => {
+    if (live.get(document.name.id) !== document) return
+    if (document.loose() >= LOOSE_COMMITS) await compactLive(document)
+    await document.snapshot()
+    makeRoom()
+  }
+  const compactLive = async (document: LiveDocument): Promise<number> => {
+    await document.flush()
+    const doc = document.doc()
+    if (doc === undefined) return 0
+    document.compacted()
+    const made = await compactDocument(context, document.name, doc)
+    document.noteContained(made)
+    return made.length
+  }
+
+  const newDocumentId = (): DocumentId => interpretAsDocumentId(random.bytes(16) as BinaryDocumentId)
+  const flush = async (id?: DocumentId): Promise<void> => {
+    const documents = id === undefined ? [...live.values()] : [live.get(id)].filter(document => document !== undefined)
+    await Promise.all(documents.map(document => document.flush()))
+  }
+  const repo: SegueRepo = new SegueRepo({
+    open: async (id, { signal }) => (await open(id, signal)).handle,
+    adopt(handle) {
+      if (live.has(handle.documentId)) return
+      const document = attach(handle)
+      inBackground(adoptContent(document), 'adoption-failed')
+    },
+    evict,
+    flush,
+    newDocumentId,
+    newActor: () => freshActor(random),
+  })
+  const adoptContent = (document: LiveDocument): Promise<void> => {
+    const captured = document.flush()
+    return Promise.all([captured, document.load()]).then(() => undefined)
+  }
+
+  const create = async <T>(init: Genesis<T>, options: { documentId?: DocumentId; signal?: AbortSignal } = {}): Promise<DocHandle<T>> => {
+    options.signal?.throwIfAborted()
+    const id = options.documentId ?? newDocumentId()
+    await evicting.get(id)
+    const document = ensure(id)
+    await document.load()
+    options.signal?.throwIfAborted()
+    document.handle.update(present => {
+      const isNew = A.getHeads(present).length === 0
+      if (!isNew && !(init instanceof Uint8Array)) throw new RangeError('that document exists: only a genesis can be added to it')
+      const base = isNew ? A.init<T>({ actor: freshActor(random) }) : (present as A.Doc<T>)
+      return init instanceof Uint8Array ? A.applyChanges(base, [init])[0] : A.change(base, init)
+    })
+    if (A.getHeads(document.doc() ?? A.init()).length === 0) throw new RangeError('a new document needs a first change')
+    await document.state.when(state => state === 'open', { signal: withSignal(options.signal) })
+    return document.handle as DocHandle<T>
+  }
+  const headsOf = async (id: DocumentId): Promise<readonly string[]> => {
+    const document = live.get(id)
+    await document?.load()
+    const doc = document?.doc() ?? (await readStoredDocument(context, nameOf(id))).doc
+    return A.getHeads(doc).toSorted()
+  }
+  const whenContains = async (id: DocumentId, heads: readonly string[], signal: AbortSignal | undefined): Promise<void> => {
+    const release = retain(id)
+    try {
+      const document = await open(id, signal)
+      // Applied means its history is applied too: Automerge keeps what lacks a dependency out of the document.
+      const contains = (): boolean => A.hasHeads(document.doc() ?? A.init(), [...heads])
+      await document.version.when(contains, { signal: withSignal(signal) })
+      await document.flush()
+    } finally {
+      release()
+    }
+  }
+
+  const onArrived = (chunks: readonly SealedChunk[]): void => {
+    const batches = new Map<LiveDocument, SealedChunk[]>()
+    for (const chunk of chunks) {
+      const document = liveByTag.get(chunk.docTag)
+      if (document === undefined) continue
+      const batch = batches.get(document)
+      if (batch === undefined) batches.set(document, [chunk])
+      else batch.push(chunk)
+    }
+    for (const [document, batch] of batches) document.receive(batch)
+  }
+  const rereadAll = async (): Promise<void> => {
+    for (const document of [...live.values()]) await document.reread()
+  }
+  const closeAll = async (): Promise<void> => {
+    const deadline = new AbortController()
+    const settled = Promise.all([...live.keys()].map(closeDocument)).then(() => undefined)
+    const late = clock.sleep(CLOSE_DEADLINE_MS, { signal: deadline.signal }).then(
+      () => logger.error('closed-before-durable', { documents: live.size }),
+      () => undefined,
+    )
+    try {
+      await Promise.race([settled, late])
+    } finally {
+      deadline.abort()
+      settled.catch(() => undefined) // reported by the race, or given up after the deadline
+      closing.abort(new SegueError('CLOSED'))
+      for (const document of [...live.values()]) detach(document)
+    }
+  }
+  opened.add(closeAll)
+  opened.add(replica.subscribe({ onArrived }))
+
+  return {
+    repo,
+    create,
+    open: async <T>(id: DocumentId, options: { signal?: AbortSignal | undefined } = {}) =>
+      (await open(id, options.signal)).handle as DocHandle<T>,
+    retain,
+    evict,
+    importText: (handle, path, text) => importTextInto(handle, path, text, () => clock.sleep(0)),
+    headsOf,
+    whenContains: (id, heads, options = {}) => whenContains(id, heads, options.signal),
+    docTagOf: id => nameOf(id).tag,
+    flush,
+    state: (id): Observable<DocumentState> => stateOf(id),
+    async compact(id) {
+      const document = live.get(id)
+      if (document !== undefined) return compactLive(document)
+      const name = nameOf(id)
+      return (await compactDocument(context, name, (await readStoredDocument(context, name)).doc)).length
+    },
+    onKeysChanged: () => inBackground(rereadAll(), 'reread-failed'),
+    close: opened.close,
+    [Symbol.asyncDispose]: opened.close,
+  }
+}
+
+const MAX_OPEN_DOCUMENTS = 256
+const IDLE_BEFORE_EVICTION_MS: number = 5 * MINUTE_MS
+/** One fragment begins every 256 changes or so. */
+const LOOSE_COMMITS = 512
+/** A store that cannot be written must not keep anything from closing. */
+const CLOSE_DEADLINE_MS: number = 10 * SECOND_MS

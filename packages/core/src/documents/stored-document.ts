@@ -1,0 +1,108 @@
+/**
+ * A document read from the store: its snapshot, then what arrived after it, fragments before commits, in one batch. Chunks
+ * that fragments held here cover are not read. The actor is fresh and random each time: a reused (actor, seq) splits a
+ * document for good.
+ */
+import * as A from '@automerge/automerge'
+import type { DocumentId } from '@automerge/automerge-repo'
+import { toHex } from '../lib/bytes.ts'
+import type { ChunkId, DocTag } from '../lib/ids.ts'
+import type { ChunkRecord } from '../ports/chunk-store.ts'
+import type { Random } from '../ports/random.ts'
+import { applyContents, type OpenedContent } from './apply-contents.ts'
+import type { DocumentsContext } from './context.ts'
+import { openSnapshot } from './snapshot.ts'
+
+export interface DocumentName {
+  readonly id: DocumentId
+  /** The 16 raw bytes of `id`. */
+  readonly bytes: Uint8Array
+  readonly tag: DocTag
+}
+
+export interface StoredDocument {
+  /** Without heads when nothing of it is here. */
+  readonly doc: A.Doc<unknown>
+  /** Every commit and fragment in the store that arrived up to this number is in `doc`. */
+  readonly arrival: number
+  /** How many chunks had to be opened; what a snapshot would save next time. */
+  readonly opened: number
+}
+
+type Context = Pick<DocumentsContext, 'replica' | 'keyring' | 'chunkStore' | 'sealer' | 'random' | 'logger'>
+
+export async function readStoredDocument(context: Context, name: DocumentName): Promise<StoredDocument> {
+  const { replica, keyring, logger } = context
+  const sealed = await replica.getSnapshot(name.tag)
+  const snapshot = sealed === undefined ? undefined : openSnapshot(sealed, name.bytes, keyring)
+  const since = snapshot?.replica === replica.id ? snapshot.arrival : 0
+  const { contents, unread, last } = await readContents(context, name.tag, since)
+  const asides = new Set<ChunkId>()
+  let doc = loadSnapshot(snapshot?.saved, context)
+  doc = applyContents(doc, contents, (content, reason) => {
+    asides.add(content.id)
+    logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
+  })
+  return { doc, arrival: unread === undefined ? last : Math.min(last, unread - 1), opened: contents.length }
+}
+
+/** 16 random bytes, hex. */
+export function freshActor(random: Random): string {
+  return toHex(random.bytes(16))
+}
+
+const READ_BATCH = 256
+
+function loadSnapshot(saved: Uint8Array | undefined, { random, logger }: Context): A.Doc<unknown> {
+  const actor = freshActor(random)
+  if (saved === undefined) return A.init({ actor })
+  try {
+    return A.load(saved, { actor })
+  } catch (error) {
+    logger.warn('snapshot-unusable', { reason: String(error) })
+    return A.init({ actor })
+  }
+}
+
+interface Contents {
+  readonly contents: readonly OpenedContent[]
+  /** The least arrival number of a chunk that could not be read yet. */
+  readonly unread: number | undefined
+  readonly last: number
+}
+
+async function readContents(context: Context, tag: DocTag, since: number): Promise<Contents> {
+  const contents: OpenedContent[] = []
+  const seen = new Set<ChunkId>()
+  let unread: number | undefined
+  let last = since
+  let readCoveredToo = false
+  // Compaction may replace chunks between the list and the reading, and what an unreadable fragment covers must be read by
+  // itself: so look again until the list has nothing new.
+  for (;;) {
+    const records = (await context.chunkStore.listDocument(tag)).filter(record => isContent(record) && record.arrival > since)
+    const wanted = records.filter(record => !seen.has(record.id) && (record.live || readCoveredToo))
+    last = Math.max(last, records.at(-1)?.arrival ?? 0)
+    if (wanted.length === 0) return { contents, unread, last }
+    for (let at = 0; at < wanted.length; at += READ_BATCH) {
+      const batch = wanted.slice(at, at + READ_BATCH)
+      for (const record of batch) seen.add(record.id)
+      const chunks = await context.chunkStore.getMany(batch.map(record => record.id))
+      if (chunks.length < batch.length) readCoveredToo = true
+      for (const chunk of chunks) {
+        const opened = context.sealer.open(chunk)
+        if (opened?.ok) {
+          contents.push({ id: chunk.id, class: chunk.class as OpenedContent['class'], bytes: opened.value.content })
+          continue
+        }
+        readCoveredToo = true
+        unread = Math.min(unread ?? chunk.arrival, chunk.arrival)
+        if (opened !== undefined) context.logger.warn('stored-chunk-unusable', { chunk: chunk.id, reason: opened.error })
+      }
+    }
+  }
+}
+
+export function isContent(record: Pick<ChunkRecord, 'class'>): boolean {
+  return record.class === 'commit' || record.class === 'fragment'
+}

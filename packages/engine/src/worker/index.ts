@@ -1,0 +1,2 @@
+export { createNodeWorker } from './node-worker.ts'
+export type { NodeWorkerOptions } from './node-worker.ts'

@@ -1,0 +1,15 @@
+/** What goes between the thread and its owner: plain values, one job at a time. */
+import type { BuiltFragment, BundleContents } from '@segue/core/ports'
+
+export type Job =
+  | { readonly kind: 'read-bundle'; readonly bundle: Uint8Array; readonly maxInflatedBytes: number }
+  | { readonly kind: 'build-fragments'; readonly saved: Uint8Array; readonly known: readonly string[] }
+
+export interface JobResults {
+  readonly 'read-bundle': BundleContents
+  readonly 'build-fragments': readonly BuiltFragment[]
+}
+
+export type JobAnswer =
+  | { readonly ok: true; readonly value: JobResults[Job['kind']] }
+  | { readonly ok: false; readonly reason: string }

@@ -1,0 +1,38 @@
+import * as A from '@automerge/automerge'
+import { afterAll, expect, test } from 'vitest'
+import { createNodeWorker } from './index.ts'
+
+const LIMITS = { maxInflatedBytes: 64 * 2 ** 20 }
+const worker = createNodeWorker()
+afterAll(() => worker.close())
+
+function typed(letters: number): A.Doc<{ text: string }> {
+  let doc = A.change(A.init<{ text: string }>({ actor: 'ab'.repeat(16) }), { time: 0 }, draft => {
+    draft.text = ''
+  })
+  for (let i = 0; i < letters; i++) doc = A.change(doc, { time: 0 }, draft => A.splice(draft, ['text'], i, 0, 'a'))
+  return doc
+}
+
+test('a thread builds the fragments of a document and reads them back', async () => {
+  const doc = typed(2_000)
+  const built = await worker.buildFragments(A.save(doc), [])
+  expect(built.length).toBeGreaterThan(2)
+  for (const { bundle, ...contents } of built) expect(await worker.readBundle(bundle, LIMITS)).toEqual(contents)
+})
+
+test('a job that fails rejects, and the next one is done', async () => {
+  await expect(worker.readBundle(new Uint8Array([1, 2, 3]), LIMITS)).rejects.toThrow(RangeError)
+  expect(await worker.buildFragments(A.save(typed(3)), [])).toEqual([])
+})
+
+test('a job over its deadline is given up and its thread replaced', async () => {
+  await using impatient = { worker: createNodeWorker({ jobDeadlineMs: 0 }), [Symbol.asyncDispose]: () => impatient.worker.close() }
+  await expect(impatient.worker.buildFragments(A.save(typed(3)), [])).rejects.toMatchObject({ code: 'TIMED_OUT' })
+})
+
+test('after closing, jobs are refused', async () => {
+  const closed = createNodeWorker()
+  await closed.close()
+  await expect(closed.readBundle(new Uint8Array(), LIMITS)).rejects.toMatchObject({ code: 'CLOSED' })
+})
