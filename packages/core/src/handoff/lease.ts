@@ -89,7 +89,10 @@ function isConfirmed(claim: Claim, ranked: readonly Claim[], all: readonly Claim
     if (!isAware(other.device, claim, evidence)) return false
     if (isConfirmed(other, ranked, all, evidence)) break // everyone below `other` stepped back for it
   }
-  return all.every(offer => !mayStillBeTaken(offer, claim, evidence) || isAware(offer.device, claim, evidence))
+  // an offer above this claim would outrank it; one below would lose to it, but its device may not know
+  return all.every(
+    offer => !mayStillBeTaken(offer, claim, evidence) || (compareClaims(offer, claim) < 0 && isAware(offer.device, claim, evidence)),
+  )
 }
 
 function isAware(device: DeviceId, claim: Claim, evidence: LeaseEvidence): boolean {

@@ -130,6 +130,11 @@ export const ERRORS = {
     peer: 'expired',
     retry: 'now',
   },
+  HANDOFF_TOO_LARGE: {
+    text: 'This session has too many documents to hand over at once (4,096 at most). Choose fewer kinds of data.',
+    peer: 'refused',
+    retry: 'never',
+  },
   HANDOFF_UNKNOWN: { text: 'No such handoff.', peer: 'unknown', retry: 'never' },
   GRANT_INVALID: {
     text: 'The other device could not show a fresh permission for this. Nothing was changed.',

@@ -57,6 +57,12 @@ export interface StandingGrant {
   readonly signature: Uint8Array
 }
 
+/** The change of holder as the source wrote it, so that the target need not wait for it to arrive with the session document. */
+export interface CommittedClaim extends StandingGrant {
+  /** Milliseconds since 1970 at the writer. */
+  readonly time: number
+}
+
 interface Base {
   readonly handoff: Uint8Array
   readonly session: Uint8Array
@@ -82,7 +88,7 @@ export type ControlMessage = Base &
     | { readonly type: 'grant'; readonly nonce: Uint8Array; readonly signature: Uint8Array }
     | { readonly type: 'progress'; readonly milestone: WireMilestone; readonly bytes: number }
     | { readonly type: 'verified'; readonly revision: number; readonly bytes: number; readonly conflicts: number }
-    | { readonly type: 'commit'; readonly kinds: readonly WireKind[]; readonly manifest: WireManifest; readonly late: number }
+    | { readonly type: 'commit'; readonly kinds: readonly WireKind[]; readonly manifest: WireManifest; readonly late: number; readonly claim: CommittedClaim }
     | { readonly type: 'abort'; readonly reason: AbortReason }
   )
 export type ControlMessageType = ControlMessage['type']
@@ -115,7 +121,9 @@ export const wireManifest: v.GenericSchema<unknown, WireManifest> = v.strictObje
   ),
 })
 
-const standing = v.strictObject({ counter: wholeNumber, expiresAt: wholeNumber, signature: bytesOf(SIGNATURE_BYTES) })
+const grant = { counter: wholeNumber, expiresAt: wholeNumber, signature: bytesOf(SIGNATURE_BYTES) }
+export const standingGrant: v.GenericSchema<unknown, StandingGrant> = v.strictObject(grant)
+export const committedClaim: v.GenericSchema<unknown, CommittedClaim> = v.strictObject({ ...grant, time: wholeNumber })
 
 /** Exported for the test that pins it. */
 export const controlMessage: v.GenericSchema<unknown, ControlMessage> = v.variant('type', [
@@ -129,7 +137,7 @@ export const controlMessage: v.GenericSchema<unknown, ControlMessage> = v.varian
     manifest: wireManifest,
     hotSet: bytesUpTo(MAX_HOT_SET_BYTES),
     target: bytesOf(PUBLIC_KEY_BYTES),
-    standing: v.optional(standing),
+    standing: v.optional(standingGrant),
   }),
   v.strictObject({ type: v.literal('accept'), ...base, nonce: bytesOf(NONCE_BYTES) }),
   v.strictObject({ type: v.literal('grant'), ...base, nonce: bytesOf(NONCE_BYTES), signature: bytesOf(SIGNATURE_BYTES) }),
@@ -140,7 +148,7 @@ export const controlMessage: v.GenericSchema<unknown, ControlMessage> = v.varian
     bytes: wholeNumber,
   }),
   v.strictObject({ type: v.literal('verified'), ...base, revision: wholeNumber, bytes: wholeNumber, conflicts: wholeNumber }),
-  v.strictObject({ type: v.literal('commit'), ...base, kinds, manifest: wireManifest, late: wholeNumber }),
+  v.strictObject({ type: v.literal('commit'), ...base, kinds, manifest: wireManifest, late: wholeNumber, claim: committedClaim }),
   v.strictObject({
     type: v.literal('abort'),
     ...base,
