@@ -35,6 +35,16 @@ export interface JoinInTest extends Joining {
   readonly kept: readonly Joined[]
 }
 
+/** The digits, as soon as the new device shows them. */
+export async function shownCode(joining: Pick<Joining, 'code'>): Promise<string> {
+  return (await joining.code.when(code => code !== undefined)) ?? ''
+}
+
+/** Six digits that are certainly not these. */
+export function otherDigits(code: string): string {
+  return String((Number(code) + 1) % 1_000_000).padStart(6, '0')
+}
+
 export function createPairingCast(seed: number): PairingCast {
   const random = createSeededRandom(seed)
   const clock = createManualClock()
