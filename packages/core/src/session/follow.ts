@@ -1,0 +1,23 @@
+/** An Observable over a document: read again after each change, and the same object while nothing that matters changed. */
+import type { DocHandle } from '@automerge/automerge-repo'
+import { createSubject, type Observable } from '../lib/observable.ts'
+
+export interface Followed<Value> {
+  readonly value: Observable<Value>
+  readonly stop: () => void
+}
+
+/** `read` must give plain values: two readings are the same when their JSON is. */
+export function follow<T, Value>(handle: DocHandle<T>, read: (doc: T) => Value): Followed<Value> {
+  const subject = createSubject(read(handle.doc()))
+  let seen = JSON.stringify(subject.peek())
+  const onChange = (): void => {
+    const value = read(handle.doc())
+    const now = JSON.stringify(value)
+    if (now === seen) return
+    seen = now
+    subject.set(value)
+  }
+  handle.on('change', onChange)
+  return { value: subject, stop: () => void handle.off('change', onChange) }
+}

@@ -1,0 +1,77 @@
+/** The sessions of this group: making, finding and opening them. */
+import type { DocHandle, DocumentId } from '@automerge/automerge-repo'
+import { SegueError } from '../lib/errors.ts'
+import { RANDOM_ID_BYTES, type SessionId } from '../lib/ids.ts'
+import type { Session, SessionHandles, Sessions } from './contract.ts'
+import { addClaim } from './lease-claims.ts'
+import { GENESIS } from './schema/genesis.ts'
+import type { DraftsDoc, PreferencesDoc, SessionDoc, StructureName, ViewsDoc } from './schema/shapes.ts'
+import { openStructure } from './schema/structure.ts'
+import { word } from './schema/words.ts'
+import { documentIdOf, documentIdOfBytes, sessionIdOf } from './session-ids.ts'
+import { createSession, type SessionComponents } from './session.ts'
+
+export function createSessions(components: SessionComponents): Sessions {
+  const { documents, index, identity, clock, random } = components
+  const open = new Map<SessionId, Promise<Session>>()
+
+  const make = <T>(name: StructureName): Promise<DocHandle<T>> =>
+    documents.create<T>(GENESIS[name].bytes, { documentId: documentIdOfBytes(random.bytes(RANDOM_ID_BYTES)) })
+
+  const start = async (id: SessionId, signal: AbortSignal | undefined): Promise<Session> => {
+    const waiting = signal === undefined ? {} : { signal }
+    const session = await documents.open<SessionDoc>(documentIdOf(id), waiting)
+    openStructure(session, 'session')
+    const companion = async <T>(name: 'drafts' | 'views' | 'preferences'): Promise<DocHandle<T>> => {
+      const documentId = session.doc().companions[name]?.val as DocumentId | undefined
+      if (documentId === undefined) throw new SegueError('SESSION_UNKNOWN', { structure: name })
+      const handle = await documents.open<T>(documentId, waiting)
+      openStructure(handle, name)
+      return handle
+    }
+    const handles: SessionHandles = {
+      session,
+      drafts: await companion<DraftsDoc>('drafts'),
+      views: await companion<ViewsDoc>('views'),
+      preferences: await companion<PreferencesDoc>('preferences'),
+    }
+    return createSession(handles, components, () => open.delete(id))
+  }
+
+  const openOnce = (id: SessionId, signal?: AbortSignal): Promise<Session> => {
+    const present = open.get(id)
+    if (present !== undefined) return present
+    const opening = start(id, signal)
+    open.set(id, opening)
+    opening.catch(() => open.delete(id)) // the caller hears of it; the next one may try again
+    return opening
+  }
+
+  return {
+    list: index.sessions,
+    async create({ title }) {
+      const session = await make<SessionDoc>('session')
+      const drafts = await make<DraftsDoc>('drafts')
+      const views = await make<ViewsDoc>('views')
+      const preferences = await make<PreferencesDoc>('preferences')
+      session.change(doc => {
+        doc.title = title
+        Object.assign(doc.companions, companionsOf({ drafts, views, preferences }))
+        addClaim(doc, { counter: 1, device: identity.id, kind: 'opened', time: clock.now() })
+      })
+      const id = sessionIdOf(session.documentId)
+      index.putSession({ id, documentId: session.documentId, title, createdAt: clock.now() })
+      return openOnce(id)
+    },
+    open: (id, { signal } = {}) => openOnce(id, signal),
+    async close() {
+      const closing = [...open.values()].map(async opening => (await opening.catch(() => undefined))?.close())
+      const failures = (await Promise.allSettled(closing)).flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []))
+      if (failures.length > 0) throw new AggregateError(failures, 'could not close every session')
+    },
+  }
+}
+
+function companionsOf(handles: Readonly<Record<'drafts' | 'views' | 'preferences', { readonly documentId: DocumentId }>>): SessionDoc['companions'] {
+  return { drafts: word(handles.drafts.documentId), views: word(handles.views.documentId), preferences: word(handles.preferences.documentId) }
+}
