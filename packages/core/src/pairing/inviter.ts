@@ -180,6 +180,7 @@ export function createInviter(options: InviterOptions): Inviter {
   const welcome = async (connection: Connection): Promise<void> => {
     const { keys, h1, link, ended } = connection
     if (keys === undefined || h1 === undefined) return
+    connection.isWelcomed = true
     const signature = sign('pairing-admission', h1, identity.signing.secretKey)
     const frames = welcomeFrames({ group, device: link.peer, signature, key: keys.inviterKey, random })
     for (let pauseMs = PAIRING_RESEND_MS; !ended.signal.aborted; pauseMs *= 2) {
@@ -202,7 +203,7 @@ export function createInviter(options: InviterOptions): Inviter {
     while (!ended.signal.aborted) {
       const frame = readFrame(await link.receive({ signal: ended.signal }))
       if (frame.type === 'refuse') return
-      if (frame.type !== 'received') throw new Refused('malformed')
+      if (frame.type !== 'received' || !connection.isWelcomed) throw new Refused('malformed')
       dispatch({ type: 'acknowledged', connection: connection.id })
     }
   }
@@ -298,6 +299,8 @@ interface Connection {
   /** Aborted with Refused to end it with a word, with anything else when it is over. */
   readonly ended: AbortController
   queue: Promise<void>
+  /** m3 went out, so m4 may come. */
+  isWelcomed: boolean
   keys?: PairingKeys
   h1?: Uint8Array
   reveal?: FrameOf<'reveal'>
@@ -308,7 +311,7 @@ interface Meeting {
 }
 
 function newConnection(id: number, link: PairingLink): Connection {
-  return { id, link, ended: new AbortController(), queue: Promise.resolve() }
+  return { id, link, ended: new AbortController(), queue: Promise.resolve(), isWelcomed: false }
 }
 
 function viewOf(invitation: Invitation): InviterState {
