@@ -3,6 +3,8 @@
  * this runs inside a DocumentWorker; nothing here keeps state.
  */
 import * as A from '@automerge/automerge'
+import { sha256 } from '../crypto/hash.ts'
+import { equalBytes } from '../lib/bytes.ts'
 import type { BuiltFragment, BundleContents } from '../ports/worker.ts'
 import { createReader } from './byte-reader.ts'
 import { hasBoundedColumns } from './columns.ts'
@@ -14,7 +16,7 @@ import { fragmentKey } from './content-keys.ts'
  * more than the limit, or has not exactly one head.
  */
 export function readBundleContents(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): BundleContents {
-  if (!isBoundedBundle(bundle, limits.maxInflatedBytes)) throw new RangeError('not a bundle, or too large')
+  if (!isSoundBundle(bundle, limits.maxInflatedBytes)) throw new RangeError('not a bundle, or too large')
   const { changes } = A.readBundle(bundle)
   const depended = new Set(changes.flatMap(change => change.deps))
   const members = changes.map(change => change.hash).toSorted()
@@ -53,12 +55,16 @@ export function levelOf(hash: string): number {
 }
 
 const BUNDLE = 3
+/** The checksum covers everything from the type byte on. */
+const CHECKED_FROM = 8
 const HASH_BYTES = 32
 
 /** bundle contents = deps (count, 32 each), actors (count, length and bytes each), columns of changes, columns of operations */
-function isBoundedBundle(bundle: Uint8Array, maxBytes: number): boolean {
+function isSoundBundle(bundle: Uint8Array, maxBytes: number): boolean {
   const envelope = readEnvelope(bundle)
   if (envelope?.type !== BUNDLE) return false
+  // `readBundle` does not look at the checksum; loading does, and then loads nothing and says nothing.
+  if (!equalBytes(sha256(bundle.subarray(CHECKED_FROM)).subarray(0, envelope.checksum.length), envelope.checksum)) return false
   const reader = createReader(envelope.contents)
   const deps = reader.uleb()
   if (deps === undefined || reader.take(deps * HASH_BYTES) === undefined) return false

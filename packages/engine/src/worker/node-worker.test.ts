@@ -17,7 +17,7 @@ function typed(letters: number): A.Doc<{ text: string }> {
 test('a thread builds the fragments of a document and reads them back', async () => {
   const doc = typed(2_000)
   const built = await worker.buildFragments(A.save(doc), [])
-  expect(built.length).toBeGreaterThan(2)
+  expect(built.length).toBeGreaterThan(0)
   for (const { bundle, ...contents } of built) expect(await worker.readBundle(bundle, LIMITS)).toEqual(contents)
 })
 
