@@ -1,0 +1,186 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { EntryId } from '../lib/ids.ts'
+import { createGroupLogCast, type GroupLogCast } from '../testing/group-log.ts'
+import type { DeviceIdentity } from '../identity/index.ts'
+import type { Role, SignedEntry } from './entry.ts'
+import { evaluate, type GroupEvaluation } from './resolve.ts'
+
+const cast = createGroupLogCast(30)
+const { laptop, desk, phone, stranger, genesis } = cast
+
+/** Six entries each, the genesis among them: every way in which the rules can meet. */
+const STORIES: Readonly<Record<string, () => readonly SignedEntry[]>> = {
+  'two admins rename one device at once'() {
+    const added = cast.add(laptop, [genesis], desk, 'admin')
+    const one = cast.rename(laptop, [added], desk, 'one')
+    const two = cast.rename(desk, [added], desk, 'two')
+    return [genesis, added, one, two, cast.rename(laptop, [one, two], laptop, 'after both'), cast.rename(desk, [two], desk, 'three')]
+  },
+  'an admin is demoted while it adds'() {
+    const added = cast.add(laptop, [genesis], desk, 'admin')
+    const demoted = cast.role(laptop, [added], desk, 'member')
+    const concurrent = cast.add(desk, [added], phone)
+    const late = cast.add(desk, [demoted], stranger)
+    return [genesis, added, demoted, concurrent, late, cast.rename(phone, [concurrent, demoted], phone, 'pocket')]
+  },
+  'two admins demote each other and a third is added'() {
+    const added = cast.add(laptop, [genesis], desk, 'admin')
+    const deskDown = cast.role(laptop, [added], desk, 'member')
+    const laptopDown = cast.role(desk, [added], laptop, 'member')
+    return [genesis, added, deskDown, laptopDown, cast.add(laptop, [deskDown], phone, 'admin'), cast.add(laptop, [deskDown, laptopDown], stranger)]
+  },
+  'one device is added twice, with two roles'() {
+    const added = cast.add(laptop, [genesis], desk, 'admin')
+    const once = cast.add(laptop, [added], phone, 'admin')
+    const twice = cast.add(desk, [added], phone, 'member')
+    return [genesis, added, once, twice, cast.add(phone, [once], stranger), cast.role(laptop, [once, twice], phone, 'member')]
+  },
+  'something from the future, and a stranger before and after it'() {
+    const future = cast.future(laptop, [genesis])
+    const before = cast.rename(stranger, [genesis], stranger, 'before')
+    const after = cast.rename(stranger, [future], stranger, 'after')
+    return [genesis, future, before, after, cast.rename(laptop, [after], laptop, 'over'), cast.rename(laptop, [before], laptop, 'under')]
+  },
+}
+
+test.each(Object.entries(STORIES))('[G18] one answer in all 720 orders: %s', (_, tell) => {
+  const entries = tell()
+  const expected = summaryOf(evaluate(genesis.group, entries))
+  const answers = new Set(permutations(entries).map(order => summaryOf(evaluate(genesis.group, order))))
+  expect(entries.length).toBe(6)
+  expect([...answers]).toEqual([expected])
+})
+
+/** How to make one random entry, given those before it. `parents` picks, by bits, among the last eight. */
+interface Step {
+  readonly author: number
+  readonly parents: number
+  readonly what: 'add' | 'promote' | 'demote' | 'rename' | 'future'
+  readonly target: number
+}
+const step: fc.Arbitrary<Step> = fc.record({
+  author: fc.nat(4),
+  parents: fc.integer({ min: 1, max: 255 }),
+  what: fc.oneof(
+    { weight: 3, arbitrary: fc.constant('add' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('promote' as const, 'demote' as const) },
+    { weight: 3, arbitrary: fc.constant('rename' as const) },
+    { weight: 1, arbitrary: fc.constant('future' as const) },
+  ),
+  target: fc.nat(4),
+})
+
+test('[G18] [I6] random logs of up to 20 entries: one answer in every order, with repeats, and the one that replaying gives', () => {
+  const people = [laptop, laptop, desk, phone, stranger]
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 19 }), fc.array(fc.nat(), { minLength: 60, maxLength: 60 }), (steps, keys) => {
+      const entries = write(cast, people, steps)
+      const expected = summaryOf(evaluate(genesis.group, entries))
+      expect(summaryOf(evaluate(genesis.group, shuffled([...entries, ...entries.slice(0, 5)], keys)))).toBe(expected)
+      expect(summaryOf(evaluate(genesis.group, shuffled(entries, keys.slice(20))))).toBe(expected)
+      expect(replay(entries)).toBe(expected)
+    }),
+    { numRuns: 150 },
+  )
+})
+
+function write(from: GroupLogCast, people: readonly DeviceIdentity[], steps: readonly Step[]): readonly SignedEntry[] {
+  const written = new Map([[genesis.id, genesis]]) // the same words on the same parents are the same entry
+  for (const { author, parents, what, target } of steps) {
+    const recent = [...written.values()].slice(-8)
+    const chosen = recent.filter((_, i) => ((parents >> i) & 1) === 1)
+    const below = chosen.length === 0 ? recent.slice(-1) : chosen
+    const by = people[author] as DeviceIdentity
+    const of = people[target] as DeviceIdentity
+    const make: Readonly<Record<Step['what'], () => SignedEntry>> = {
+      add: () => from.add(by, below, of, target % 2 === 0 ? 'admin' : 'member'),
+      promote: () => from.role(by, below, of, 'admin'),
+      demote: () => from.role(by, below, of, 'member'),
+      rename: () => from.rename(by, below, of, `name ${written.size}`),
+      future: () => from.future(by, below, { kind: `kind${written.size}` }),
+    }
+    const entry = make[what]()
+    written.set(entry.id, entry)
+  }
+  return [...written.values()]
+}
+
+interface Told {
+  role: Role
+  name: string
+  addedBy: string
+}
+
+/** The rules once more, by brute force, from entries with causes before effects: each entry is judged by replaying its whole past in the order. No joins, no memory. */
+function replay(entries: readonly SignedEntry[]): string {
+  const all = new Map(entries.map(entry => [entry.id, entry]))
+  const kept = new Set<EntryId>()
+  const counting = new Set<EntryId>()
+  const depths = new Map<EntryId, number>()
+  const pasts = new Map<EntryId, ReadonlySet<EntryId>>()
+  for (const { id, parents } of entries) {
+    depths.set(id, Math.max(-1, ...parents.map(parent => depths.get(parent) as number)) + 1)
+    pasts.set(id, new Set(parents.flatMap(parent => [parent, ...(pasts.get(parent) as ReadonlySet<EntryId>)])))
+  }
+  const inOrder = [...entries].sort((a, b) => (depths.get(a.id) as number) - (depths.get(b.id) as number) || (a.id < b.id ? -1 : 1))
+  const tell = (among: ReadonlySet<EntryId>): Map<string, Told> => {
+    const devices = new Map<string, Told>()
+    for (const { id, author, content } of inOrder) {
+      if (!among.has(id) || !counting.has(id)) continue
+      if (content.kind === 'genesis') devices.set(author, { role: 'admin', name: content.name, addedBy: author })
+      if (content.kind === 'add') {
+        const addedBy = devices.get(content.device)?.addedBy ?? author
+        devices.set(content.device, { role: content.role, name: content.name, addedBy })
+      }
+      const target = 'target' in content ? devices.get(content.target) : undefined
+      if (target !== undefined && content.kind === 'role') target.role = content.role
+      if (target !== undefined && content.kind === 'rename') target.name = content.name
+    }
+    return devices
+  }
+  for (const entry of inOrder) {
+    const { author, content } = entry
+    const past = pasts.get(entry.id) as ReadonlySet<EntryId>
+    if ([...past].some(id => !kept.has(id))) continue
+    const told = tell(past)
+    const isAdmin = told.get(author)?.role === 'admin'
+    const future = [...past].some(id => counting.has(id) && all.get(id)?.content.kind === 'unknown')
+    if (content.kind !== 'genesis' && !told.has(author) && !future) continue
+    kept.add(entry.id)
+    if (content.kind === 'genesis') counting.add(entry.id)
+    if (!told.has(author)) continue
+    if (content.kind === 'unknown') counting.add(entry.id)
+    if (content.kind === 'add' && isAdmin && !told.has(content.device)) counting.add(entry.id)
+    if (content.kind === 'rename' && told.has(content.target) && (isAdmin || content.target === author)) counting.add(entry.id)
+    if (content.kind !== 'role' || !isAdmin || !told.has(content.target)) continue
+    const othersLead = [...told].some(([id, device]) => id !== content.target && device.role === 'admin')
+    if (content.role === 'admin' || othersLead) counting.add(entry.id)
+  }
+  const told = tell(kept)
+  return JSON.stringify({
+    devices: [...told].map(([id, { role, name, addedBy }]) => [id, role, name, addedBy]).sort(),
+    counting: inOrder.filter(({ id }) => counting.has(id)).map(({ id }) => id),
+    needsUpdate: inOrder.some(({ id, content }) => counting.has(id) && content.kind === 'unknown'),
+  })
+}
+
+function summaryOf({ devices, counting, needsUpdate }: GroupEvaluation): string {
+  return JSON.stringify({
+    devices: devices.map(({ id, role, name, addedBy }) => [id, role, name, addedBy]).sort(),
+    counting: counting.map(({ id }) => id),
+    needsUpdate,
+  })
+}
+
+function shuffled<T>(items: readonly T[], keys: readonly number[]): readonly T[] {
+  return items
+    .map((item, i) => [keys[i] ?? 0, item] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, item]) => item)
+}
+
+function permutations<T>(items: readonly T[]): readonly (readonly T[])[] {
+  if (items.length <= 1) return [items]
+  return items.flatMap((item, i) => permutations([...items.slice(0, i), ...items.slice(i + 1)]).map(rest => [item, ...rest]))
+}

@@ -1,0 +1,129 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
+import { encodeCbor } from '../lib/codec.ts'
+import { createPairingLinks, type PairingLinkPair } from '../testing/pairing-links.ts'
+import { createSeededRandom } from '../testing/seeded-random.ts'
+import { foundGroup, openGroup, type Group } from './group.ts'
+import { proveMembership, receiveProof } from './proof.ts'
+
+const random = createSeededRandom(50)
+const device = (name: string): DeviceIdentity => createIdentity({ name, random })
+const laptop = device('laptop')
+const desk = device('desk')
+const phone = device('phone')
+
+const add = (group: Group, identity: DeviceIdentity): void => {
+  const keys = { signing: identity.signing.publicKey, sealing: identity.sealing.publicKey }
+  group.add({ keys, role: 'member', name: identity.name, time: 1 })
+}
+const copy = (identity: DeviceIdentity, group: Group): Group =>
+  openGroup({ identity, random, secret: group.secret, entries: group.entries().map(entry => entry.bytes) })
+
+/** The phone was added by the laptop while the desk was away. `a` is the desk's end, `b` the phone's. */
+function story(): { onLaptop: Group; onDesk: Group; onPhone: Group; links: PairingLinkPair } {
+  const onLaptop = foundGroup({ identity: laptop, random, time: 0 })
+  add(onLaptop, desk)
+  const onDesk = copy(desk, onLaptop)
+  add(onLaptop, phone)
+  return { onLaptop, onDesk, onPhone: copy(phone, onLaptop), links: createPairingLinks({ a: desk.id, b: phone.id }) }
+}
+
+test('[G25] a device added while another was away shows it the way', async () => {
+  const { onDesk, onPhone, links } = story()
+  const outcomes = await Promise.all([receiveProof(links.a, onDesk), proveMembership(links.b, onPhone)])
+  expect(outcomes).toEqual([
+    { ok: true, value: phone.id },
+    { ok: true, value: undefined },
+  ])
+  expect(onDesk.isActive(phone.id)).toBe(true)
+})
+
+test('[G25] only the missing path is sent', async () => {
+  const { onDesk, onPhone, links } = story()
+  onPhone.rename(phone.id, 'pocket', 2)
+  await Promise.all([receiveProof(links.a, onDesk), proveMembership(links.b, onPhone)])
+  expect(onDesk.entries().length).toBe(3)
+  expect(onDesk.device(phone.id)?.name).toBe('phone')
+})
+
+test('[G25] a receiver that has more than the newcomer is shown the way from the beginning', async () => {
+  const { onDesk, onPhone, links } = story()
+  onDesk.rename(desk.id, 'tower', 2)
+  const [received] = await Promise.all([receiveProof(links.a, onDesk), proveMembership(links.b, onPhone)])
+  expect(received).toEqual({ ok: true, value: phone.id })
+})
+
+test('[G26] a device of another group is told no, and leaves nothing behind', async () => {
+  const { onDesk, links } = story()
+  const other = foundGroup({ identity: phone, random, time: 0 })
+  add(other, desk)
+  const outcomes = await Promise.all([receiveProof(links.a, onDesk), proveMembership(links.b, other)])
+  expect(outcomes).toEqual([
+    { ok: false, error: 'NOT_A_MEMBER' },
+    { ok: false, error: 'NOT_A_MEMBER' },
+  ])
+  expect(onDesk.entries().length).toBe(2)
+})
+
+test('[G26] entries that add somebody else do not admit the one who brings them', async () => {
+  const { onLaptop, onDesk } = story()
+  const thief = device('thief')
+  const links = createPairingLinks({ a: desk.id, b: thief.id })
+  links.inject('a', encodeCbor({ v: 1, entries: onLaptop.entries().map(entry => entry.bytes), last: true }))
+  expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'NOT_A_MEMBER' })
+  expect(onDesk.isActive(phone.id)).toBe(false)
+  expect(links.sent.byA.at(-1)).toEqual(encodeCbor({ v: 1, admitted: false }))
+})
+
+test('[G26] 10,000 frames of garbage and CBOR of the wrong shape are answered, and admit nobody', async () => {
+  const { onDesk, onPhone } = story()
+  const garbage = fc.oneof(
+    fc.uint8Array({ maxLength: 100 }),
+    fc
+      .record(
+        { v: fc.constantFrom(1, 2), entries: fc.oneof(fc.array(fc.uint8Array({ maxLength: 40 })), fc.string()), last: fc.constantFrom(true, 1) },
+        { requiredKeys: [] },
+      )
+      .map(encodeCbor),
+    fc.record({ v: fc.constant(1), heads: fc.oneof(fc.array(fc.uint8Array({ maxLength: 33 })), fc.nat()), admitted: fc.nat() }, { requiredKeys: [] }).map(encodeCbor),
+  )
+  const attempt = async (frame: Uint8Array): Promise<boolean> => {
+    const links = createPairingLinks({ a: desk.id, b: phone.id })
+    for (let i = 0; i < 16; i++) links.inject('a', frame)
+    const received = await receiveProof(links.a, onDesk)
+    const back = createPairingLinks({ a: phone.id, b: desk.id })
+    back.inject('a', frame)
+    back.inject('a', frame)
+    const proven = await proveMembership(back.a, onPhone)
+    return !received.ok && !proven.ok
+  }
+  await fc.assert(fc.asyncProperty(garbage, attempt), { numRuns: 10_000 })
+  expect(onDesk.entries().length).toBe(2)
+})
+
+test('[G27] a device shows its log to members only', async () => {
+  const { onPhone } = story()
+  const links = createPairingLinks({ a: device('curious').id, b: phone.id })
+  links.inject('b', encodeCbor({ v: 1, heads: [] }))
+  expect(await proveMembership(links.b, onPhone)).toEqual({ ok: false, error: 'NOT_A_MEMBER' })
+  expect(links.sent.byB).toEqual([])
+})
+
+test('[G28] more than 1 MiB is refused while it comes', async () => {
+  const { onDesk, links } = story()
+  const frame = encodeCbor({ v: 1, entries: [new Uint8Array(60_000), new Uint8Array(60_000), new Uint8Array(60_000), new Uint8Array(60_000)], last: false })
+  for (let i = 0; i < 16; i++) links.inject('a', frame)
+  expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'FRAME_TOO_LARGE' })
+})
+
+test('a proof ends when the link does, and when the signal aborts', async () => {
+  const { onDesk, onPhone, links } = story()
+  const waiting = proveMembership(links.b, onPhone)
+  links.cut()
+  await expect(waiting).rejects.toMatchObject({ code: 'LINK_CLOSED' })
+  const stopping = new AbortController()
+  const receiving = receiveProof(createPairingLinks({ a: desk.id, b: phone.id }).a, onDesk, { signal: stopping.signal })
+  stopping.abort(new Error('enough'))
+  await expect(receiving).rejects.toThrow('enough')
+})
