@@ -25,11 +25,6 @@ export function labelledHash(purpose: Purpose, parts: readonly HashPart[], hashe
 }
 
 /** `HMAC-SHA-256(key, CBOR [label, ...parts])`, 32 bytes. */
-export function labelledHmac(
-  key: Uint8Array,
-  purpose: Purpose,
-  parts: readonly HashPart[],
-  hasher: Hasher = portableHasher,
-): Uint8Array {
+export function labelledHmac(key: Uint8Array, purpose: Purpose, parts: readonly HashPart[], hasher: Hasher = portableHasher): Uint8Array {
   return hasher.hmacSha256(key, encodeCbor([PURPOSES[purpose], ...parts]))
 }

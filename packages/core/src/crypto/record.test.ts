@@ -21,7 +21,7 @@ test('10,000 pieces of garbage and damaged records open to nothing', () => {
   const sealed = sealRecord(key, 'settings', utf8('dark'), random)
   for (let i = 0; i < 10_000; i++) {
     const garbage = i % 2 === 0 ? random.bytes(i % 150) : sealed.slice(0, sealed.length - (i % 3))
-    if (i % 2 === 1) garbage[i % garbage.length] = (garbage[i % garbage.length] as number) ^ (1 << i % 8)
+    if (i % 2 === 1) garbage[i % garbage.length] = (garbage[i % garbage.length] as number) ^ (1 << (i % 8))
     if (openRecord(key, 'settings', garbage) !== undefined) throw new Error(`opened garbage ${i}`)
   }
 })

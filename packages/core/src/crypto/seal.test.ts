@@ -126,9 +126,11 @@ test('versions and classes from the future are refused', () => {
 test('10,000 pieces of garbage neither parse wrongly nor open', () => {
   const chunk = sealChunk(report)
   for (let i = 0; i < 10_000; i++) {
-    const bytes = i % 3 === 0 ? random.bytes(i % 300) : chunk.bytes.slice(0, chunk.bytes.length - (i % 3 === 1 ? 0 : i % chunk.bytes.length))
+    const bytes =
+      i % 3 === 0 ? random.bytes(i % 300) : chunk.bytes.slice(0, chunk.bytes.length - (i % 3 === 1 ? 0 : i % chunk.bytes.length))
     if (i % 3 === 1) bytes.set(random.bytes(4), i % (bytes.length - 4))
     const parsed = parseChunk(bytes)
-    if (parsed.ok && bytes.length > 0 && toHex(bytes) !== toHex(chunk.bytes) && openChunk(parsed.value, epochSecret).ok) throw new Error(`opened ${i}`)
+    if (parsed.ok && bytes.length > 0 && toHex(bytes) !== toHex(chunk.bytes) && openChunk(parsed.value, epochSecret).ok)
+      throw new Error(`opened ${i}`)
   }
 })

@@ -47,7 +47,9 @@ export function verify(
   publicKey: Uint8Array,
   verifier: Verifier = portableVerifier,
 ): boolean {
-  return signature.length === SIGNATURE_BYTES && isAdmissibleKey(publicKey) && verifier.verify(signature, signedBytes(purpose, bytes), publicKey)
+  return (
+    signature.length === SIGNATURE_BYTES && isAdmissibleKey(publicKey) && verifier.verify(signature, signedBytes(purpose, bytes), publicKey)
+  )
 }
 
 /** Whether a public key may speak at all: canonical, not of small order, no torsion. Remembers the last thousand it admitted. */

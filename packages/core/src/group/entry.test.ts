@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import * as v from 'valibot'
 import { expect, test } from 'vitest'
 import { sha256, sign } from '../crypto/index.ts'
@@ -35,7 +35,7 @@ test('[G1] the id is the hash of the unsigned bytes, whoever signs them and howe
 test('[G1] bytes that are not as this device would encode them are hashed and verified as they are', () => {
   // The same map with its keys in another order than deterministic CBOR has them: {time, v, ...}.
   const pairs = Object.entries(rename).map(([key, value]) => [encodeCbor(key), encodeCbor(value)] as const)
-  const reversed = new Uint8Array([0xa0 + pairs.length, ...[...pairs].reverse().flatMap(([key, value]) => [...key, ...value])])
+  const reversed = new Uint8Array([0xa0 + pairs.length, ...pairs.toReversed().flatMap(([key, value]) => [...key, ...value])])
   const bytes = encodeCbor([reversed, sign('group-entry', reversed, laptop.signing.secretKey)])
   const entry = decodeEntry(bytes)
   expect(entry.ok && [entry.value.id, isSigned(entry.value)]).toEqual([hexId<EntryId>(sha256(reversed)), true])

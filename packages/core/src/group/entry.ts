@@ -22,7 +22,13 @@ export interface EpochWrap {
 
 export type EntryContent =
   /** The author is the first device, an admin; the entry makes the first epoch, wrapped for itself. */
-  | { readonly kind: 'genesis'; readonly name: string; readonly sealingKey: Uint8Array; readonly rootDocument: Uint8Array; readonly box: Uint8Array }
+  | {
+      readonly kind: 'genesis'
+      readonly name: string
+      readonly sealingKey: Uint8Array
+      readonly rootDocument: Uint8Array
+      readonly box: Uint8Array
+    }
   | {
       readonly kind: 'add'
       readonly device: DeviceId
@@ -54,7 +60,8 @@ export function decodeEntry(bytes: Uint8Array, hasher?: Hasher): Result<SignedEn
   const envelope = openEnvelope(bytes, hasher)
   if (!envelope.ok) return envelope
   const { id, version, group, author, parents, kind, body, time } = envelope.value
-  const content = version === ENTRY_VERSION && isKnownKind(kind) ? readBody(kind, body) : ({ kind: 'unknown', name: kind, version } as const)
+  const content =
+    version === ENTRY_VERSION && isKnownKind(kind) ? readBody(kind, body) : ({ kind: 'unknown', name: kind, version } as const)
   return content === undefined ? failed(`entry: wrong shape of ${kind}`) : ok({ id, group, author, parents, time, content, bytes })
 }
 

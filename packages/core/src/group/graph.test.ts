@@ -14,7 +14,11 @@ const graphOf = (options: { maxEntries?: number; maxHeld?: number; refuses?: str
     onLinked: () => undefined,
     onEvicted: () => undefined,
   })
-const idsOf = (graph: Graph<Node>): string => graph.ordered().map(entry => entry.id).join('')
+const idsOf = (graph: Graph<Node>): string =>
+  graph
+    .ordered()
+    .map(entry => entry.id)
+    .join('')
 
 test('[G4] an entry waits for its parents, and brings along what waited for it', () => {
   const graph = graphOf()

@@ -122,7 +122,9 @@ test('[G19] what would not count is not written, and says which rule it breaks',
   expect(ruleOf(() => onLaptop.setRole(laptop.id, 'member', 1))).toBe('leavesAnAdmin')
   expect(ruleOf(() => onLaptop.rename(phone.id, 'x', 1))).toBe('targetIsKnown')
   expect(ruleOf(() => onLaptop.rename(desk.id, 'a\nb', 1))).toBe('isDeviceName')
-  expect(ruleOf(() => onLaptop.add({ ...asNew(phone), keys: { signing: new Uint8Array(32), sealing: phone.sealing.publicKey } }))).toBe('keysAreAdmissible')
+  expect(ruleOf(() => onLaptop.add({ ...asNew(phone), keys: { signing: new Uint8Array(32), sealing: phone.sealing.publicKey } }))).toBe(
+    'keysAreAdmissible',
+  )
   expect(onLaptop.entries().length).toBe(2)
 })
 
@@ -163,7 +165,10 @@ test('[G22] a newcomer opens what was sealed before it came, and its own is open
 
 test('[G22] the content key is not the epoch secret, nor is either in the log', () => {
   const { onLaptop } = pair()
-  const log = onLaptop.entries().map(entry => toHex(entry.bytes)).join()
+  const log = onLaptop
+    .entries()
+    .map(entry => toHex(entry.bytes))
+    .join()
   expect(log).not.toContain(toHex(onLaptop.keyring.current().secret))
   expect(log).not.toContain(toHex(onLaptop.secret))
 })
@@ -222,7 +227,17 @@ function seal(keyring: Keyring): ReturnType<typeof sealChunk> {
   const { epoch, secret } = keyring.current()
   const content = utf8('a change')
   const documentId = new Uint8Array(16).fill(1)
-  return sealChunk({ keys: keyring, epoch, epochSecret: secret, class: 'commit', documentId, contentKey: content, sequence: 0, content, random })
+  return sealChunk({
+    keys: keyring,
+    epoch,
+    epochSecret: secret,
+    class: 'commit',
+    documentId,
+    contentKey: content,
+    sequence: 0,
+    content,
+    random,
+  })
 }
 
 function codeOf(task: () => unknown): string | undefined {

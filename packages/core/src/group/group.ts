@@ -22,7 +22,7 @@ import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Verifier } from '../ports/verifier.ts'
 import { MAX_ACTIVE_DEVICES } from '../wire/limits.ts'
 import { decodeEntry, signEntry, type KnownContent, type Role, type SignedEntry } from './entry.ts'
-import { MAX_PARENTS, isSigned } from './envelope.ts'
+import { MAX_PARENTS, isSigned, openEnvelope } from './envelope.ts'
 import { SECRET_BYTES, createEpochBox, createEpochs } from './epochs.ts'
 import type { GroupDevice } from './reduce.ts'
 import { createGroupGraph, evaluate, type GroupEvaluation } from './resolve.ts'
@@ -139,7 +139,8 @@ export function openGroup({
 }
 
 function holdGroup({ identity, random, verifier, hasher, onListenerError }: Parts, genesis: SignedEntry, secret: Uint8Array): Group {
-  if (genesis.content.kind !== 'genesis' || !isSigned(genesis, verifier)) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'genesisIsSigned' })
+  if (genesis.content.kind !== 'genesis' || !isSigned(genesis, verifier))
+    throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'genesisIsSigned' })
   const graph = createGroupGraph(genesis.group)
   const epochs = createEpochs(identity, secret)
   const linkedEntries = createSubject<readonly SignedEntry[]>([], onListenerError)
@@ -160,11 +161,13 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
     linkedEntries.set(linked)
   }
   const checked = (bytes: Uint8Array): Result<SignedEntry, string> => {
+    const envelope = openEnvelope(bytes, hasher)
+    if (!envelope.ok) return envelope
+    if (envelope.value.group !== genesis.group) return failed('of another group')
+    const known = graph.get(envelope.value.id)
+    if (known !== undefined) return ok(known) // the same unsigned bytes were verified before
     const entry = decodeEntry(bytes, hasher)
-    if (!entry.ok) return entry
-    if (entry.value.group !== genesis.group) return failed('of another group')
-    if (graph.has(entry.value.id) || graph.isHeld(entry.value.id)) return entry // the same unsigned bytes were verified before
-    return isSigned(entry.value, verifier) ? entry : failed('bad signature')
+    return !entry.ok || isSigned(entry.value, verifier) ? entry : failed('bad signature')
   }
   const deviceById = (id: DeviceId): GroupDevice | undefined => evaluation.devices.find(device => device.id === id)
 
@@ -249,7 +252,8 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
       if (!opened.ok) return opened
       const entry = decodeEntry(opened.value.content, hasher)
       if (!entry.ok) return entry
-      if (!isNamedRight(chunk, epochs.keyring, opened.value.documentId, idBytes(entry.value.id), hasher)) return failed('not what its id says')
+      if (!isNamedRight(chunk, epochs.keyring, opened.value.documentId, idBytes(entry.value.id), hasher))
+        return failed('not what its id says')
       return ok(opened.value.content)
     },
   }

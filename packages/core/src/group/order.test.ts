@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { EntryId } from '../lib/ids.ts'
 import { createGroupLogCast, type GroupLogCast } from '../testing/group-log.ts'
@@ -28,7 +28,14 @@ const STORIES: Readonly<Record<string, () => readonly SignedEntry[]>> = {
     const added = cast.add(laptop, [genesis], desk, 'admin')
     const deskDown = cast.role(laptop, [added], desk, 'member')
     const laptopDown = cast.role(desk, [added], laptop, 'member')
-    return [genesis, added, deskDown, laptopDown, cast.add(laptop, [deskDown], phone, 'admin'), cast.add(laptop, [deskDown, laptopDown], stranger)]
+    return [
+      genesis,
+      added,
+      deskDown,
+      laptopDown,
+      cast.add(laptop, [deskDown], phone, 'admin'),
+      cast.add(laptop, [deskDown, laptopDown], stranger),
+    ]
   },
   'one device is added twice, with two roles'() {
     const added = cast.add(laptop, [genesis], desk, 'admin')
@@ -159,7 +166,7 @@ function replay(entries: readonly SignedEntry[]): string {
   }
   const told = tell(kept)
   return JSON.stringify({
-    devices: [...told].map(([id, { role, name, addedBy }]) => [id, role, name, addedBy]).sort(),
+    devices: [...told].map(([id, { role, name, addedBy }]) => [id, role, name, addedBy].join()).sort(),
     counting: inOrder.filter(({ id }) => counting.has(id)).map(({ id }) => id),
     needsUpdate: inOrder.some(({ id, content }) => counting.has(id) && content.kind === 'unknown'),
   })
@@ -167,7 +174,7 @@ function replay(entries: readonly SignedEntry[]): string {
 
 function summaryOf({ devices, counting, needsUpdate }: GroupEvaluation): string {
   return JSON.stringify({
-    devices: devices.map(({ id, role, name, addedBy }) => [id, role, name, addedBy]).sort(),
+    devices: devices.map(({ id, role, name, addedBy }) => [id, role, name, addedBy].join()).sort(),
     counting: counting.map(({ id }) => id),
     needsUpdate,
   })

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
 import { encodeCbor } from '../lib/codec.ts'
@@ -82,11 +82,20 @@ test('[G26] 10,000 frames of garbage and CBOR of the wrong shape are answered, a
     fc.uint8Array({ maxLength: 100 }),
     fc
       .record(
-        { v: fc.constantFrom(1, 2), entries: fc.oneof(fc.array(fc.uint8Array({ maxLength: 40 })), fc.string()), last: fc.constantFrom(true, 1) },
+        {
+          v: fc.constantFrom(1, 2),
+          entries: fc.oneof(fc.array(fc.uint8Array({ maxLength: 40 })), fc.string()),
+          last: fc.constantFrom(true, 1),
+        },
         { requiredKeys: [] },
       )
       .map(encodeCbor),
-    fc.record({ v: fc.constant(1), heads: fc.oneof(fc.array(fc.uint8Array({ maxLength: 33 })), fc.nat()), admitted: fc.nat() }, { requiredKeys: [] }).map(encodeCbor),
+    fc
+      .record(
+        { v: fc.constant(1), heads: fc.oneof(fc.array(fc.uint8Array({ maxLength: 33 })), fc.nat()), admitted: fc.nat() },
+        { requiredKeys: [] },
+      )
+      .map(encodeCbor),
   )
   const attempt = async (frame: Uint8Array): Promise<boolean> => {
     const links = createPairingLinks({ a: desk.id, b: phone.id })
@@ -112,7 +121,11 @@ test('[G27] a device shows its log to members only', async () => {
 
 test('[G28] more than 1 MiB is refused while it comes', async () => {
   const { onDesk, links } = story()
-  const frame = encodeCbor({ v: 1, entries: [new Uint8Array(60_000), new Uint8Array(60_000), new Uint8Array(60_000), new Uint8Array(60_000)], last: false })
+  const frame = encodeCbor({
+    v: 1,
+    entries: [new Uint8Array(60_000), new Uint8Array(60_000), new Uint8Array(60_000), new Uint8Array(60_000)],
+    last: false,
+  })
   for (let i = 0; i < 16; i++) links.inject('a', frame)
   expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'FRAME_TOO_LARGE' })
 })

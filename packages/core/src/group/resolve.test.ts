@@ -13,7 +13,8 @@ const phoneAdded = cast.add(laptop, [deskAdded], phone)
 const base = [genesis, deskAdded, phoneAdded]
 
 const evaluated = (...more: readonly SignedEntry[]): GroupEvaluation => evaluate(genesis.group, [...base, ...more])
-const find = (evaluation: GroupEvaluation, device: DeviceIdentity): GroupDevice | undefined => evaluation.devices.find(({ id }) => id === device.id)
+const find = (evaluation: GroupEvaluation, device: DeviceIdentity): GroupDevice | undefined =>
+  evaluation.devices.find(({ id }) => id === device.id)
 const counts = (entry: SignedEntry, ...more: readonly SignedEntry[]): boolean => evaluated(...more, entry).counting.includes(entry)
 
 test('the first device is an admin who added itself; the others follow by seniority', () => {

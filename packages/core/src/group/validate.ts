@@ -5,7 +5,14 @@
 import type { EntryContent, SignedEntry } from './entry.ts'
 import { activeDevices, type GroupFacts } from './facts.ts'
 
-export type RuleName = 'authorWasAdded' | 'authorWasActive' | 'needsAdmin' | 'deviceIsNew' | 'targetIsKnown' | 'leavesAnAdmin' | 'namesItselfOrIsAdmin'
+export type RuleName =
+  | 'authorWasAdded'
+  | 'authorWasActive'
+  | 'needsAdmin'
+  | 'deviceIsNew'
+  | 'targetIsKnown'
+  | 'leavesAnAdmin'
+  | 'namesItselfOrIsAdmin'
 
 export const RULES: Readonly<Record<RuleName, (entry: SignedEntry, past: GroupFacts) => boolean>> = {
   authorWasAdded: (entry, past) => past.devices.has(entry.author),

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeCbor } from '../lib/codec.ts'
 import { deviceIdOf, isDeviceId } from '../lib/ids.ts'
@@ -29,14 +29,23 @@ test.each(['Laptop', 'Büro-PC', 'テレビ', '👩‍💻 mine', 'x'.repeat(64)
   expect(isDeviceName(name)).toBe(true)
 })
 
-test.each(['', ' Laptop', 'Lap\ntop', 'Lap\u001b[31mtop', 'a\u202egnp', 'x'.repeat(65), '\ud800'])('%j cannot be the name of a device', name => {
-  expect(isDeviceName(name)).toBe(false)
-  expect(() => createIdentity({ name, random })).toThrow(RangeError)
-})
+test.each(['', ' Laptop', 'Lap\ntop', 'Lap\u001b[31mtop', 'a\u202egnp', 'x'.repeat(65), '\ud800'])(
+  '%j cannot be the name of a device',
+  name => {
+    expect(isDeviceName(name)).toBe(false)
+    expect(() => createIdentity({ name, random })).toThrow(RangeError)
+  },
+)
 
 test('10,000 pieces of garbage and CBOR of the wrong shape are no identity, and are not thrown', () => {
   const half = fc.record(
-    { v: fc.constantFrom(1, 2, '1'), name: fc.string(), signing: fc.uint8Array({ maxLength: 33 }), sealing: fc.uint8Array({ maxLength: 33 }), more: fc.nat() },
+    {
+      v: fc.constantFrom(1, 2, '1'),
+      name: fc.string(),
+      signing: fc.uint8Array({ maxLength: 33 }),
+      sealing: fc.uint8Array({ maxLength: 33 }),
+      more: fc.nat(),
+    },
     { requiredKeys: ['more'] },
   )
   fc.assert(

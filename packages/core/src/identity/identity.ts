@@ -3,12 +3,7 @@
  * independently of it, and the name its owner gave it. The keys never leave the device; `encodeIdentity` is for its vault only.
  */
 import * as v from 'valibot'
-import {
-  SEALING_KEY_BYTES,
-  createSealingKeys,
-  sealingKeysOf,
-  type SealingKeys,
-} from '../crypto/box.ts'
+import { SEALING_KEY_BYTES, createSealingKeys, sealingKeysOf, type SealingKeys } from '../crypto/box.ts'
 import { createSigningKeys, signingKeysOf, type SigningKeys } from '../crypto/sign.ts'
 import { bytesOf, decodeCbor, encodeCbor } from '../lib/codec.ts'
 import { deviceIdOf, type DeviceId } from '../lib/ids.ts'
