@@ -98,7 +98,8 @@ export interface AddOptions {
 }
 
 export interface ReplicaListener {
-  onArrived(chunks: readonly SealedChunk[], from: DeviceId): void
+  /** `from` is undefined for chunks that came earlier and could not be read until now. */
+  onArrived(chunks: readonly SealedChunk[], from: DeviceId | undefined): void
 }
 
 /** Is a DeviceLinkHandler for the sync channels; frames of other channels must not come here. */
@@ -118,6 +119,6 @@ export interface PeerSync {
 
 export interface Durability {
   readonly state: 'good' | 'failing'
-  /** Chunks made here that are not durable yet. */
+  /** Chunks made here that wait in memory; 0 while the store works. */
   readonly pending: number
 }

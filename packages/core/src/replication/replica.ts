@@ -1,3 +1,302 @@
-import type { Replica, ReplicaComponents } from './replica-types.ts'
+/** Puts the parts of a replica together, and carries what happens in one of them to the others. */
+import { equalBytes, toHex } from '../lib/bytes.ts'
+import { createCloseables } from '../lib/closeables.ts'
+import { SegueError } from '../lib/errors.ts'
+import type { ChunkId, DeviceId, DocTag } from '../lib/ids.ts'
+import { createSubject } from '../lib/observable.ts'
+import { portableHasher } from '../crypto/hash.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
+import { sumHex, type Offer } from '../wire/sync-records.ts'
+import { createCovers } from './covers.ts'
+import { openHistory } from './history.ts'
+import { createIntake } from './intake.ts'
+import { createJournal, UNCHECKED_PREFIX, type Applied, type JournalItem } from './journal.ts'
+import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
+import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener } from './replica-types.ts'
+import type { Arriving, SessionHost } from './session-host.ts'
+import { createSession, snapshotKey, type Session } from './session.ts'
+import { createSnapshotRequests } from './snapshot-requests.ts'
+import { openSummary } from './summary.ts'
+import { createWants } from './wants.ts'
 
-export declare function createReplica(components: ReplicaComponents): Promise<Replica>
+/** Reads what the store knows of it (a few hundred small records). Throws what the store throws. */
+export async function createReplica(components: ReplicaComponents): Promise<Replica> {
+  const { store, inspector, clock, random, logger, hasher = portableHasher, keyless = false } = components
+  const unchecked = new Map<ChunkId, DocTag>()
+  for await (const [key, value] of store.listRecords(UNCHECKED_PREFIX)) {
+    unchecked.set(key.slice(UNCHECKED_PREFIX.length) as ChunkId, new TextDecoder().decode(value) as DocTag)
+  }
+  const onListenerError = (error: unknown): void => logger?.error('listener-failed', { error: String(error) })
+  const summary = await openSummary(store)
+  const covers = createCovers(store, inspector, id => unchecked.has(id))
+  const durability = createSubject<Durability>(GOOD, onListenerError)
+  const confirmations = createSubject(0, onListenerError)
+  const peers = createSubject<ReadonlyMap<DeviceId, PeerSync>>(new Map(), onListenerError)
+  const listeners = new Set<ReplicaListener>()
+  const sessions = new Set<Session>()
+  const receipts = new Map<DeviceId, PeerReceipts>()
+  const arriving = new Map<ChunkId, Arriving>()
+  const tracked = new Map<JournalItem, Arriving>()
+  const mending = new Set<ChunkId>()
+  const priorities = new Set<DocTag>()
+  let pendingHere = 0
+  let isFailing = false
+  let isPublishing = false
+  let isClosed = false
+
+  const onApplied = ({ fates, removed }: Applied): void => {
+    const contained = containedAt(fates, removed)
+    for (const header of removed) for (const each of receipts.values()) each.settle(header.id)
+    const arrived = new Map<DeviceId | undefined, SealedChunk[]>()
+    const toOwing = new Map<Session, Offer[]>()
+    const toOthers = new Map<Session, Offer[]>()
+    const settled = new Set<Session>()
+    for (const [item, fate] of fates) {
+      const { chunk } = item
+      const entry = tracked.get(item)
+      tracked.delete(item)
+      if (arriving.get(chunk.id) === entry) arriving.delete(chunk.id)
+      const knownBy = entry?.knownBy ?? new Set<Session>()
+      for (const source of wants.settle(chunk.id, chunk.sequence)) {
+        settled.add(source)
+        knownBy.add(source)
+        entry?.confirmedBy.add(source.peer)
+      }
+      if (fate === 'stored' && chunk.class !== 'log') {
+        for (const [peer, each] of receipts) {
+          if (!entry?.confirmedBy.has(peer) && !contained.get(item)?.has(peer)) each.owe(chunk)
+        }
+      }
+      if (fate === 'stored' && item.origin !== 'made' && item.contents !== undefined) push(arrived, entry?.from?.peer, chunk)
+      if (item.contents === undefined || fate === 'older') continue
+      const offer = { class: chunk.class, docTag: chunk.docTag, id: chunk.id, sequence: chunk.sequence, byteLength: chunk.bytes.length }
+      for (const session of sessions) {
+        const isKnown = knownBy.has(session)
+        // What was made here and pushed needs no receipt; what came from a peer does.
+        if (isKnown && item.origin !== 'made') push(toOwing, session, offer)
+        else if (!isKnown && fate === 'stored') push(toOthers, session, offer)
+      }
+    }
+    for (const [session, offers] of toOwing) session.announce(offers, true)
+    for (const [session, offers] of toOthers) session.announce(offers, false)
+    for (const [from, chunks] of arrived) for (const listener of [...listeners]) tell(listener, chunks, from)
+    for (const session of settled) session.onSettled()
+    if (fates.size > 0 || removed.length > 0) {
+      for (const session of sessions) session.onChanged()
+      confirm()
+    }
+    publish()
+  }
+  /** A fragment adds nothing for a peer that has confirmed everything in it. Looked at before its commits are forgotten. */
+  const containedAt = (fates: Applied['fates'], removed: Applied['removed']): ReadonlyMap<JournalItem, ReadonlySet<DeviceId>> => {
+    const contained = new Map<JournalItem, ReadonlySet<DeviceId>>()
+    const gone = new Set(removed.map(header => header.id))
+    for (const [item, fate] of fates) {
+      if (fate !== 'stored' || item.chunk.class !== 'fragment' || item.contents === undefined) continue
+      if (item.origin !== 'made' && !item.contents.covers.every(id => gone.has(id))) continue
+      contained.set(item, new Set([...receipts].filter(([, each]) => each.holds(item.chunk.docTag)).map(([peer]) => peer)))
+    }
+    return contained
+  }
+  const tell = (listener: ReplicaListener, chunks: readonly SealedChunk[], from: DeviceId | undefined): void => {
+    try {
+      listener.onArrived(chunks, from)
+    } catch (error) {
+      onListenerError(error)
+    }
+  }
+  const confirm = (): void => confirmations.set(confirmations.peek() + 1)
+
+  const journal = createJournal({
+    store,
+    clock,
+    hasher,
+    covers,
+    summary,
+    unchecked,
+    onApplied,
+    onState(state) {
+      isFailing = state.isFailing
+      if (isFailing) logger?.error('store-failed', { error: String(state.error) })
+      else logger?.info('store-recovered')
+      showDurability()
+    },
+  })
+  const history = await openHistory(store, random, journal.setRecord)
+  const wants = createWants<Session>((session, ids) => session.sendWant(ids))
+  const snapshots = createSnapshotRequests(() => [...sessions].filter(session => session.isLive()))
+  const intake = createIntake({
+    inspector,
+    clock,
+    hasher,
+    journal,
+    wants,
+    arriving,
+    mending,
+    logger,
+    track: (item, entry) => tracked.set(item, entry),
+    forward: entries => {
+      if (keyless) pushToAll(entries)
+    },
+  })
+
+  const pushToAll = (entries: readonly Arriving[]): void => {
+    for (const session of sessions) session.push(entries)
+  }
+  const showDurability = (): void => durability.set(isFailing ? { state: 'failing', pending: pendingHere } : GOOD)
+  /** At most once a turn: a first sync settles thousands of chunks. */
+  const publish = (): void => {
+    if (isPublishing) return
+    isPublishing = true
+    queueMicrotask(() => {
+      isPublishing = false
+      const next = new Map<DeviceId, PeerSync>()
+      for (const [peer, each] of receipts) next.set(peer, { state: 'away', behind: 0, unconfirmed: each.owed(), incarnation: each.incarnation() })
+      for (const session of sessions) {
+        const phase = session.phase()
+        if (phase === 'closed') continue
+        const state = phase === 'greeting' ? 'connecting' : phase === 'in-sync' ? 'in-sync' : 'catching-up'
+        const each = receiptsOf(session.peer)
+        const present = next.get(session.peer)
+        if (present?.state === 'in-sync') continue
+        next.set(session.peer, { state, behind: wants.count(session), unconfirmed: each.owed(), incarnation: each.incarnation() })
+      }
+      peers.set(next)
+    })
+  }
+  const receiptsOf = (peer: DeviceId): PeerReceipts => {
+    let found = receipts.get(peer)
+    if (found === undefined) receipts.set(peer, (found = createPeerReceipts()))
+    return found
+  }
+  const hostFor = (peer: DeviceId): SessionHost => ({
+    store,
+    clock,
+    hasher,
+    summary,
+    covers,
+    journal,
+    history,
+    wants,
+    unchecked,
+    arriving,
+    priorities,
+    intake,
+    receipts: receiptsOf(peer),
+    onProgress: publish,
+    onConfirmed: confirm,
+    onSnapshot: snapshots.answer,
+    otherSessions: session => [...sessions].filter(other => other !== session && other.isLive()).length,
+    onFailure: (session, error) => logger?.error('session-failed', { peer: session.peer, error: String(error) }),
+    onClosed(session) {
+      sessions.delete(session)
+      snapshots.drop(session)
+      publish()
+    },
+    async onReject(id, bytesHash, session) {
+      const stored = await store.get(id)
+      if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash) || keyless) return
+      const verdict = await inspector.inspect(stored)
+      logger?.warn('chunk-rejected-by-peer', { chunk: id, peer: session.peer, verdict: verdict.kind })
+      if (verdict.kind === 'bad') await journal.drop([stored])
+    },
+  })
+
+  /** What was made here is known to be good; only what a fragment contains may have to be asked. */
+  const itemOf = async (chunk: SealedChunk, cover: FragmentCover | undefined): Promise<JournalItem> => {
+    if (chunk.class !== 'fragment' || cover !== undefined) return { chunk, contents: cover ?? NO_CONTENTS, origin: 'made' }
+    const verdict = await inspector.inspect(chunk)
+    if (verdict.kind !== 'good') throw new SegueError('CHUNK_REFUSED', { chunk: chunk.id })
+    return { chunk, contents: verdict, origin: 'made' }
+  }
+
+  const closing = createCloseables()
+  closing.add(() => journal.close())
+  closing.add(() => {
+    isClosed = true
+    for (const session of [...sessions]) session.close('shutting-down')
+  })
+
+  return {
+    id: history.id,
+    incarnation: history.incarnation,
+    attach(link, { scope } = {}) {
+      if (isClosed) throw new SegueError('CLOSED')
+      const session = createSession(hostFor(link.peer), link, scope)
+      sessions.add(session)
+      publish()
+      return session
+    },
+    async add(chunks, options = {}) {
+      for (const chunk of chunks) if (chunk.bytes.length > MAX_CHUNK_BYTES) throw new RangeError('a chunk over MAX_CHUNK_BYTES')
+      const items = await Promise.all(chunks.map(chunk => itemOf(chunk, options.covers?.get(chunk.id))))
+      const entries = items.map(({ chunk }): Arriving => ({ chunk, from: undefined, knownBy: new Set(), confirmedBy: new Set() }))
+      for (const [i, item] of items.entries()) {
+        arriving.set(item.chunk.id, entries[i] as Arriving)
+        tracked.set(item, entries[i] as Arriving)
+      }
+      pushToAll(entries)
+      pendingHere += items.length
+      if (isFailing) showDurability()
+      try {
+        await journal.write(items)
+      } finally {
+        pendingHere -= items.length
+        if (isFailing) showDurability()
+      }
+    },
+    want(docTags) {
+      for (const docTag of docTags) priorities.add(docTag)
+      wants.prioritise(docTags)
+      for (const session of sessions) session.ask(docTags)
+    },
+    unwant(docTags) {
+      for (const docTag of docTags) priorities.delete(docTag)
+      wants.unprioritise(docTags)
+    },
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async onKeysChanged() {
+      const items: JournalItem[] = []
+      const bad: SealedChunk[] = []
+      for (const stored of await store.getMany([...unchecked.keys()])) {
+        const verdict = await inspector.inspect(stored)
+        if (verdict.kind === 'bad') bad.push(stored)
+        if (verdict.kind === 'good') items.push({ chunk: stored, contents: verdict, origin: 'read' })
+      }
+      if (bad.length > 0) await journal.drop(bad)
+      if (items.length > 0) await journal.write(items)
+    },
+    refetch(damaged) {
+      for (const { id } of damaged) mending.add(id)
+      for (const session of sessions) if (session.isLive() && damaged.length > 0) session.sendWant(damaged.map(({ id }) => id))
+    },
+    peers,
+    confirmations,
+    durability,
+    confirmedAt: (peer, docTag) => receipts.get(peer)?.holds(docTag) ?? false,
+    fingerprint: () => sumHex(summary.root()),
+    log: () => ({ count: summary.log().count, fingerprint: toHex(summary.log().fingerprint) }),
+    async putSnapshot(docTag, sealed) {
+      if (sealed !== undefined && sealed.length > MAX_CHUNK_BYTES) throw new RangeError('a snapshot over MAX_CHUNK_BYTES')
+      journal.setRecord(snapshotKey(docTag), sealed)
+      await journal.flush()
+    },
+    getSnapshot: docTag => store.getRecord(snapshotKey(docTag)),
+    requestSnapshot: (docTag, options) => snapshots.request(docTag, options?.signal),
+    close: closing.close,
+    [Symbol.asyncDispose]: closing.close,
+  }
+}
+
+const GOOD: Durability = { state: 'good', pending: 0 }
+const NO_CONTENTS = { level: 0, covers: [] } as const
+
+function push<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
+}

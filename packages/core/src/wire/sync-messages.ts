@@ -33,7 +33,8 @@ export type SyncMessage =
   | Hello
   /** This side has the whole log the other offered; other chunks may move. */
   | { readonly type: 'ready' }
-  | { readonly type: 'summary'; readonly buckets: Uint8Array }
+  /** `isAnswer`: the other side began this comparison. */
+  | { readonly type: 'summary'; readonly buckets: Uint8Array; readonly isAnswer: boolean }
   /** Sums of the sender's documents in `buckets` (one byte each); `buckets` empty: of the documents in scope. */
   | { readonly type: 'docs'; readonly buckets: Uint8Array; readonly docs: Uint8Array; readonly last: boolean }
   /** `fresh`: just stored, not part of an offer. `last`: the offer ends here. */
@@ -60,7 +61,7 @@ export type RefusalReason = 'absent' | 'covered' | 'out-of-scope'
 export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.variant('type', [
   v.object(helloEntries),
   v.object({ type: v.literal('ready') }),
-  v.object({ type: v.literal('summary'), buckets: bytesOf(SUMMARY_BUCKETS * FINGERPRINT_BYTES) }),
+  v.object({ type: v.literal('summary'), buckets: bytesOf(SUMMARY_BUCKETS * FINGERPRINT_BYTES), isAnswer: v.boolean() }),
   v.object({
     type: v.literal('docs'),
     buckets: bytesUpTo(SUMMARY_BUCKETS),

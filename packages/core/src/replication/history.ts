@@ -1,0 +1,81 @@
+/**
+ * Who this replica is and how far it has got with others. A cursor says "everything of yours up to this arrival number, in that
+ * incarnation"; it counts only if the other's own history shows that the incarnation reached it, so a restored backup or a
+ * cloned disk is never believed to have sent what it has not.
+ */
+import { concatBytes, toHex } from '../lib/bytes.ts'
+import { hexId, idBytes, RANDOM_ID_BYTES, type DeviceId, type Incarnation } from '../lib/ids.ts'
+import type { ChunkStore } from '../ports/chunk-store.ts'
+import type { Random } from '../ports/random.ts'
+
+export interface Cursor {
+  readonly incarnation: Incarnation
+  readonly arrival: number
+}
+
+export interface ReplicaHistory {
+  readonly id: string
+  readonly incarnation: Incarnation
+  /** Did this store, in that incarnation, reach that arrival number? */
+  hasReached(cursor: Cursor): boolean
+  cursorFor(peer: DeviceId): Cursor | undefined
+  setCursor(peer: DeviceId, cursor: Cursor): void
+}
+
+/** Begins a new incarnation, durable when it resolves (or, if the store cannot be written now, with its first batch). */
+export async function openHistory(
+  store: ChunkStore,
+  random: Random,
+  setRecord: (key: string, value: Uint8Array | undefined) => void,
+): Promise<ReplicaHistory> {
+  const known = await store.getRecord(ID_KEY)
+  const id = toHex(known ?? random.bytes(RANDOM_ID_BYTES))
+  const incarnation = hexId<Incarnation>(random.bytes(RANDOM_ID_BYTES))
+  const starts: Cursor[] = []
+  for await (const [key, value] of store.listRecords(INCARNATION_PREFIX)) {
+    starts.push({ incarnation: key.slice(INCARNATION_PREFIX.length) as Incarnation, arrival: readNumber(value) })
+  }
+  starts.sort((a, b) => a.arrival - b.arrival)
+  const cursors = new Map<DeviceId, Cursor>()
+  for await (const [key, value] of store.listRecords(CURSOR_PREFIX)) {
+    const incarnationBytes = value.subarray(0, RANDOM_ID_BYTES)
+    cursors.set(key.slice(CURSOR_PREFIX.length) as DeviceId, { incarnation: hexId(incarnationBytes), arrival: readNumber(value.subarray(RANDOM_ID_BYTES)) })
+  }
+  if (known === undefined) setRecord(ID_KEY, Uint8Array.from(idBytes(id as Incarnation)))
+  setRecord(INCARNATION_PREFIX + incarnation, numberBytes(store.lastArrival()))
+  while (starts.length > MAX_INCARNATIONS) setRecord(INCARNATION_PREFIX + (starts.shift() as Cursor).incarnation, undefined)
+  starts.push({ incarnation, arrival: store.lastArrival() })
+
+  return {
+    id,
+    incarnation,
+    hasReached(cursor) {
+      const index = starts.findIndex(start => start.incarnation === cursor.incarnation)
+      if (index < 0) return false
+      const end = starts[index + 1]?.arrival ?? store.lastArrival()
+      return cursor.arrival <= end
+    },
+    cursorFor: peer => cursors.get(peer),
+    setCursor(peer, cursor) {
+      const present = cursors.get(peer)
+      if (present?.incarnation === cursor.incarnation && present.arrival === cursor.arrival) return
+      cursors.set(peer, cursor)
+      setRecord(CURSOR_PREFIX + peer, concatBytes(idBytes(cursor.incarnation), numberBytes(cursor.arrival)))
+    },
+  }
+}
+
+const ID_KEY = 'replica/id'
+const INCARNATION_PREFIX = 'replica/incarnation/'
+const CURSOR_PREFIX = 'replica/cursor/'
+const MAX_INCARNATIONS = 64
+
+function numberBytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
+  return bytes
+}
+
+function readNumber(bytes: Uint8Array): number {
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0))
+}

@@ -1,0 +1,86 @@
+/** What came is checked before anything else: good chunks go to the journal, bad ones back to their sender by name. */
+import { toHex } from '../lib/bytes.ts'
+import type { ChunkId } from '../lib/ids.ts'
+import { MIB } from '../lib/units.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Hasher } from '../ports/hasher.ts'
+import type { Inspector } from '../ports/inspector.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { Journal, JournalItem } from './journal.ts'
+import type { Session } from './session.ts'
+import type { Arriving } from './session-host.ts'
+import type { Wants } from './wants.ts'
+
+export interface IntakeParts {
+  readonly inspector: Inspector
+  readonly clock: Clock
+  readonly hasher: Hasher
+  readonly journal: Journal
+  readonly wants: Wants<Session>
+  readonly arriving: Map<ChunkId, Arriving>
+  /** Which are fetched again because what is stored is damaged. */
+  readonly mending: Set<ChunkId>
+  readonly logger: Logger | undefined
+  /** Passes chunks on whole at once (relays). */
+  readonly forward: (arriving: readonly Arriving[]) => void
+  readonly track: (item: JournalItem, arriving: Arriving) => void
+}
+
+export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[], from: Session) => Promise<void> {
+  const { inspector, clock, hasher, journal, wants, arriving, mending } = parts
+
+  const check = async (entry: Arriving, from: Session): Promise<JournalItem | undefined> => {
+    const { chunk } = entry
+    const verdict = await inspector.inspect(chunk)
+    if (verdict.kind === 'bad') {
+      if (arriving.get(chunk.id) === entry) arriving.delete(chunk.id)
+      const bytesHash = hasher.sha256(chunk.bytes)
+      parts.logger?.warn('chunk-rejected', { chunk: chunk.id, peer: from.peer, reason: verdict.reason, hash: toHex(bytesHash) })
+      from.sendReject(chunk.id, bytesHash, verdict.reason)
+      wants.fail(chunk.id, from)
+      for (const other of entry.knownBy) {
+        if (other === from) continue
+        const { class: kind, docTag, id, sequence } = chunk
+        wants.announce(other, { class: kind, docTag, id, sequence, byteLength: chunk.bytes.length })
+        wants.pump(other)
+      }
+      from.onSettled()
+      return undefined
+    }
+    const contents = verdict.kind === 'unreadable' ? undefined : { level: verdict.level, covers: verdict.covers }
+    const item: JournalItem = { chunk, contents, origin: mending.delete(chunk.id) ? 'mended' : 'arrived' }
+    parts.track(item, entry)
+    return item
+  }
+
+  return async (chunks, from) => {
+    const fresh: Arriving[] = []
+    for (const chunk of chunks) {
+      const present = arriving.get(chunk.id)
+      if (present !== undefined && present.chunk.sequence >= chunk.sequence && chunk.class !== 'register') {
+        present.knownBy.add(from)
+        present.confirmedBy.add(from.peer)
+        continue
+      }
+      const entry: Arriving = { chunk, from, knownBy: new Set([from]), confirmedBy: new Set([from.peer]) }
+      arriving.set(chunk.id, entry)
+      fresh.push(entry)
+    }
+    const checked: JournalItem[] = []
+    for (let at = 0; at < fresh.length; at += SLICE) {
+      if (at > 0) await clock.sleep(0) // checking costs tens of microseconds each: whoever types comes between
+      const slice = await Promise.all(fresh.slice(at, at + SLICE).map(entry => check(entry, from)))
+      checked.push(...slice.filter(item => item !== undefined))
+    }
+    if (checked.length === 0) return
+    parts.forward(checked.flatMap(item => arriving.get(item.chunk.id) ?? []))
+    const written = journal.write(checked)
+    if (journal.pendingBytes() > MAX_PENDING_BYTES) await written
+    else written.catch(() => undefined) // CLOSED: this run ends, the peer keeps them
+  }
+}
+
+const SLICE = 64
+/** More than this on its way to disk: the peer waits. */
+const MAX_PENDING_BYTES: number = 32 * MIB

@@ -1,0 +1,289 @@
+/**
+ * The one writer of the chunk store. Whatever waits while a batch is on its way to disk becomes the next batch, so a lone edit
+ * is written at once and ten thousand chunks in a few batches. Each batch carries the chunks, what they make superfluous, and
+ * the summary's buckets together. When the store fails, everything stays here and is tried again.
+ */
+import { compareBytes } from '../lib/bytes.ts'
+import { SegueError } from '../lib/errors.ts'
+import type { ChunkId, DocTag } from '../lib/ids.ts'
+import { MIB, SECOND_MS } from '../lib/units.ts'
+import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
+import type { ChunkRecord, ChunkStore, NewChunk } from '../ports/chunk-store.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Hasher } from '../ports/hasher.ts'
+import { documentCover, fragmentsMarker, type Covers, type DocumentCover } from './covers.ts'
+import type { Fragment } from './live.ts'
+import type { Summary, SummaryDelta } from './summary.ts'
+
+export interface JournalItem {
+  readonly chunk: SealedChunk
+  /** `undefined`: of an epoch not held yet. */
+  readonly contents: { readonly level: number; readonly covers: readonly ChunkId[] } | undefined
+  /** made: here, so no fragment held can contain it. read: stored earlier and only now checked. mended: what is stored is damaged. */
+  readonly origin: 'made' | 'arrived' | 'read' | 'mended'
+}
+
+/** held: it was there. covered: a fragment on disk contains it. older: a greater register is there. */
+export type Fate = 'stored' | 'held' | 'covered' | 'older'
+
+export interface Applied {
+  readonly fates: ReadonlyMap<JournalItem, Fate>
+  /** Made superfluous by what was stored. */
+  readonly removed: readonly ChunkHeader[]
+}
+
+export interface Journal {
+  /** Resolves when all of them are durable or superfluous. Rejects only with CLOSED. */
+  write(items: readonly JournalItem[]): Promise<void>
+  /** Goes with the next batch, or by `flush`; `undefined` deletes. */
+  setRecord(key: string, value: Uint8Array | undefined): void
+  flush(): Promise<void>
+  /** Looks again which chunks of these documents a fragment covers. */
+  reconsider(docTags: readonly DocTag[]): Promise<void>
+  /** Takes bad chunks out. */
+  drop(chunks: readonly ChunkHeader[]): Promise<void>
+  pendingBytes(): number
+  /** One last try to write what waits; what cannot be written is rejected. */
+  close(): Promise<void>
+}
+
+export interface JournalParts {
+  readonly store: ChunkStore
+  readonly clock: Clock
+  readonly hasher: Hasher
+  readonly covers: Covers
+  readonly summary: Summary & { delta(hasher: Hasher): SummaryDelta }
+  /** Stored and of an epoch not held yet; kept up to date here. */
+  readonly unchecked: Map<ChunkId, DocTag>
+  readonly onApplied: (applied: Applied) => void
+  readonly onState: (state: { readonly isFailing: boolean; readonly error?: unknown }) => void
+}
+
+export const UNCHECKED_PREFIX = 'unchecked/'
+
+export function createJournal(parts: JournalParts): Journal {
+  const { store, clock, hasher, covers, summary, unchecked } = parts
+  const ending = new AbortController()
+  let queue: Task[] = []
+  let records = new Map<string, Uint8Array | undefined>()
+  let queuedBytes = 0
+  let running: Promise<void> | undefined
+
+  const enqueue = (task: Omit<Task, 'resolve' | 'reject'>): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (ending.signal.aborted) return reject(new SegueError('CLOSED'))
+      queue.push({ ...task, resolve, reject })
+      queuedBytes += task.bytes
+      running ??= run()
+    })
+
+  const run = async (): Promise<void> => {
+    await Promise.resolve() // what is asked for in the same turn shares the batch
+    let backoffMs = FIRST_BACKOFF_MS
+    let isFailing = false
+    while (queue.length > 0) {
+      const { taken, rest } = takeBatch(queue)
+      const withRecords = records
+      queue = rest
+      records = new Map()
+      try {
+        await applyTasks(taken, withRecords)
+      } catch (error) {
+        queue = [...taken, ...queue]
+        records = new Map([...withRecords, ...records])
+        isFailing = true
+        parts.onState({ isFailing, error })
+        if (ending.signal.aborted) break
+        await clock.sleep(backoffMs, { signal: ending.signal }).catch(() => undefined) // closing ends the wait and tries once more
+        backoffMs = Math.min(2 * backoffMs, LAST_BACKOFF_MS)
+        continue
+      }
+      for (const task of taken) queuedBytes -= task.bytes
+      if (isFailing) parts.onState({ isFailing: false })
+      isFailing = false
+      backoffMs = FIRST_BACKOFF_MS
+      for (const task of taken) task.resolve()
+    }
+    running = undefined
+  }
+
+  const applyTasks = async (tasks: readonly Task[], withRecords: ReadonlyMap<string, Uint8Array | undefined>): Promise<void> => {
+    const batch: Draft = {
+      put: new Map(),
+      remove: new Map(),
+      fates: new Map(),
+      records: new Map(withRecords),
+      covers: new Map(),
+      delta: summary.delta(hasher),
+      read: [],
+    }
+    const items = tasks.flatMap(task => task.items)
+    const reconsidered = new Set(tasks.flatMap(task => task.reconsider))
+    for (const item of items) if (item.chunk.class === 'fragment') reconsidered.add(item.chunk.docTag)
+    const heads = await Promise.all(items.map(item => (item.origin === 'mended' ? undefined : store.head(item.chunk.id))))
+    for (const [i, item] of items.entries()) {
+      if (reconsidered.has(item.chunk.docTag) && item.chunk.class !== 'register' && item.chunk.class !== 'log') continue
+      await place(batch, item, heads[i])
+    }
+    for (const docTag of reconsidered) await placeDocument(batch, docTag, items)
+    for (const header of tasks.flatMap(task => task.drop)) await discard(batch, header)
+
+    for (const [key, value] of batch.delta.records()) batch.records.set(key, value)
+    if (batch.put.size > 0 || batch.remove.size > 0 || batch.records.size > 0) {
+      await store.apply({ put: [...batch.put.values()], remove: [...batch.remove.keys()], records: batch.records })
+    }
+    summary.commit(batch.delta)
+    for (const [docTag, cover] of batch.covers) covers.replace(docTag, cover)
+    for (const id of batch.read) unchecked.delete(id)
+    for (const id of batch.remove.keys()) unchecked.delete(id)
+    for (const item of items) if (batch.fates.get(item) === 'stored' && item.contents === undefined) unchecked.set(item.chunk.id, item.chunk.docTag)
+    parts.onApplied({ fates: batch.fates, removed: [...batch.remove.values()] })
+  }
+
+  const place = async (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> => {
+    const { chunk } = item
+    if (item.origin === 'read') {
+      markRead(batch, chunk.id)
+      batch.fates.set(item, 'stored')
+    } else if (item.origin === 'mended') {
+      batch.put.set(chunk.id, { ...chunk, live: chunk.class !== 'log' })
+      batch.fates.set(item, 'stored')
+    } else if (chunk.class === 'register') {
+      await placeRegister(batch, item, head)
+    } else if (head !== undefined || batch.put.has(chunk.id)) {
+      batch.fates.set(item, 'held')
+    } else if (chunk.class === 'log') {
+      putNew(batch, item, false)
+    } else if (item.origin === 'arrived' && (await covers.of(chunk.docTag))?.covered.has(chunk.id)) {
+      batch.fates.set(item, 'covered')
+    } else {
+      putNew(batch, item, true)
+    }
+  }
+
+  const putNew = (batch: Draft, item: JournalItem, live: boolean): void => {
+    const { chunk } = item
+    batch.put.set(chunk.id, { ...chunk, live })
+    batch.fates.set(item, 'stored')
+    if (live) batch.delta.add(chunk)
+    else batch.delta.addLog(chunk.id)
+    if (item.contents === undefined) batch.records.set(UNCHECKED_PREFIX + chunk.id, new TextEncoder().encode(chunk.docTag))
+  }
+
+  /** The greater (sequence, hash of the bytes) stays. */
+  const placeRegister = async (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> => {
+    const { chunk } = item
+    const inBatch = batch.put.get(chunk.id)
+    const present = inBatch ?? head
+    if (present !== undefined) {
+      if (present.sequence > chunk.sequence) return void batch.fates.set(item, 'older')
+      if (present.sequence === chunk.sequence) {
+        const bytes = inBatch?.bytes ?? (await store.get(chunk.id))?.bytes
+        const order = bytes === undefined ? 1 : compareBytes(hasher.sha256(chunk.bytes), hasher.sha256(bytes))
+        if (order <= 0) return void batch.fates.set(item, order === 0 ? 'held' : 'older')
+      }
+      batch.delta.remove(present)
+      if (unchecked.has(chunk.id)) markRead(batch, chunk.id)
+    }
+    putNew(batch, item, true)
+  }
+
+  /** A document that gets a fragment: everything a fragment covers goes, in the very batch that writes the fragment. */
+  const placeDocument = async (batch: Draft, docTag: DocTag, all: readonly JournalItem[]): Promise<void> => {
+    const items = all.filter(({ chunk }) => chunk.docTag === docTag && (chunk.class === 'fragment' || chunk.class === 'commit'))
+    const held = new Map((await store.listDocument(docTag)).map(record => [record.id, record]))
+    const fragments = new Map<ChunkId, Fragment>((await covers.of(docTag))?.fragments.map(fragment => [fragment.id, fragment]))
+    for (const { chunk, contents } of items) {
+      if (chunk.class === 'fragment' && contents !== undefined) fragments.set(chunk.id, { id: chunk.id, ...contents })
+    }
+    const cover = documentCover([...fragments.values()])
+    const isSuperfluous = (header: ChunkHeader): boolean =>
+      header.class === 'commit' ? cover.covered.has(header.id) : fragments.has(header.id) && !cover.liveFragments.has(header.id)
+    for (const item of items) {
+      const { chunk } = item
+      const record = held.get(chunk.id)
+      if (item.origin === 'read') markRead(batch, chunk.id)
+      if (item.origin === 'mended') batch.put.set(chunk.id, { ...chunk, live: true })
+      if (isSuperfluous(chunk)) batch.fates.set(item, 'covered')
+      else if (item.origin === 'read' || item.origin === 'mended') batch.fates.set(item, 'stored')
+      else if (record !== undefined || batch.put.has(chunk.id)) batch.fates.set(item, 'held')
+      else putNew(batch, item, true)
+    }
+    for (const record of held.values()) {
+      if (record.class !== 'commit' && record.class !== 'fragment') continue
+      if (!isSuperfluous(record)) continue
+      batch.put.delete(record.id)
+      remove(batch, record)
+    }
+    const remaining = [...fragments.values()].filter(fragment => cover.liveFragments.has(fragment.id))
+    batch.covers.set(docTag, remaining.length === 0 ? undefined : documentCover(remaining))
+    if (remaining.length > 0) batch.records.set(fragmentsMarker(docTag), new Uint8Array([1]))
+  }
+
+  const discard = async (batch: Draft, header: ChunkHeader): Promise<void> => {
+    const head = await store.head(header.id)
+    if (head === undefined || batch.remove.has(header.id)) return
+    remove(batch, head)
+    batch.covers.set(header.docTag, undefined)
+  }
+
+  const remove = (batch: Draft, record: ChunkRecord): void => {
+    batch.remove.set(record.id, record)
+    if (record.class === 'log') batch.delta.removeLog(record.id)
+    else if (record.live) batch.delta.remove(record)
+    if (unchecked.has(record.id)) batch.records.set(UNCHECKED_PREFIX + record.id, undefined)
+  }
+
+  const markRead = (batch: Draft, id: ChunkId): void => {
+    batch.records.set(UNCHECKED_PREFIX + id, undefined)
+    batch.read.push(id)
+  }
+
+  const nothing = { items: [], reconsider: [], drop: [], bytes: 0 }
+  return {
+    write: items => enqueue({ ...nothing, items, bytes: items.reduce((sum, item) => sum + item.chunk.bytes.length, 0) }),
+    setRecord: (key, value) => void records.set(key, value),
+    flush: () => (records.size === 0 && running === undefined ? Promise.resolve() : enqueue(nothing)),
+    reconsider: docTags => enqueue({ ...nothing, reconsider: docTags }),
+    drop: chunks => enqueue({ ...nothing, drop: chunks }),
+    pendingBytes: () => queuedBytes,
+    async close() {
+      if (records.size > 0) void enqueue(nothing).catch(() => undefined) // cursors: without them the next sync is only slower
+      ending.abort(new SegueError('CLOSED'))
+      await running
+      for (const task of queue) task.reject(new SegueError('CLOSED'))
+      queue = []
+    },
+  }
+}
+
+interface Task {
+  readonly items: readonly JournalItem[]
+  readonly reconsider: readonly DocTag[]
+  readonly drop: readonly ChunkHeader[]
+  readonly bytes: number
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+}
+
+interface Draft {
+  readonly put: Map<ChunkId, NewChunk>
+  readonly remove: Map<ChunkId, ChunkRecord>
+  readonly fates: Map<JournalItem, Fate>
+  readonly records: Map<string, Uint8Array | undefined>
+  readonly covers: Map<DocTag, DocumentCover | undefined>
+  readonly delta: SummaryDelta
+  readonly read: ChunkId[]
+}
+
+const MAX_BATCH_BYTES: number = 8 * MIB
+const FIRST_BACKOFF_MS = 250
+const LAST_BACKOFF_MS: number = 15 * SECOND_MS
+
+/** At least one task, then as many as fit. */
+function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[] } {
+  let bytes = 0
+  let count = 0
+  while (count < queue.length && (count === 0 || bytes + (queue[count] as Task).bytes <= MAX_BATCH_BYTES)) bytes += (queue[count++] as Task).bytes
+  return { taken: queue.slice(0, count), rest: queue.slice(count) }
+}

@@ -1,0 +1,42 @@
+/** Of what a peer offers: what this replica lacks, and what it holds already, itself or contained in a fragment. */
+import type { ChunkId, DocTag } from '../lib/ids.ts'
+import type { ChunkRecord } from '../ports/chunk-store.ts'
+import type { Offer } from '../wire/sync-records.ts'
+import type { SessionHost } from './session-host.ts'
+
+export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving'>
+
+export async function lackedOf(holdings: Holdings, offered: readonly Offer[]): Promise<{ readonly lacking: Offer[]; readonly held: Offer[] }> {
+  const lacking: Offer[] = []
+  const held: Offer[] = []
+  const present = await presentOf(holdings, offered)
+  for (const offer of offered) {
+    const record = present.get(offer.id)
+    if (record !== undefined && record.sequence >= offer.sequence) {
+      held.push(offer)
+      continue
+    }
+    const onItsWay = holdings.arriving.get(offer.id)
+    if (onItsWay !== undefined && onItsWay.chunk.sequence >= offer.sequence) continue
+    const isCovered = offer.class === 'commit' && (await holdings.covers.of(offer.docTag))?.covered.has(offer.id)
+    if (isCovered) held.push(offer)
+    else lacking.push(offer)
+  }
+  return { lacking, held }
+}
+
+/** Point reads for documents with few chunks offered, one listing for those with many. */
+async function presentOf({ store }: Holdings, offered: readonly Offer[]): Promise<ReadonlyMap<ChunkId, ChunkRecord>> {
+  const byDocument = new Map<DocTag, ChunkId[]>()
+  for (const { docTag, id } of offered) {
+    const ids = byDocument.get(docTag)
+    if (ids === undefined) byDocument.set(docTag, [id])
+    else ids.push(id)
+  }
+  const found = await Promise.all(
+    [...byDocument].map(([docTag, ids]) => (ids.length > FEW ? store.listDocument(docTag) : Promise.all(ids.map(id => store.head(id))))),
+  )
+  return new Map(found.flat().flatMap(record => (record === undefined ? [] : [[record.id, record]])))
+}
+
+const FEW = 32

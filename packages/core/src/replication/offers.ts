@@ -1,0 +1,142 @@
+/**
+ * Telling a peer what it may lack, as cheaply as can be: the log by ids; what arrived since its cursor; else by comparing sums,
+ * first of 256 buckets, then of the documents in those that differ. Each comparison ends with a `have` marked `last`.
+ */
+import { hexId, type DocTag, type Incarnation, GROUP_DOC_TAG } from '../lib/ids.ts'
+import type { ChunkRecord } from '../ports/chunk-store.ts'
+import type { Hello } from '../wire/hello.ts'
+import { FINGERPRINT_BYTES } from '../wire/hello.ts'
+import { MAX_DOC_RECORDS, MAX_HAVE_RECORDS, SUMMARY_BUCKETS, type SyncMessage } from '../wire/sync-messages.ts'
+import { packDocSums, packOffers, sumOf, type DocSum, type Offer } from '../wire/sync-records.ts'
+import { offerOf } from './session.ts'
+import type { SessionHost } from './session-host.ts'
+import { sumOfRecords, tagsOfBucket } from './summary.ts'
+
+export interface Offers {
+  offerLog(last?: boolean): Promise<void>
+  /** The first comparison on a link. */
+  offerFirst(hello: Hello): Promise<void>
+  sendSummary(isAnswer: boolean): Promise<void>
+  /** The peer's buckets: says which of ours differ, and what is in them. */
+  answerSummary(buckets: Uint8Array): Promise<void>
+  /** The peer's documents in buckets that differ: offers what differs. */
+  answerDocs(buckets: readonly number[], theirs: readonly DocSum[], last: boolean): Promise<void>
+  offerDocuments(docTags: readonly DocTag[]): Promise<void>
+}
+
+export interface OffersParts {
+  readonly host: Pick<SessionHost, 'store' | 'hasher' | 'summary' | 'receipts' | 'history'>
+  /** The documents both sides' scopes have in common; `undefined`: everything. */
+  readonly common: () => ReadonlySet<DocTag> | undefined
+  readonly send: (message: SyncMessage) => Promise<void>
+  /** More is known of what the peer holds. */
+  readonly onKnown: () => void
+}
+
+export function createOffers({ host, common, send, onKnown }: OffersParts): Offers {
+  const { store, hasher, summary, receipts, history } = host
+  let listed = new Set<number>()
+
+  const sendHave = async (offers: readonly Offer[], last: boolean): Promise<void> => {
+    for (let at = 0; at < offers.length; at += MAX_HAVE_RECORDS) {
+      const items = packOffers(offers.slice(at, at + MAX_HAVE_RECORDS))
+      await send({ type: 'have', items, fresh: false, last: last && at + MAX_HAVE_RECORDS >= offers.length })
+    }
+    if (offers.length === 0 && last) await send({ type: 'have', items: new Uint8Array(), fresh: false, last })
+  }
+  /** They count as missing there until the peer says otherwise. */
+  const owing = (records: readonly ChunkRecord[]): Offer[] => {
+    const live = records.filter(record => record.live)
+    for (const record of live) receipts.owe(record)
+    return live.map(offerOf)
+  }
+  const offerSince = async (arrival: number): Promise<void> => {
+    let offers: Offer[] = []
+    for await (const record of store.since(arrival)) {
+      offers.push(...owing([record]))
+      if (offers.length < MAX_HAVE_RECORDS) continue
+      await sendHave(offers, false)
+      offers = []
+    }
+    receipts.knowAllBuckets()
+    onKnown()
+    await sendHave(offers, true)
+  }
+  const sumsOf = (docTags: readonly DocTag[]): Promise<DocSum[]> =>
+    Promise.all(docTags.map(async docTag => ({ docTag, sum: sumOfRecords(await store.listDocument(docTag), hasher) })))
+  const scoped = (): DocTag[] => [...(common() ?? []), GROUP_DOC_TAG]
+
+  return {
+    async offerLog(last = true) {
+      const records = await store.listDocument(GROUP_DOC_TAG)
+      await sendHave(records.filter(record => record.class === 'log').map(offerOf), last)
+    },
+    async offerFirst(hello) {
+      if (common() !== undefined) {
+        const docs = await sumsOf(scoped())
+        return send({ type: 'docs', buckets: new Uint8Array(), docs: packDocSums(docs), last: true })
+      }
+      if (sumOf(hello.root) === 0n) return offerSince(0)
+      const cursor = hello.cursor && { incarnation: hexId<Incarnation>(hello.cursor.incarnation), arrival: hello.cursor.arrival }
+      const isNear = cursor !== undefined && store.lastArrival() - cursor.arrival <= MAX_DELTA
+      if (isNear && history.hasReached(cursor)) return offerSince(cursor.arrival)
+      await send({ type: 'summary', buckets: summary.buckets(), isAnswer: false })
+    },
+    sendSummary: isAnswer => send({ type: 'summary', buckets: summary.buckets(), isAnswer }),
+    async answerSummary(buckets) {
+      let indexes: number[] = []
+      let docs: DocSum[] = []
+      for (let index = 0; index < SUMMARY_BUCKETS; index++) {
+        const theirs = sumOf(buckets.subarray(index * FINGERPRINT_BYTES, (index + 1) * FINGERPRINT_BYTES))
+        if (theirs === summary.bucket(index)) continue
+        const sums = (await sumsOf(await tagsOfBucket(store, index))).filter(({ sum }) => sum !== 0n)
+        if (docs.length + sums.length > MAX_DOC_RECORDS) {
+          await send({ type: 'docs', buckets: Uint8Array.from(indexes), docs: packDocSums(docs), last: false })
+          indexes = []
+          docs = []
+        }
+        indexes.push(index)
+        docs.push(...sums)
+      }
+      await send({ type: 'docs', buckets: Uint8Array.from(indexes), docs: packDocSums(docs), last: true })
+    },
+    async answerDocs(buckets, theirs, last) {
+      const sums = new Map(theirs.map(({ docTag, sum }) => [docTag, sum]))
+      const mine: DocTag[] = common() === undefined ? [] : scoped()
+      for (const index of buckets) mine.push(...(await tagsOfBucket(store, index)))
+      let offers: Offer[] = []
+      for (const docTag of mine) {
+        const records = await store.listDocument(docTag)
+        receipts.knowDocument(docTag)
+        if (sumOfRecords(records, hasher) === (sums.get(docTag) ?? 0n)) continue
+        offers.push(...owing(records))
+        if (offers.length < MAX_HAVE_RECORDS) continue
+        await sendHave(offers, false)
+        offers = []
+      }
+      await sendHave(offers, false)
+      for (const index of buckets) {
+        listed.add(index)
+        receipts.knowBucket(index)
+      }
+      if (last) {
+        for (let index = 0; index < SUMMARY_BUCKETS && common() === undefined; index++) if (!listed.has(index)) receipts.knowBucket(index)
+        listed = new Set()
+        await sendHave([], true)
+      }
+      onKnown()
+    },
+    async offerDocuments(docTags) {
+      const within = common()
+      const records = await Promise.all(
+        docTags.filter(docTag => within === undefined || within.has(docTag)).map(docTag => store.listDocument(docTag)),
+      )
+      await sendHave(owing(records.flat()), false)
+      for (const docTag of docTags) receipts.knowDocument(docTag)
+      onKnown()
+    },
+  }
+}
+
+/** Beyond this many arrivals since the cursor, comparing sums is cheaper. */
+const MAX_DELTA = 100_000

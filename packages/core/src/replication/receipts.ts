@@ -1,0 +1,76 @@
+/**
+ * What each peer has confirmed: everything, less what it still owes. Known per bucket of the summary, because a first sync
+ * learns of them one by one. A peer's new incarnation may come from a backup: everything is unknown until it says again.
+ */
+import type { ChunkId, DocTag, Incarnation } from '../lib/ids.ts'
+import type { ChunkHeader } from '../ports/sealed-chunk.ts'
+import { SUMMARY_BUCKETS } from '../wire/sync-messages.ts'
+import { bucketOf } from './summary.ts'
+
+export interface PeerReceipts {
+  incarnation(): Incarnation | undefined
+  /** A hello: voids what another incarnation said. */
+  begin(incarnation: Incarnation): void
+  /** Durable here, not confirmed by the peer. */
+  owe(chunk: Owed): void
+  /** Confirmed, or no longer needed here. A register counts only from its sequence on. */
+  settle(id: ChunkId, sequence?: number): void
+  settleAll(): void
+  isOwed(id: ChunkId): boolean
+  /** Everything of it that the peer lacks has been passed to `owe`. */
+  knowBucket(index: number): void
+  knowDocument(docTag: DocTag): void
+  knowAllBuckets(): void
+  holds(docTag: DocTag): boolean
+  owed(): number
+}
+
+export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'>
+
+export function createPeerReceipts(): PeerReceipts {
+  let incarnation: Incarnation | undefined
+  const owed = new Map<ChunkId, Owed>()
+  const perDocument = new Map<DocTag, number>()
+  const unknown = new Set<number>()
+  const knownDocuments = new Set<DocTag>()
+  const forgetAll = (): void => {
+    owed.clear()
+    perDocument.clear()
+    knownDocuments.clear()
+    for (let index = 0; index < SUMMARY_BUCKETS; index++) unknown.add(index)
+  }
+  forgetAll()
+  const settle = (id: ChunkId, sequence?: number): void => {
+    const chunk = owed.get(id)
+    if (chunk === undefined || (sequence !== undefined && sequence < chunk.sequence)) return
+    owed.delete(id)
+    const left = (perDocument.get(chunk.docTag) as number) - 1
+    if (left === 0) perDocument.delete(chunk.docTag)
+    else perDocument.set(chunk.docTag, left)
+  }
+  return {
+    incarnation: () => incarnation,
+    begin(next) {
+      if (next !== incarnation) forgetAll()
+      incarnation = next
+    },
+    owe(chunk) {
+      if (owed.size >= MAX_OWED) forgetAll() // away for very long: its summary will tell
+      if (!owed.has(chunk.id)) perDocument.set(chunk.docTag, (perDocument.get(chunk.docTag) ?? 0) + 1)
+      owed.set(chunk.id, chunk)
+    },
+    settle,
+    settleAll() {
+      forgetAll()
+      unknown.clear()
+    },
+    isOwed: id => owed.has(id),
+    knowBucket: index => void unknown.delete(index),
+    knowDocument: docTag => void knownDocuments.add(docTag),
+    knowAllBuckets: () => unknown.clear(),
+    holds: docTag => (!unknown.has(bucketOf(docTag)) || knownDocuments.has(docTag)) && !perDocument.has(docTag),
+    owed: () => owed.size,
+  }
+}
+
+const MAX_OWED = 50_000

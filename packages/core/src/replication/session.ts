@@ -1,0 +1,496 @@
+/**
+ * One link's side of the conversation that wire/sync-messages.ts describes. Small frames go on the live channel, whatever may be
+ * large on the bulk one, in a chain, each frame after the channel took the last.
+ */
+import { equalBytes, toHex } from '../lib/bytes.ts'
+import { CHUNK_ID_BYTES, DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DeviceId, type DocTag, type Incarnation } from '../lib/ids.ts'
+import { unreachable } from '../lib/assert.ts'
+import { KIB, MIB, SECOND_MS } from '../lib/units.ts'
+import { parseChunk } from '../crypto/seal.ts'
+import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
+import type { ChunkRecord } from '../ports/chunk-store.ts'
+import type { DeviceLink, DeviceLinkHandler } from '../ports/device-link.ts'
+import type { Channel } from '../wire/channels.ts'
+import type { CloseCode } from '../wire/close-codes.ts'
+import { negotiateVersion, SYNC_VERSION, SYNC_VERSION_MIN, type Hello } from '../wire/hello.ts'
+import { MAX_FRAME_BYTES, PART_BYTES } from '../wire/limits.ts'
+import { decodeSyncMessage, encodeSyncMessage, MAX_HAVE_RECORDS, MAX_STORED_IDS, type RefusalReason, type SyncMessage } from '../wire/sync-messages.ts'
+import { packDocSums, packIds, packOffers, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from '../wire/sync-records.ts'
+import { createAssembler, cutUp } from './parts.ts'
+import { createOffers } from './offers.ts'
+import { lackedOf } from './lacking.ts'
+import type { Arriving, SessionHost } from './session-host.ts'
+import { createThrottle } from './throttle.ts'
+
+export interface Session extends DeviceLinkHandler {
+  readonly peer: DeviceId
+  readonly phase: () => 'greeting' | 'log' | 'comparing' | 'in-sync' | 'closed'
+  /** Takes live chunks and announcements. */
+  readonly isLive: () => boolean
+  /** Sends the chunks it does not know of now, if they are few and small; else they are announced once they are durable. */
+  readonly push: (entries: readonly Arriving[]) => void
+  /** Tells of chunks that are durable here. `owed`: the peer sent or offered them and waits for the receipt. */
+  readonly announce: (chunks: readonly Offer[], owed: boolean) => void
+  readonly isInScope: (header: Pick<ChunkHeader, 'class' | 'docTag'>) => boolean
+  readonly sendWant: (ids: readonly ChunkId[]) => void
+  readonly ask: (docTags: readonly DocTag[]) => void
+  readonly askSnapshot: (docTag: DocTag) => void
+  readonly sendReject: (id: ChunkId, bytesHash: Uint8Array, why: string) => void
+  /** Something of what it offered was settled. */
+  readonly onSettled: () => void
+  /** The summary changed here. */
+  readonly onChanged: () => void
+  readonly close: (code: CloseCode) => void
+}
+
+export function createSession(host: SessionHost, link: DeviceLink, scope: readonly DocTag[] | undefined): Session {
+  const { store, clock, summary, journal, history, wants, receipts } = host
+  const throttle = createThrottle(clock, { burst: 4_000, perSecond: 1_000 })
+  const assembler = createAssembler()
+  let phase: ReturnType<Session['phase']> = 'greeting'
+  let theirs: Hello | undefined
+  let common: ReadonlySet<DocTag> | undefined
+  let isReady = false
+  let peerIsReady = false
+  let hasPeerOffered = false
+  let isRoundOver = false
+  let mismatches = 0
+  let backlog: Offer[] = []
+  let delayed: Offer[] = []
+  let cancelCheck: (() => void) | undefined
+  let cancelDelayed: (() => void) | undefined
+  let lastChange = clock.monotonic()
+  let bulk: Promise<void> = Promise.resolve()
+  let queuedTasks = 0
+  let greeted = (): void => undefined
+  const greeting = new Promise<void>(resolve => (greeted = resolve))
+
+  const isLive = (): boolean => isReady && peerIsReady && phase !== 'closed'
+  const isInScope: Session['isInScope'] = header =>
+    common === undefined || header.class === 'log' || header.docTag === GROUP_DOC_TAG || common.has(header.docTag)
+
+  const send = (channel: Channel, message: SyncMessage): Promise<void> => {
+    if (phase === 'closed') return Promise.resolve()
+    return link.send(channel, encodeSyncMessage(message))
+  }
+  /** A dead link says so through onClosed; what was to be sent no longer matters. */
+  const sendLive = (message: SyncMessage): void => void send('sync-live', message).catch(() => undefined)
+  const onBulk = (task: () => Promise<void>): void => {
+    if (++queuedTasks > MAX_QUEUED_TASKS) return close('too-slow')
+    bulk = bulk
+      .then(() => (phase === 'closed' ? undefined : task()))
+      .catch(error => fail(error))
+      .finally(() => queuedTasks--)
+  }
+  /** Sending on a dead link fails too; that is no failure of ours. */
+  const fail = (error: unknown): void => {
+    if (phase === 'closed' || link.closed.aborted) return
+    host.onFailure(session, error)
+    close('internal-error')
+  }
+  const close = (code: CloseCode): void => {
+    if (phase === 'closed') return
+    end()
+    void link.close(code).catch(() => undefined) // closing a dead link has nothing to say
+  }
+  const end = (): void => {
+    phase = 'closed'
+    cancelCheck?.()
+    cancelDelayed?.()
+    greeted()
+    backlog = []
+    delayed = []
+    wants.drop(session)
+    host.onClosed(session)
+  }
+
+  const cursor = history.cursorFor(link.peer)
+  const mine: Hello = {
+    type: 'hello',
+    versions: { min: SYNC_VERSION_MIN, current: SYNC_VERSION },
+    replica: idBytes(history.id as ChunkId),
+    incarnation: idBytes(history.incarnation),
+    log: summary.log(),
+    root: sumBytes(summary.root()),
+    unchecked: host.unchecked.size,
+    arrival: store.lastArrival(),
+    ...(cursor === undefined ? {} : { cursor: { incarnation: idBytes(cursor.incarnation), arrival: cursor.arrival } }),
+    ...(scope === undefined ? {} : { scope: packIds(scope) }),
+  }
+
+  const onHello = (hello: Hello): void => {
+    if (!negotiateVersion(mine.versions, hello.versions).ok) return close('version-unsupported')
+    theirs = hello
+    receipts.begin(hexId<Incarnation>(hello.incarnation))
+    const theirScope = hello.scope === undefined ? undefined : unpackIds<DocTag>(hello.scope, DOC_TAG_BYTES)
+    if (scope !== undefined || theirScope !== undefined) {
+      const within = new Set(theirScope ?? scope)
+      common = new Set((scope ?? theirScope ?? []).filter(tag => within.has(tag)))
+    }
+    phase = 'log'
+    greeted()
+    if (sameLog(mine.log, hello.log)) {
+      isReady = true
+      peerIsReady = true
+      return begin()
+    }
+    onBulk(() => offers.offerLog())
+    host.onProgress(session)
+  }
+
+  /** Both have the whole log: from now on everything may move. */
+  const begin = (): void => {
+    const hello = theirs as Hello
+    phase = 'comparing'
+    if (backlog.length > 0) announce(backlog, false)
+    backlog = []
+    push([...host.arriving.values()].filter(entry => entry.from === undefined))
+    if (host.priorities.size > 0) ask([...host.priorities])
+    if (common === undefined && equalBytes(mine.root, hello.root)) return enterInSync(hello.unchecked, hello.arrival)
+    onBulk(() => offers.offerFirst(hello))
+    host.onProgress(session)
+    advance()
+  }
+
+  const enterInSync = (unchecked: number, arrival: number): void => {
+    const isNews = phase !== 'in-sync'
+    phase = 'in-sync'
+    mismatches = 0
+    isRoundOver = true
+    if (unchecked === 0 && common === undefined) {
+      receipts.settleAll()
+      host.onConfirmed()
+    }
+    if (common === undefined && theirs !== undefined) {
+      history.setCursor(link.peer, { incarnation: hexId<Incarnation>(theirs.incarnation), arrival })
+    }
+    cancelCheck?.()
+    cancelCheck = undefined
+    if (isNews) host.onProgress(session)
+  }
+
+  const sendRoot = (isAnswer: boolean): void =>
+    sendLive({
+      type: 'root',
+      root: sumBytes(summary.root()),
+      log: summary.log(),
+      unchecked: host.unchecked.size,
+      arrival: store.lastArrival(),
+      isAnswer,
+    })
+
+  /** Looks whether what this side waits for is complete, and goes on. */
+  const advance = (): void => {
+    if (phase === 'closed' || wants.count(session) > 0 || !hasPeerOffered) return
+    if (phase === 'log' && !isReady) {
+      isReady = true
+      hasPeerOffered = false
+      onBulk(() => send('sync-bulk', { type: 'ready' }))
+      if (peerIsReady) begin()
+    } else if (phase === 'comparing' && !isRoundOver) {
+      isRoundOver = true
+      if (common !== undefined) enterInSync(1, 0)
+      else sendRoot(false)
+    }
+  }
+
+  const onRoot = (root: Extract<SyncMessage, { type: 'root' }>): void => {
+    if (common !== undefined || !isLive()) return
+    if (!sameLog(summary.log(), root.log)) onBulk(() => offers.offerLog(false))
+    if (equalBytes(root.root, sumBytes(summary.root()))) {
+      enterInSync(root.unchecked, root.arrival)
+      if (!root.isAnswer) sendRoot(true)
+    } else if (isRoundOver) {
+      mismatches++
+      scheduleCheck(Math.min(SECOND_MS * 2 ** Math.min(mismatches, 6), 30 * SECOND_MS), () => compareAgain(false))
+    }
+  }
+
+  /** A new round: both offer by summary. */
+  const compareAgain = (isAnswer: boolean): void => {
+    phase = 'comparing'
+    isRoundOver = false
+    hasPeerOffered = false
+    onBulk(() => offers.sendSummary(isAnswer))
+    host.onProgress(session)
+  }
+
+  const scheduleCheck = (ms: number, check: () => void): void => {
+    cancelCheck?.()
+    cancelCheck = clock.after(ms, () => {
+      cancelCheck = undefined
+      if (phase !== 'closed') check()
+    })
+  }
+
+  const onChanged = (): void => {
+    lastChange = clock.monotonic()
+    if (phase === 'in-sync' && cancelCheck === undefined && common === undefined) watchQuiet(QUIET_MS)
+  }
+  /** When it has been quiet for a while after changes, one side asks whether all arrived; the other only if the first did not. */
+  const watchQuiet = (ms: number): void =>
+    scheduleCheck(ms, () => {
+      const isFirst = theirs !== undefined && history.id < toHex(theirs.replica)
+      const quietMs = (isFirst ? 1 : 2) * QUIET_MS
+      const goneMs = clock.monotonic() - lastChange
+      if (goneMs < quietMs) watchQuiet(quietMs - goneMs)
+      else sendRoot(false)
+    })
+
+  const push: Session['push'] = entries => {
+    if (!isLive()) return
+    const chunks: Uint8Array[] = []
+    let room = LIVE_WINDOW_BYTES - link.pending('sync-live')
+    for (const { chunk, knownBy } of entries) {
+      if (knownBy.has(session) || !isInScope(chunk) || chunk.bytes.length > Math.min(room, MAX_PUSH_BYTES)) continue
+      room -= chunk.bytes.length
+      knownBy.add(session)
+      chunks.push(chunk.bytes)
+    }
+    if (chunks.length > 0) sendLive({ type: 'chunks', chunks })
+  }
+
+  const announce: Session['announce'] = (chunks, owed) => {
+    if (phase === 'closed' || phase === 'greeting') return
+    const inScope = chunks.filter(isInScope)
+    if (!owed && !isLive()) {
+      if (phase === 'log') backlog.push(...inScope)
+      return
+    }
+    const plain = owed ? inScope.filter(chunk => chunk.class !== 'register') : []
+    for (let at = 0; at < plain.length; at += MAX_STORED_IDS) {
+      sendLive({ type: 'stored', ids: packIds(plain.slice(at, at + MAX_STORED_IDS).map(chunk => chunk.id)) })
+    }
+    const told = owed ? inScope.filter(chunk => chunk.class === 'register') : inScope
+    for (let at = 0; at < told.length; at += MAX_FRESH_RECORDS) {
+      sendLive({ type: 'have', items: packOffers(told.slice(at, at + MAX_FRESH_RECORDS)), fresh: true, last: false })
+    }
+  }
+
+  /** The peer has a chunk that is still on its way to disk here. */
+  const note = (id: ChunkId): void => {
+    const entry = host.arriving.get(id)
+    entry?.knownBy.add(session)
+    entry?.confirmedBy.add(link.peer)
+  }
+  const onHave = async (message: Extract<SyncMessage, { type: 'have' }>): Promise<void> => {
+    const offered = unpackOffers(message.items)
+    if (offered === undefined) return close('malformed-frame')
+    for (const { id, sequence } of offered) {
+      receipts.settle(id, sequence)
+      note(id)
+    }
+    host.onConfirmed()
+    // What was just stored by a peer is often on its way from its maker too.
+    if (message.fresh && host.otherSessions(session) > 0) return delay(offered.filter(isInScope))
+    await takeOffer(offered.filter(isInScope), message.fresh)
+    if (message.last) hasPeerOffered = true
+    advance()
+  }
+  const delay = (offered: readonly Offer[]): void => {
+    delayed.push(...offered)
+    cancelDelayed ??= clock.after(FRESH_DELAY_MS, () => {
+      const due = delayed
+      delayed = []
+      cancelDelayed = undefined
+      if (phase !== 'closed') void takeOffer(due, true).catch(fail)
+    })
+  }
+  const takeOffer = async (offered: readonly Offer[], isFresh: boolean): Promise<void> => {
+    const { lacking, held } = await lackedOf(host, offered)
+    if ((phase as string) === 'closed') return
+    for (const offer of lacking) wants.announce(session, offer)
+    wants.pump(session)
+    if (!isFresh && held.length > 0) announce(held.filter(offer => !host.unchecked.has(offer.id)), true)
+    if (!isFresh && mismatches > 0) {
+      const complete = new Set(offered.map(offer => offer.docTag))
+      for (const offer of lacking) complete.delete(offer.docTag)
+      await journal.reconsider([...complete])
+    }
+    host.onProgress(session)
+  }
+
+  const onChunks = async (frames: readonly Uint8Array[]): Promise<void> => {
+    const chunks: SealedChunk[] = []
+    for (const bytes of frames) {
+      const parsed = parseChunk(bytes)
+      if (!parsed.ok || !isInScope(parsed.value)) return close('malformed-frame')
+      chunks.push(parsed.value)
+    }
+    for (const { id } of chunks) wants.arrived(id)
+    wants.pump(session)
+    await host.intake(chunks, session)
+  }
+
+  const serve = async (ids: readonly ChunkId[]): Promise<void> => {
+    let group = 8
+    for (let at = 0; at < ids.length && (phase as string) !== 'closed'; ) {
+      const asked = ids.slice(at, at + group)
+      at += group
+      const found = await store.getMany(asked)
+      const held = new Set(found.map(chunk => chunk.id))
+      await sendChunks(found.filter(isInScope))
+      await refuse(asked.filter(id => !held.has(id)), 'absent')
+      await refuse(found.filter(chunk => !isInScope(chunk)).map(chunk => chunk.id), 'out-of-scope')
+      const bytes = found.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+      group = Math.max(1, Math.min(2_048, Math.floor((group * FRAME_FILL_BYTES) / Math.max(bytes, 1))))
+    }
+  }
+  const refuse = async (ids: readonly ChunkId[], why: RefusalReason): Promise<void> => {
+    if (ids.length > 0) await send('sync-bulk', { type: 'refused', ids: packIds(ids), why })
+  }
+  const sendChunks = async (chunks: readonly SealedChunk[]): Promise<void> => {
+    let frame: Uint8Array[] = []
+    let filled = 0
+    const flush = async (): Promise<void> => {
+      if (frame.length > 0) await send('sync-bulk', { type: 'chunks', chunks: frame })
+      frame = []
+      filled = 0
+    }
+    for (const chunk of chunks) {
+      if (chunk.bytes.length > PART_BYTES) {
+        await flush()
+        for (const part of cutUp({ of: 'chunk', id: idBytes(chunk.id), bytes: chunk.bytes })) await send('sync-bulk', part)
+        continue
+      }
+      if (filled + chunk.bytes.length > FRAME_FILL_BYTES) await flush()
+      frame.push(chunk.bytes)
+      filled += chunk.bytes.length + 8
+    }
+    await flush()
+  }
+
+  const onPart = async (part: Extract<SyncMessage, { type: 'part' }>): Promise<void> => {
+    const whole = assembler.take(part)
+    if (whole === undefined) return
+    if (whole === 'malformed') return close('malformed-frame')
+    if (whole.of === 'snapshot') return host.onSnapshot(hexId<DocTag>(whole.id), whole.bytes, session)
+    await onChunks([whole.bytes])
+  }
+
+  const handle = (message: SyncMessage): Promise<void> | void => {
+    switch (message.type) {
+      case 'hello':
+        return theirs === undefined ? onHello(message) : close('malformed-frame')
+      case 'ready':
+        peerIsReady = true
+        return isReady && phase === 'log' ? begin() : undefined
+      case 'summary': {
+        const isNews = !message.isAnswer && isLive() && (phase === 'in-sync' || isRoundOver)
+        onBulk(() => offers.answerSummary(message.buckets))
+        return isNews ? compareAgain(true) : undefined
+      }
+      case 'docs':
+        onBulk(() => offers.answerDocs([...message.buckets], unpackDocSums(message.docs), message.last))
+        return
+      case 'have':
+        return onHave(message)
+      case 'want':
+        onBulk(() => serve(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)))
+        return
+      case 'chunks':
+        return onChunks(message.chunks)
+      case 'part':
+        return onPart(message)
+      case 'stored':
+        for (const id of unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)) {
+          receipts.settle(id)
+          note(id)
+        }
+        return host.onConfirmed()
+      case 'refused':
+        for (const id of unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)) wants.fail(id, session)
+        wants.pump(session)
+        return advance()
+      case 'reject':
+        return host.onReject(hexId<ChunkId>(message.id), message.bytesHash, session)
+      case 'root':
+        return onRoot(message)
+      case 'ask':
+        onBulk(() => offers.offerDocuments(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)))
+        return
+      case 'ask-snapshot':
+        onBulk(() => giveSnapshot(hexId<DocTag>(message.tag)))
+        return
+      case 'no-snapshot':
+        return host.onSnapshot(hexId<DocTag>(message.tag), undefined, session)
+      default:
+        return unreachable(message)
+    }
+  }
+
+  const giveSnapshot = async (docTag: DocTag): Promise<void> => {
+    const bytes = isInScope({ class: 'commit', docTag }) ? await store.getRecord(snapshotKey(docTag)) : undefined
+    if (bytes === undefined) return send('sync-bulk', { type: 'no-snapshot', tag: idBytes(docTag) })
+    for (const part of cutUp({ of: 'snapshot', id: idBytes(docTag), bytes })) await send('sync-bulk', part)
+  }
+
+  const ask = (docTags: readonly DocTag[]): void => {
+    for (let at = 0; at < docTags.length; at += 1_024) {
+      if (isLive()) sendLive({ type: 'ask', tags: packIds(docTags.slice(at, at + 1_024)) })
+    }
+  }
+
+  const session: Session = {
+    peer: link.peer,
+    phase: () => phase,
+    isLive,
+    isInScope,
+    push,
+    announce,
+    ask,
+    sendWant: ids => sendLive({ type: 'want', ids: packIds(ids) }),
+    askSnapshot: docTag => sendLive({ type: 'ask-snapshot', tag: idBytes(docTag) }),
+    sendReject: (id, bytesHash, why) => sendLive({ type: 'reject', id: idBytes(id), bytesHash, why: why.slice(0, 100) }),
+    onSettled() {
+      wants.pump(session)
+      advance()
+    },
+    onChanged,
+    close,
+    async onFrame(_channel, frame) {
+      if (phase === 'closed') return
+      if (frame.length > MAX_FRAME_BYTES) return close('frame-too-large')
+      await throttle.take(link.closed)
+      const message = decodeSyncMessage(frame)
+      if (!message.ok) return close('malformed-frame')
+      // The two channels do not wait for each other: what overtook the hello waits for it here.
+      if (theirs === undefined && message.value.type !== 'hello') await greeting
+      if ((phase as string) === 'closed') return
+      await handle(message.value)
+    },
+    onClosed() {
+      if (phase !== 'closed') end()
+    },
+  }
+  const offers = createOffers({
+    host,
+    common: () => common,
+    send: message => send('sync-bulk', message),
+    onKnown: host.onConfirmed,
+  })
+  void send('sync-live', mine).catch(() => undefined) // see sendLive
+  return session
+}
+
+export function snapshotKey(docTag: DocTag): string {
+  return `snapshot/${docTag}`
+}
+
+export function offerOf(record: ChunkRecord): Offer {
+  const { class: kind, docTag, id, sequence, byteLength } = record
+  return { class: kind, docTag, id, sequence, byteLength }
+}
+
+/** Below this a chunk goes out at once; above, it is announced and fetched on the bulk channel. */
+const MAX_PUSH_BYTES: number = 64 * KIB
+const LIVE_WINDOW_BYTES: number = 256 * KIB
+const FRAME_FILL_BYTES: number = MIB
+const MAX_FRESH_RECORDS: number = MAX_HAVE_RECORDS / 8
+const MAX_QUEUED_TASKS = 4_096
+const FRESH_DELAY_MS = 30
+const QUIET_MS: number = 10 * SECOND_MS
+
+function sameLog(a: Hello['log'], b: Hello['log']): boolean {
+  return a.count === b.count && equalBytes(a.fingerprint, b.fingerprint)
+}

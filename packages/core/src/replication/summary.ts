@@ -1,0 +1,152 @@
+/**
+ * The additive fingerprint of the live chunks: sum mod 2^256 of their values, in 256 buckets by the first byte of the docTag.
+ * Adding and removing are O(1), order does not matter, and equal sums mean equal sets for all practical purposes (the ids are
+ * HMACs; only a member of the group could aim for a collision). The buckets are records of the chunk store, written in the
+ * same batches as the chunks, so opening costs 256 small reads whatever the store holds. The log is counted apart.
+ */
+import { concatBytes } from '../lib/bytes.ts'
+import { idBytes, type ChunkId, type DocTag } from '../lib/ids.ts'
+import type { ChunkRecord, ChunkStore } from '../ports/chunk-store.ts'
+import type { Hasher } from '../ports/hasher.ts'
+import type { ChunkHeader } from '../ports/sealed-chunk.ts'
+import type { LogSummary } from '../wire/hello.ts'
+import { SUMMARY_BUCKETS } from '../wire/sync-messages.ts'
+import { sumBytes, sumOf } from '../wire/sync-records.ts'
+
+export interface Summary {
+  root(): bigint
+  bucket(index: number): bigint
+  /** All buckets, 32 bytes each. */
+  buckets(): Uint8Array
+  log(): LogSummary
+  /** Takes a durable batch's delta in. */
+  commit(delta: SummaryDelta): void
+}
+
+/** What a batch changes, gathered while it is put together and taken in when it is durable. */
+export interface SummaryDelta {
+  add(header: Counted): void
+  remove(header: Counted): void
+  addLog(id: ChunkId): void
+  removeLog(id: ChunkId): void
+  /** Records for the batch. */
+  records(): ReadonlyMap<string, Uint8Array>
+  readonly changes: ReadonlyMap<number, bigint>
+  readonly log: { readonly count: number; readonly sum: bigint }
+}
+
+export type Counted = Pick<ChunkHeader, 'class' | 'docTag' | 'id' | 'sequence'>
+
+export async function openSummary(store: ChunkStore): Promise<Summary & { delta(hasher: Hasher): SummaryDelta }> {
+  const buckets = Array.from<bigint>({ length: SUMMARY_BUCKETS }).fill(0n)
+  let root = 0n
+  let logCount = 0
+  let logSum = 0n
+  for await (const [key, value] of store.listRecords(BUCKET_PREFIX)) {
+    const index = Number.parseInt(key.slice(BUCKET_PREFIX.length), 16)
+    buckets[index] = sumOf(value)
+    root = wrap(root + sumOf(value))
+  }
+  const logRecord = await store.getRecord(LOG_KEY)
+  if (logRecord !== undefined) {
+    logCount = new DataView(logRecord.buffer, logRecord.byteOffset).getUint32(0)
+    logSum = sumOf(logRecord.subarray(4))
+  }
+
+  const delta = (hasher: Hasher): SummaryDelta => {
+    const changes = new Map<number, bigint>()
+    const log = { count: 0, sum: 0n }
+    const change = (header: Counted, sign: 1n | -1n): void => {
+      const index = bucketOf(header.docTag)
+      changes.set(index, (changes.get(index) ?? 0n) + sign * valueOf(header, hasher))
+    }
+    return {
+      changes,
+      log,
+      add: header => change(header, 1n),
+      remove: header => change(header, -1n),
+      addLog(id) {
+        log.count++
+        log.sum += idValue(id)
+      },
+      removeLog(id) {
+        log.count--
+        log.sum -= idValue(id)
+      },
+      records() {
+        const records = new Map<string, Uint8Array>()
+        for (const [index, by] of changes) records.set(bucketKey(index), sumBytes(wrap((buckets[index] as bigint) + by)))
+        if (log.count !== 0 || log.sum !== 0n) records.set(LOG_KEY, logBytes(logCount + log.count, wrap(logSum + log.sum)))
+        return records
+      },
+    }
+  }
+
+  return {
+    root: () => root,
+    bucket: index => buckets[index] as bigint,
+    buckets: () => concatBytes(...buckets.map(sumBytes)),
+    log: () => ({ count: logCount, fingerprint: sumBytes(logSum) }),
+    delta,
+    commit({ changes, log }) {
+      for (const [index, by] of changes) {
+        buckets[index] = wrap((buckets[index] as bigint) + by)
+        root = wrap(root + by)
+      }
+      logCount += log.count
+      logSum = wrap(logSum + log.sum)
+    },
+  }
+}
+
+export function bucketOf(docTag: DocTag): number {
+  return Number.parseInt(docTag.slice(0, 2), 16)
+}
+
+/** A register counts by (id, sequence), everything else by its id. */
+export function valueOf(header: Counted, hasher: Hasher): bigint {
+  if (header.class !== 'register') return idValue(header.id)
+  const input = new Uint8Array(40)
+  input.set(idBytes(header.id))
+  new DataView(input.buffer).setBigUint64(32, BigInt(header.sequence))
+  return sumOf(hasher.sha256(input))
+}
+
+/** The sum of the live ones among a document's chunks. */
+export function sumOfRecords(records: readonly ChunkRecord[], hasher: Hasher): bigint {
+  let sum = 0n
+  for (const record of records) if (record.live) sum += valueOf(record, hasher)
+  return wrap(sum)
+}
+
+/** The docTags of one bucket. */
+export async function tagsOfBucket(store: ChunkStore, index: number): Promise<readonly DocTag[]> {
+  const prefix = index.toString(16).padStart(2, '0')
+  const tags: DocTag[] = []
+  for await (const docTag of store.docTags({ from: prefix.padEnd(32, '0') as DocTag })) {
+    if (!docTag.startsWith(prefix)) break
+    tags.push(docTag)
+  }
+  return tags
+}
+
+const BUCKET_PREFIX = 'summary/bucket/'
+const LOG_KEY = 'summary/log'
+
+function bucketKey(index: number): string {
+  return BUCKET_PREFIX + index.toString(16).padStart(2, '0')
+}
+
+function logBytes(count: number, sum: bigint): Uint8Array {
+  const head = new Uint8Array(4)
+  new DataView(head.buffer).setUint32(0, count)
+  return concatBytes(head, sumBytes(sum))
+}
+
+function idValue(id: ChunkId): bigint {
+  return BigInt(`0x${id}`)
+}
+
+function wrap(sum: bigint): bigint {
+  return BigInt.asUintN(256, sum)
+}

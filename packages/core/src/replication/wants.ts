@@ -1,0 +1,164 @@
+/**
+ * What this replica lacks and who offered it. Each chunk is asked of one peer at a time; every peer has a window of bytes under
+ * way, so memory is bounded and what matters now can overtake. Documents somebody waits for come first, then fragments and
+ * registers, then commits.
+ */
+import type { ChunkId, DocTag } from '../lib/ids.ts'
+import { MIB } from '../lib/units.ts'
+import { MAX_WANT_IDS } from '../wire/sync-messages.ts'
+import type { Offer } from '../wire/sync-records.ts'
+
+export interface Wants<Source> {
+  /** `source` has it and this replica lacks it. */
+  announce(source: Source, offer: Offer): void
+  /** Asks as much as the window allows. Call after announcing, and whenever something was settled. */
+  pump(source: Source): void
+  /** It arrived and is being checked and written: its place in the window is free. */
+  arrived(id: ChunkId): void
+  /** Durable or superfluous. Gives the sources that offered it. */
+  settle(id: ChunkId, sequence: number): readonly Source[]
+  /** `source` cannot give it: another is asked. Gives true when nobody else offered it. */
+  fail(id: ChunkId, source: Source): boolean
+  drop(source: Source): void
+  prioritise(docTags: readonly DocTag[]): void
+  unprioritise(docTags: readonly DocTag[]): void
+  offerOf(id: ChunkId): Offer | undefined
+  /** Offered by `source` and not settled. */
+  count(source: Source): number
+}
+
+export function createWants<Source>(ask: (source: Source, ids: readonly ChunkId[]) => void): Wants<Source> {
+  const entries = new Map<ChunkId, Entry<Source>>()
+  const lanes = new Map<Source, Lanes>()
+  const first = new Set<DocTag>()
+
+  const lanesOf = (source: Source): Lanes => {
+    let found = lanes.get(source)
+    if (found === undefined) lanes.set(source, (found = { queues: [[], [], []], next: [0, 0, 0], askedBytes: 0, offered: 0 }))
+    return found
+  }
+  const laneOf = (offer: Offer): 0 | 1 | 2 => (first.has(offer.docTag) ? 0 : offer.class === 'commit' ? 2 : 1)
+  const release = (entry: Entry<Source>): void => {
+    if (entry.askedOf !== undefined) {
+      const lane = lanes.get(entry.askedOf)
+      if (lane !== undefined) lane.askedBytes -= entry.offer.byteLength
+    }
+    entry.askedOf = undefined
+  }
+  const pump = (source: Source): void => {
+    const lane = lanesOf(source)
+    let ids: ChunkId[] = []
+    for (const index of [0, 1, 2] as const) {
+      const queue = lane.queues[index]
+      while (lane.next[index] < queue.length && lane.askedBytes < WINDOW_BYTES) {
+        const entry = entries.get(queue[lane.next[index]++] as ChunkId)
+        if (entry === undefined || entry.askedOf !== undefined || entry.hasArrived || !entry.sources.has(source)) continue
+        entry.askedOf = source
+        lane.askedBytes += entry.offer.byteLength
+        ids.push(entry.offer.id)
+        if (ids.length === MAX_WANT_IDS) {
+          ask(source, ids)
+          ids = []
+        }
+      }
+      if (lane.next[index] === queue.length) {
+        lane.queues[index] = []
+        lane.next[index] = 0
+      }
+    }
+    if (ids.length > 0) ask(source, ids)
+  }
+  /** True when nobody is left who offered it. While it is being checked, losing a source changes nothing. */
+  const removeSource = (entry: Entry<Source>, source: Source): boolean => {
+    if (entry.sources.delete(source)) lanesOf(source).offered--
+    if (entry.askedOf === source) release(entry)
+    if (entry.hasArrived) return false
+    if (entry.sources.size === 0) {
+      entries.delete(entry.offer.id)
+      return true
+    }
+    for (const other of entry.sources) lanesOf(other).queues[laneOf(entry.offer)].push(entry.offer.id)
+    return false
+  }
+  return {
+    announce(source, offer) {
+      let entry = entries.get(offer.id)
+      if (entry === undefined || entry.offer.sequence < offer.sequence) {
+        const sources = entry?.sources ?? new Set<Source>()
+        if (entry !== undefined) release(entry)
+        entries.set(offer.id, (entry = { offer, sources, askedOf: undefined, hasArrived: false }))
+      }
+      if (!entry.sources.has(source)) lanesOf(source).offered++
+      entry.sources.add(source)
+      lanesOf(source).queues[laneOf(offer)].push(offer.id)
+    },
+    pump,
+    arrived(id) {
+      const entry = entries.get(id)
+      if (entry === undefined) return
+      release(entry)
+      entry.hasArrived = true
+    },
+    settle(id, sequence) {
+      const entry = entries.get(id)
+      if (entry === undefined || entry.offer.sequence > sequence) return []
+      release(entry)
+      entries.delete(id)
+      for (const source of entry.sources) lanesOf(source).offered--
+      return [...entry.sources]
+    },
+    fail(id, source) {
+      const entry = entries.get(id)
+      if (entry === undefined) return true
+      entry.hasArrived = false
+      const isLast = removeSource(entry, source)
+      for (const other of entry.sources) pump(other)
+      return isLast
+    },
+    drop(source) {
+      const others = new Set<Source>()
+      for (const entry of [...entries.values()]) {
+        if (!entry.sources.has(source)) continue
+        removeSource(entry, source)
+        for (const other of entry.sources) others.add(other)
+      }
+      lanes.delete(source)
+      for (const other of others) pump(other)
+    },
+    prioritise(docTags) {
+      for (const docTag of docTags) first.add(docTag)
+      const sources = new Set<Source>()
+      for (const entry of entries.values()) {
+        if (!first.has(entry.offer.docTag) || entry.askedOf !== undefined || entry.hasArrived) continue
+        for (const source of entry.sources) {
+          lanesOf(source).queues[0].push(entry.offer.id)
+          sources.add(source)
+        }
+      }
+      for (const source of sources) pump(source)
+    },
+    unprioritise(docTags) {
+      for (const docTag of docTags) first.delete(docTag)
+    },
+    offerOf: id => entries.get(id)?.offer,
+    count: source => lanes.get(source)?.offered ?? 0,
+  }
+}
+
+interface Entry<Source> {
+  readonly offer: Offer
+  readonly sources: Set<Source>
+  askedOf: Source | undefined
+  hasArrived: boolean
+}
+
+interface Lanes {
+  /** Ids, consumed from `next`; stale ones are skipped. */
+  readonly queues: [ChunkId[], ChunkId[], ChunkId[]]
+  readonly next: [number, number, number]
+  askedBytes: number
+  offered: number
+}
+
+/** Under way per peer: enough to fill 100 Mbit/s at 300 ms, little enough for what matters now to overtake. */
+const WINDOW_BYTES: number = 4 * MIB
