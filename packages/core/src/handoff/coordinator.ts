@@ -254,10 +254,7 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
     },
     follow(id) {
       const runtime = runtimes.get(id)
-      if (runtime === undefined) return
-      const { state, outcome } = runtime.record()
-      if (isSettledState(state) && outcome !== undefined) runtime.promises().settle(outcome) // from before a restart
-      return handleOf(runtime, 'last')
+      return runtime && handleOf(runtime, 'last')
     },
     list,
     lease: claims.lease,

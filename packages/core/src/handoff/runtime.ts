@@ -26,7 +26,7 @@ export interface Runtime {
   dispatch(event: HandoffEvent): Promise<void>
   /** The first write; a failure is tried again with the first step. */
   save(): Promise<void>
-  /** Fresh promises for a new try. */
+  /** Fresh promises for a new try, when the last try is over. */
   renew(): void
   close(): void
 }
@@ -216,6 +216,7 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
     running.clear()
   }
 
+  if (initial.outcome !== undefined) promises.settle(initial.outcome) // from before a restart
   armDeadline()
   return {
     record: () => record,
@@ -229,7 +230,9 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
       })
       return tail
     },
-    renew,
+    renew() {
+      if (promises.isOver()) renew()
+    },
     close() {
       if (closed) return
       closed = true

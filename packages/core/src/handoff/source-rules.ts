@@ -66,13 +66,14 @@ export function check(record: SourceRecord, { attempt, revision, bytes, conflict
   if (attempt !== record.attempt) return ignore(record)
   if (revision !== record.revision) return { record, effects: [{ type: 'send', message: 'offer' }] }
   const advanced = advance({ ...record, bytes: Math.max(record.bytes, bytes), conflicts }, MILESTONES.indexOf('verification'))
-  const next = enter(advanced.record, record.authority === 'standing' ? 'committing' : 'checking')
+  const next = enter(advanced.record, 'checking')
   return { record: next.record, effects: [...advanced.effects, ...next.effects] }
 }
 
-/** What the target verified must be what is here now, or it verifies once more. */
+/** What the target verified must be what is here now, or it verifies once more. By a standing offer it holds the session already. */
 export function decide(record: SourceRecord, { manifest, changed }: Of<'rechecked'>): Next {
-  if (changed === 0 || record.revision >= MAX_REVISIONS) return enter(record, 'committing', { late: changed })
+  const isFinal = changed === 0 || record.revision >= MAX_REVISIONS || record.authority === 'standing'
+  if (isFinal) return enter(record, 'committing', { late: changed })
   return enter(record, 'granted', { manifest, revision: record.revision + 1 })
 }
 

@@ -74,8 +74,11 @@ export function createSteps(components: HandoffComponents, claims: ClaimWriter):
   const recheck = async (record: SourceRecord): Promise<HandoffEvent> => {
     await sessions.flush(record.session)
     const manifest = await manifestNow(record)
-    const changed = record.manifest === undefined ? manifest.documents.length : countChanged(record.manifest, manifest)
-    if (record.held && (await claims.lease(record.session)).holder !== identity.id) return { type: 'lease-moved' }
+    const { holder } = await claims.lease(record.session)
+    if (record.held && holder !== identity.id && holder !== record.target) return { type: 'lease-moved' }
+    // its own claim has changed the session document since the target verified it
+    const counted = record.authority === 'standing' ? { ...manifest, documents: manifest.documents.filter(({ kind }) => kind !== 'session') } : manifest
+    const changed = record.manifest === undefined ? counted.documents.length : countChanged(record.manifest, counted)
     return { type: 'rechecked', manifest, changed }
   }
 
