@@ -56,9 +56,9 @@ export function createFrameReader(maxFrameBytes: number): FrameReader {
             continue
           }
           if (word > maxFrameBytes) return failed('frame-too-large')
-          // A frame wholly in this piece is the common case: one copy, which also frees it of the socket's larger buffer.
+          // A frame wholly in this piece is the common case. Copied: `slice` of a Buffer would share the socket's memory.
           if (bytes.length - offset >= word) {
-            reads.push({ type: 'frame', bytes: bytes.slice(offset, offset + word) })
+            reads.push({ type: 'frame', bytes: new Uint8Array(bytes.subarray(offset, offset + word)) })
             offset += word
             continue
           }

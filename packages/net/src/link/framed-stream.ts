@@ -131,13 +131,17 @@ export function createFramedStream(options: FramedStreamOptions): FramedStream {
     return outgoing
   }
 
-  stream.addEventListener('close', event => ended(event.error))
-  stream.addEventListener('remoteCloseWrite', () => {
-    // Segue never half-closes: when the peer has said its last word the stream is over.
+  /** Segue never half-closes: when the peer has said its last word and it was read, the stream is over. */
+  const onLastWord = (): void => {
     if (stream.readBufferLength === 0) ended()
     else stream.addEventListener('end', () => ended(), { once: true })
-  })
+  }
+  stream.addEventListener('close', event => ended(event.error))
+  stream.addEventListener('remoteCloseWrite', onLastWord)
   stream.addEventListener('message', onMessage)
+  // All of that may have happened before the stream was given to us; then no event tells.
+  if (stream.status !== 'open') queueMicrotask(() => ended())
+  else if (stream.remoteWriteStatus === 'closed') queueMicrotask(onLastWord)
 
   return {
     send(frame) {

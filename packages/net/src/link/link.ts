@@ -57,6 +57,8 @@ export function createLink(options: LinkOptions): Link {
   let closing: Promise<void> | undefined
   let cancelGrace: () => void = () => undefined
   let announceOpen: () => void = () => undefined
+  let announcePeerClosed: () => void = () => undefined
+  const whenPeerClosed = new Promise<void>(resolve => (announcePeerClosed = resolve))
   const whenOpenOrClosed = new Promise<void>(resolve => (announceOpen = resolve))
 
   const finish = (code: CloseCode): void => {
@@ -91,7 +93,7 @@ export function createLink(options: LinkOptions): Link {
     const gone = whenGone(connection, clock, CLOSE_GRACE_MS)
     if (code !== 'lost') {
       for (const stream of streams.values()) stream.signal('close', CLOSE_CODES[code]).catch(() => undefined) // broken: nobody reads it
-      await gone
+      await Promise.race([gone, whenPeerClosed]) // both said goodbye at once: neither waits for the other to hang up
     }
     await hangUp(connection, clock)
   }
@@ -121,7 +123,9 @@ export function createLink(options: LinkOptions): Link {
   const onSignal = (channel: Channel, signal: Signal): void => {
     if (signal === 'close') {
       closedByPeer.add(channel)
-      if (closedByPeer.size === streams.size) finishAndHangUp(peerCode ?? 'lost')
+      if (closedByPeer.size < streams.size) return
+      announcePeerClosed()
+      finishAndHangUp(peerCode ?? 'lost')
     } else if (signal === 'keepalive') keepalive?.received()
     else if (signal === 'probe') whisper('probe-answer')
     else for (const answer of probes) answer(true)
