@@ -22,7 +22,7 @@ test('[L1] a writer killed ten times in the middle of many batches loses nothing
     await store.close()
   }
   expect(acknowledged.size).toBeGreaterThan(500)
-})
+}, 180_000)
 
 test('[L3] a second process is told that the store is open elsewhere', async () => {
   const directory = await scratch()

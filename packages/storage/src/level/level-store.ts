@@ -7,7 +7,7 @@
  *   that only once the disk is seen to have room, because opening needs some; until then the old handle serves reads.
  * - Closing ends iterators under way: reads and reopening take turns.
  */
-import { closeSync, fsyncSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { SegueError } from '@segue/core'
@@ -52,6 +52,7 @@ export async function openLevel(location: string): Promise<LevelStore> {
 
   const open = async (): Promise<void> => {
     try {
+      mkdirSync(location, { recursive: true, mode: 0o700 }) // Level would make it with the process's umask
       await db.open()
       state = 'open'
     } catch (error) {
@@ -68,39 +69,33 @@ export async function openLevel(location: string): Promise<LevelStore> {
     })
   }
   const flush = async (): Promise<void> => {
-    try {
-      await flushQueue()
-    } finally {
-      flushing = undefined // in the same turn as the queue was seen empty: the next call starts anew
-    }
+    while (queue.length > 0) await flushGroup()
+    flushing = undefined // in the same turn as the queue was seen empty: the next call starts anew
   }
-  const flushQueue = async (): Promise<void> => {
-    while (queue.length > 0) {
-      if (state !== 'open') {
-        try {
-          await recover()
-        } catch (error) {
-          for (const task of queue.splice(0)) task.reject(error)
-          return
-        }
-      }
-      const group = prepareGroup(queue, key => db.getSync(key))
-      if (group.tasks.length === 0) continue
+  const flushGroup = async (): Promise<void> => {
+    if (state !== 'open') {
       try {
-        await db.batch(group.operations(), { sync: true })
+        await recover()
       } catch (error) {
-        state = 'write-failed'
-        const failure = new SegueError('STORE_FAILED', {}, { cause: error })
-        for (const task of group.tasks) task.reject(failure)
-        continue
-      }
-      for (const task of group.tasks) task.resolve()
-      unsweptBytes += group.bytes()
-      if (unsweptBytes > SWEEP_EVERY_BYTES) {
-        unsweptBytes = 0
-        await makeFilesPrivate(location)
+        for (const task of queue.splice(0)) task.reject(error)
+        return
       }
     }
+    const group = prepareGroup(queue, key => db.getSync(key))
+    if (group.tasks.length === 0) return
+    try {
+      await db.batch(group.operations(), { sync: true })
+    } catch (error) {
+      state = 'write-failed'
+      const failure = new SegueError('STORE_FAILED', {}, { cause: error })
+      for (const task of group.tasks) task.reject(failure)
+      return
+    }
+    for (const task of group.tasks) task.resolve()
+    unsweptBytes += group.bytes()
+    if (unsweptBytes < SWEEP_EVERY_BYTES) return
+    unsweptBytes = 0
+    await makeFilesPrivate(location)
   }
 
   const closeNow = async (): Promise<void> => {
