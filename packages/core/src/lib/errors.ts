@@ -105,6 +105,8 @@ export const ERRORS = {
     peer: 'refused',
     retry: 'never',
   },
+  PAIRING_IMAGE_INVALID: { text: 'That is not a PNG or JPEG image that can be read: {reason}.', peer: 'refused', retry: 'never' },
+  PAIRING_NO_QR: { text: 'No QR code was found in that image. Take it again, nearer and sharper, or paste the code as text.', peer: 'refused', retry: 'never' },
   PAIRING_BUSY: { text: 'Too many devices are trying to join with that code at once. Cancel the others, then try again.', peer: 'busy', retry: 'later' },
   PAIRING_NOBODY_NEARBY: { text: 'No device nearby has pairing open. On the other device run: segue pair new', peer: 'none', retry: 'now' },
   // documents and sessions

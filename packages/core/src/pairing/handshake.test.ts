@@ -1,6 +1,6 @@
 import { setImmediate as settle } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { createSealingKeys, createSigningKeys, sign } from '../crypto/index.ts'
+import { createSealingKeys, createSigningKeys, sign, type SigningKeys } from '../crypto/index.ts'
 import { foundGroup } from '../group/index.ts'
 import type { DeviceIdentity } from '../identity/index.ts'
 import { deviceIdOf, type DeviceId } from '../lib/ids.ts'
@@ -87,11 +87,11 @@ describe('the commitment', () => {
 
 describe('who answers', () => {
   /** m1 as a device with its own ideas would write it. */
-  const answerAs = async (cast: PairingCast, inviter: Inviter, device: DeviceIdentity, change: Partial<Introduction>): Promise<string | undefined> => {
+  const answerAs = async (cast: PairingCast, inviter: Inviter, device: DeviceIdentity, change: Partial<Introduction>, signer?: SigningKeys): Promise<string | undefined> => {
     const links = createPairingLinks({ a: cast.laptop.id, b: device.id })
     const accepted = inviter.accept(links.a)
     await links.b.receive()
-    await links.b.send(forgeAnswer(cast, inviter, device, change))
+    await links.b.send(forgeAnswer(cast, inviter, device, change, signer))
     await settle()
     if (inviter.state.peek().kind === 'open' && framesOf(links.sent.byA).some(frame => frame.type === 'reveal')) return 'reveal'
     await accepted
@@ -122,6 +122,7 @@ describe('who answers', () => {
       { platform: 'linux\n' },
     ]
     for (const change of bad) expect([change, await answerAs(cast, inviter, cast.desk, change)]).toEqual([change, 'refused'])
+    expect(await answerAs(cast, inviter, cast.desk, {}, others)).toBe('refused')
     expect(inviter.state.peek()).toEqual({ kind: 'open', waiting: [], triesLeft: 3 })
     await inviter.close()
   })
@@ -230,6 +231,16 @@ describe('what is not Segue', () => {
     await inviter.close()
   })
 
+  test('[P23] an m4 before m3 is out of turn', async () => {
+    const cast = createPairingCast(64)
+    const inviter = cast.invite()
+    const joining = cast.join(inviter)
+    await shownCode(joining)
+    joining.links[0]?.inject('a', encodePairingFrame({ v: 1, type: 'received' }))
+    expect(await joining.done).toEqual({ ok: false, error: 'FRAME_INVALID' })
+    await inviter.close()
+  })
+
   test('[P23] garbage and frames out of turn, at every moment and from either side, end one connection and no other', async () => {
     const cast = createPairingCast(63)
     const inviter = cast.invite()
@@ -275,7 +286,7 @@ async function endOf<T>({ links, done }: { readonly links: readonly PairingLinkP
   return await done
 }
 
-function forgeAnswer(cast: PairingCast, inviter: Inviter, device: DeviceIdentity, change: Partial<Introduction>): Uint8Array {
+function forgeAnswer(cast: PairingCast, inviter: Inviter, device: DeviceIdentity, change: Partial<Introduction>, signer = device.signing): Uint8Array {
   const decoded = decodePayload(inviter.payload)
   if (!decoded.ok) throw new Error(decoded.error)
   const payload: PairingPayload = decoded.value
@@ -284,11 +295,11 @@ function forgeAnswer(cast: PairingCast, inviter: Inviter, device: DeviceIdentity
   const keys = deriveKeys(ends, ephemeral.secretKey, payload.ephemeralKey)
   if (keys === undefined) throw new Error('no keys')
   const introduction: Introduction = {
-    signingKey: device.signing.publicKey,
+    signingKey: signer.publicKey,
     sealingKey: device.sealing.publicKey,
     name: device.name,
     platform: 'linux',
-    proof: sign('pairing-possession', keys.h0, device.signing.secretKey),
+    proof: sign('pairing-possession', keys.h0, signer.secretKey),
     ...change,
   }
   const sealed = sealPart(keys.joinerKey, 'introduction', encodeIntroduction(introduction), cast.random)

@@ -139,6 +139,15 @@ describe('the end of an invitation', () => {
     for (const expiresInMs of [600_001, 0, -1, Number.NaN]) expect(() => cast.invite({ expiresInMs })).toThrow(RangeError)
   })
 
+  test('[P3] timers that a suspended machine fires late let nobody in', async () => {
+    const cast = createPairingCast(41)
+    const inviter = cast.invite({ clock: { ...cast.clock, after: () => () => undefined } })
+    const code = await shownCode(cast.join(inviter))
+    cast.clock.advance(120_000)
+    expect(await inviter.confirm(code)).toMatchObject({ ok: false, code: 'PAIRING_EXPIRED' })
+    expect(cast.group.isActive(cast.desk.id)).toBe(false)
+  })
+
   test('[P4] who comes with an expired code, or one of an earlier invitation, is told so', async () => {
     const cast = createPairingCast(12)
     const earlier = cast.invite()
