@@ -9,10 +9,10 @@ import { SHAPES, type SessionDoc, type StructureName } from './shapes.ts'
 import { openStructure, VERSIONS, type StructureVersions } from './structure.ts'
 
 const PINNED: Readonly<Record<StructureName, string>> = {
-  session: '14132b4bc3eadfe9092141ea84d14132321f87cc7469ac7887485c85689355fd',
-  drafts: 'd176d14a495834cc0c764422be68912f8f4856f1e3ab75141d6da88f67def26c',
-  views: 'c59d067e084bfef50040e7d536a6f66d8cd30080b9afbdbcff6dc63baa0a26d8',
-  preferences: '11f604b81135c2732c6b3132c81e7b53b240eabde0dabe785e772f490df1b4b1',
+  session: 'bb0c5dcee4cda21b103d392299db8d106cfd0c11ec2aa8a537050bbcc2a55f59',
+  drafts: 'a2a46915b9e1c7c8af92b9bedfa96a0fa7a2f42acbc7813382aa1753bd438bc6',
+  views: '6651ff408d78b0a2fbcb465b82f916ceac3e45d8a189395b557b6cc2c25017c0',
+  preferences: 'c41acd89be9162d10008d480b12b9b8cbdaa2beaf5ecc3bd3023ae12ce4a3eb0',
 }
 const NAMES = Object.keys(PINNED) as StructureName[]
 
