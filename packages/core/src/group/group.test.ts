@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openChunk, portableVerifier, sealChunk, type Keyring } from '../crypto/index.ts'
+import { hkdf, openChunk, portableVerifier, sealChunk, unwrap, type Keyring } from '../crypto/index.ts'
 import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
 import { toHex, utf8 } from '../lib/bytes.ts'
 import { isSegueError } from '../lib/errors.ts'
@@ -163,8 +163,11 @@ test('[G22] a newcomer opens what was sealed before it came, and its own is open
   expect(after.id).toBe(before.id)
 })
 
-test('[G22] the content key is not the epoch secret, nor is either in the log', () => {
+test('[G22] the content key is derived from the epoch secret, and neither is in the log', () => {
   const { onLaptop } = pair()
+  const genesis = onLaptop.entries()[0]?.content
+  const secret = genesis?.kind === 'genesis' ? unwrap(genesis.box, laptop.sealing) : undefined
+  expect(onLaptop.keyring.current().secret).toEqual(hkdf(secret ?? new Uint8Array(), undefined, 'content-key', 32))
   const log = onLaptop
     .entries()
     .map(entry => toHex(entry.bytes))

@@ -64,8 +64,10 @@ test('[G8] of more entries than the limit the first in the order stay', () => {
   const graph = createGroupGraph(genesis.group, { maxEntries: 4 })
   const first = cast.rename(phone, [phoneAdded], phone, 'first')
   const second = cast.rename(phone, [first], phone, 'second')
-  for (const entry of [...base, first, second]) graph.add(entry)
+  const refused = cast.rename(phone, [first], desk, 'not mine to name')
+  for (const entry of [...base, first, second, refused]) graph.add(entry)
   expect(graph.evaluation().devices[2]?.name).toBe('first')
+  expect(graph.evaluation().refused.size).toBe(0)
   expect(graph.ordered().length).toBe(4)
 })
 
