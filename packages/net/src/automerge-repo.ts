@@ -11,11 +11,12 @@
 import { NetworkAdapter, cbor } from '@automerge/automerge-repo'
 import type { Message, PeerId, PeerMetadata } from '@automerge/automerge-repo'
 import * as v from 'valibot'
-import { MAX_FRAME_BYTES, MIB, concatBytes } from '@segue/core'
+import { MAX_FRAME_BYTES, MIB, SECOND_MS, concatBytes } from '@segue/core'
 import type { DeviceId } from '@segue/core'
 import type { DeviceLink, DeviceLinkHandler } from '@segue/core/ports'
 import type { NetNode, NodeOptions } from './net-node.ts'
 import { createNode } from './node.ts'
+import { systemClock } from './system-clock.ts'
 
 export type SegueNetworkAdapterOptions = Omit<NodeOptions, 'host' | 'onRefused'> & {
   /** The devices to talk to, with addresses known for them (may be empty with mDNS on). */
@@ -62,8 +63,9 @@ export class SegueNetworkAdapter extends NetworkAdapter {
         ...this.#options,
         host: { mayConnect: peer => this.#options.members.has(peer), onLink: link => this.#onLink(link) },
       })
-      this.#isReady = true
-      this.#markReady()
+      // A document asked for before the first peers are here counts as unavailable: wait for them, but not for devices that sleep.
+      const { clock = systemClock } = this.#options
+      clock.after(READY_AFTER_MS, () => this.#becomeReady())
     })
   }
 
@@ -84,6 +86,11 @@ export class SegueNetworkAdapter extends NetworkAdapter {
     })
   }
 
+  #becomeReady(): void {
+    this.#isReady = true
+    this.#markReady()
+  }
+
   #then(task: () => Promise<void>): void {
     this.#work = this.#work.then(task).catch((error: unknown) => {
       this.#options.logger?.error('automerge-repo-network-failed', { error: String(error) })
@@ -102,6 +109,7 @@ export class SegueNetworkAdapter extends NetworkAdapter {
       const arrival = v.parse(arriveSchema, decoded)
       peerId = arrival.peerId as PeerId
       this.#links.set(peerId, link)
+      if (this.#links.size === this.#options.members.size) this.#becomeReady()
       this.emit('peer-candidate', { peerId, peerMetadata: arrival.peerMetadata as PeerMetadata })
     }
 
@@ -135,6 +143,8 @@ export class SegueNetworkAdapter extends NetworkAdapter {
   }
 }
 
+/** As automerge-repo's own WebSocket adapter. */
+const READY_AFTER_MS: number = SECOND_MS
 const MORE = 1
 const LAST = 0
 const PART_BYTES: number = MAX_FRAME_BYTES - 1
