@@ -1,18 +1,440 @@
 import { describe, expect, test } from 'vitest'
-import { createHandoffWorld } from '../testing/handoff-world.ts'
+import { encodeControlMessage, decodeControlMessage, type ControlMessage } from '../wire/control-messages.ts'
+import { createSeededRandom } from '../testing/seeded-random.ts'
+import { createHandoffWorld, quiesce, type HandoffWorld } from '../testing/handoff-world.ts'
+import { retryDelayMs } from './backoff.ts'
+import { MAX_INCOMING_PER_DEVICE } from './coordinator.ts'
+import { MILESTONES } from './outcome.ts'
+import { forgettable, MAX_REMEMBERED, REMEMBER_MS } from './records.ts'
+import type { HandoffRecord } from './state.ts'
 
-describe('handing a session over', () => {
-  test('[H1] a push passes the lease to the target once it has everything', async () => {
-    const world = await createHandoffWorld()
+const together = async (): Promise<HandoffWorld> => {
+  const world = await createHandoffWorld()
+  await world.connect(world.laptop, world.desk)
+  return world
+}
+const typesOf = (world: HandoffWorld): string[] => world.frames.map(({ bytes }) => messageIn(bytes).type)
+const messageIn = (bytes: Uint8Array): ControlMessage => {
+  const decoded = decodeControlMessage(bytes)
+  if (!decoded.ok) throw new Error(decoded.error.detail)
+  return decoded.value
+}
+
+describe('a push', () => {
+  test('[H1] passes the lease to the target once it has everything', async () => {
+    const world = await together()
     const { laptop, desk, session } = world
-    await world.connect(laptop, desk)
     const handoff = laptop.handoffs.send(session, { to: desk.id })
     await world.settle()
     expect(await handoff.done).toMatchObject({ kind: 'done', holder: desk.id, confirmed: true, late: 0, bytes: 500 })
     expect(desk.containsAll(laptop.manifest())).toBe(true)
-    expect(desk.restored).toHaveLength(1)
     expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: desk.id })
     expect(await desk.handoffs.lease(session)).toMatchObject({ holder: desk.id, confirmed: true })
     await world.close()
   })
+
+  test('[H3] reports the four milestones in order on both sides, under one trace', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    const reached: string[] = []
+    const reading = (async () => {
+      for await (const step of handoff.progress) if (step.state === 'reached') reached.push(step.milestone)
+    })()
+    await world.settle()
+    await reading
+    expect(reached).toEqual([...MILESTONES])
+    for (const device of [laptop, desk]) {
+      const milestones = device.events.filter(event => event.type === 'handoff-milestone')
+      expect(milestones.map(event => event.milestone)).toEqual([...MILESTONES])
+      expect(device.events.at(-1)).toMatchObject({ type: 'handoff-ended', outcome: 'done' })
+    }
+    expect(new Set([...laptop.events, ...desk.events].map(event => event.trace)).size).toBe(1)
+    await world.close()
+  })
+
+  test('[H4] shows the hot set until the session is whole, and restores only then', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    while (world.frames.length > 0) await world.deliver()
+    expect(desk.arriving).toEqual(new Uint8Array([1, 2, 3]))
+    expect(desk.restored).toEqual([])
+    await world.settle()
+    expect(desk.arriving).toBeUndefined()
+    expect(desk.restored).toHaveLength(1)
+    await world.close()
+  })
+
+  test('[H5] carries and restores only the chosen kinds', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    laptop.handoffs.send(session, { to: desk.id, include: ['documents', 'views'] })
+    await quiesce()
+    const offer = world.frames.map(({ bytes }) => messageIn(bytes)).find(message => message.type === 'offer')
+    expect(offer?.manifest.documents.map(({ kind }) => kind)).toEqual(['documents', 'views', 'session'])
+    await world.settle()
+    expect(desk.restored).toEqual([['documents', 'views']])
+    await world.close()
+  })
+
+  test('[H6] verifies what was typed on the source meanwhile, too', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    while (!typesOf(world).includes('verified')) {
+      if (world.frames.length > 0) await world.deliver()
+      else await world.replicate(laptop, desk)
+    }
+    laptop.edit()
+    await world.settle()
+    expect(await handoff.done).toMatchObject({ kind: 'done', late: 0 })
+    expect(desk.changes()).toEqual(laptop.changes())
+    await world.close()
+  })
+
+  test('[H7] needs review when both sides changed the same', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    await world.replicate(laptop, desk)
+    desk.conflicts = 2
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await world.settle()
+    expect(await handoff.done).toMatchObject({ kind: 'needs-review', conflicts: 2, holder: desk.id })
+    expect(await desk.handoffs.follow(handoff.id)?.done).toMatchObject({ kind: 'needs-review', conflicts: 2 })
+    await world.close()
+  })
+
+  test('[H8] can be rolled back from either side', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    await world.replicate(laptop, desk)
+    const { id } = laptop.handoffs.send(session, { to: desk.id })
+    await world.settle()
+    for (const device of [laptop, desk]) {
+      expect(await device.handoffs.rollback(id)).toEqual({ ok: true, value: undefined })
+      expect(device.rolledBack).toEqual([`checkpoint of ${device.name}`])
+    }
+    await world.close()
+  })
+})
+
+describe('a pull', () => {
+  test('[H2] asks the holder and continues here', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    await world.replicate(laptop, desk)
+    const handoff = desk.handoffs.take(session)
+    await world.settle()
+    expect(await handoff.done).toMatchObject({ kind: 'done', holder: desk.id, confirmed: true })
+    await world.close()
+  })
+
+  test('[H2] is refused when the person at the holder says no', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    laptop.consents = false
+    const handoff = desk.handoffs.take(session, { from: laptop.id })
+    await world.settle()
+    expect(await handoff.done).toEqual({ kind: 'refused', reason: 'declined' })
+    expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: laptop.id, confirmed: true })
+    await world.close()
+  })
+
+  test('[H25] from a holder out of reach goes on from what is here, unconfirmed', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    await world.replicate(laptop, desk)
+    const handoff = desk.handoffs.take(session)
+    await world.pass(10_000)
+    expect(await handoff.done).toMatchObject({ kind: 'done', holder: desk.id, confirmed: false })
+    await world.connect(laptop, desk)
+    await world.settle()
+    expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: desk.id })
+    expect(await desk.handoffs.lease(session)).toMatchObject({ holder: desk.id, confirmed: true })
+    await world.close()
+  })
+
+  test('[H25] of a session that is not here from a device out of reach is unreachable', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    const handoff = desk.handoffs.take(session, { from: laptop.id })
+    await world.pass(10_000)
+    expect(await handoff.done).toMatchObject({ kind: 'failed', code: 'UNREACHABLE' })
+    await world.close()
+  })
+})
+
+describe('permission', () => {
+  test('[H9] a grant for another nonce or with another signature changes nothing', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    while (!typesOf(world).includes('grant')) await world.deliver()
+    const index = typesOf(world).indexOf('grant')
+    const [frame] = world.frames.splice(index, 1)
+    const grant = messageIn(frame?.bytes as Uint8Array)
+    if (frame === undefined || grant.type !== 'grant') throw new Error('no grant')
+    for (const forged of [{ ...grant, nonce: new Uint8Array(32) }, { ...grant, signature: new Uint8Array(64) }]) {
+      world.frames.unshift({ ...frame, bytes: encodeControlMessage(forged) })
+      await world.deliver(0)
+      expect(desk.handoffs.list.peek()[0]).toMatchObject({ milestone: 'authentication' })
+    }
+    world.frames.unshift(frame)
+    await world.deliver(0)
+    expect(desk.handoffs.list.peek()[0]).toMatchObject({ milestone: 'transfer' })
+    await world.close()
+  })
+
+  test('[H10] a third device cannot speak in a handoff of two others', async () => {
+    const world = await together()
+    const { laptop, desk, phone, session } = world
+    laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    const [offer] = world.frames.splice(0, 1)
+    await world.connect(phone, laptop)
+    const { handoff, trace, attempt, session: sessionBytes } = messageIn(offer?.bytes as Uint8Array)
+    const abort = encodeControlMessage({ type: 'abort', handoff, trace, attempt, session: sessionBytes, reason: 'cancelled' })
+    world.frames.push({ from: phone, to: laptop, bytes: abort })
+    await world.deliver()
+    expect(laptop.handoffs.list.peek()[0]).toMatchObject({ state: 'underway' })
+    world.frames.push({ from: laptop, to: phone, bytes: offer?.bytes as Uint8Array })
+    await world.deliver()
+    expect(phone.handoffs.list.peek()).toEqual([])
+    await world.close()
+  })
+
+  test('[H11] a newer schema is refused with that reason', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    desk.schemaVersion = 0
+    await desk.restart()
+    await world.connect(laptop, desk)
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await world.settle()
+    expect(await handoff.done).toEqual({ kind: 'refused', reason: 'schema-newer' })
+    expect(desk.restored).toEqual([])
+    await world.close()
+  })
+
+  test('[H12] the seventeenth handoff at a time from one device is refused', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const handoffs = Array.from({ length: MAX_INCOMING_PER_DEVICE + 1 }, () => laptop.handoffs.send(session, { to: desk.id }))
+    await quiesce(400)
+    while (world.frames.length > 0) await world.deliver()
+    expect(await handoffs.at(-1)?.done).toEqual({ kind: 'refused', reason: 'busy' })
+    await world.close()
+  })
+})
+
+describe('bad days', () => {
+  test('[H13] every message twice gives the same', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    for (let i = 0; i < 20; i++) {
+      while (world.frames.length > 0) await world.deliver(0, { twice: true })
+      await world.replicate(laptop, desk)
+    }
+    expect(await handoff.done).toMatchObject({ kind: 'done' })
+    expect(desk.restored).toHaveLength(1)
+    expect(laptop.claims().filter(({ kind }) => kind === 'granted')).toHaveLength(1)
+    await world.close()
+  })
+
+  test('[H14] the same id joins, retries, and leaves alone what moved', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    desk.consents = false
+    const first = laptop.handoffs.send(session, { to: desk.id })
+    await world.settle()
+    expect(await first.done).toEqual({ kind: 'refused', reason: 'declined' })
+    desk.consents = true
+    const second = laptop.handoffs.send(session, { to: desk.id, id: first.id })
+    await world.settle()
+    expect(await second.done).toMatchObject({ kind: 'done' })
+    const third = laptop.handoffs.send(session, { to: desk.id, id: first.id })
+    expect(await third.done).toMatchObject({ kind: 'done' })
+    expect(laptop.handoffs.list.peek()).toHaveLength(1)
+    await world.close()
+  })
+
+  test('[H15] both sides die after every frame and the handoff still comes through', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const { id } = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    for (let i = 0; i < 12; i++) {
+      await world.deliver()
+      await (i % 2 === 0 ? desk : laptop).restart()
+      await world.replicate(laptop, desk)
+    }
+    await world.pass(5_000)
+    expect(await laptop.handoffs.follow(id)?.done).toMatchObject({ kind: 'done', holder: desk.id })
+    expect(await desk.handoffs.follow(id)?.done).toMatchObject({ kind: 'done', confirmed: true })
+    await world.close()
+  })
+
+  test('[H16] a promise settles by its deadline when the store of either side fails', async () => {
+    for (const name of ['laptop', 'desk'] as const) {
+      const world = await together()
+      const { laptop, desk, session } = world
+      world[name].store.failWrites(new Error('disk full'))
+      const handoff = laptop.handoffs.send(session, { to: desk.id, expiresInMs: 5_000 })
+      await world.pass(7_000)
+      expect(['failed', 'expired']).toContain((await handoff.done).kind)
+      expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: laptop.id, confirmed: true })
+      await world.close()
+    }
+  })
+
+  test('[H16] a target that goes away leaves the source whole, with the milestone it got to', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id, expiresInMs: 5_000 })
+    await quiesce()
+    while (world.frames.length > 0) await world.deliver()
+    world.disconnect(laptop, desk)
+    await world.pass(7_000)
+    expect(await handoff.done).toMatchObject({ kind: 'failed', milestone: 'transfer', retry: 'now' })
+    expect(desk.restored).toEqual([])
+    expect(desk.arriving).toBeUndefined()
+    expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: laptop.id, confirmed: true })
+    await world.close()
+  })
+
+  test('[H17] waits longer each time, within bounds', () => {
+    const random = createSeededRandom(3)
+    for (let tries = 0; tries < 100; tries++) {
+      const delay = retryDelayMs(tries, random)
+      expect(delay).toBeGreaterThanOrEqual(250)
+      expect(delay).toBeLessThanOrEqual(10_000)
+    }
+    expect(retryDelayMs(10, random)).toBeGreaterThan(retryDelayMs(0, random))
+  })
+
+  test('[H17] a lost offer is said again', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    world.frames.splice(0)
+    await world.pass(2_000)
+    expect(await handoff.done).toMatchObject({ kind: 'done' })
+    await world.close()
+  })
+
+  test('[H18] cancel from either side ends both', async () => {
+    for (const [mine, theirs] of [['laptop', 'desk'], ['desk', 'laptop']] as const) {
+      const world = await together()
+      const handoff = world.laptop.handoffs.send(world.session, { to: world.desk.id })
+      await quiesce()
+      while (world.frames.length > 0) await world.deliver()
+      expect(await world[mine].handoffs.cancel(handoff.id)).toEqual({ ok: true, value: { kind: 'cancelled', by: 'this-device' } })
+      await world.settle()
+      expect(world[theirs].handoffs.list.peek()[0]?.outcome).toEqual({ kind: 'cancelled', by: 'other-device' })
+      await world.close()
+    }
+  })
+
+  test('[H19] a target that cancels after verifying learns that the source had let go', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const { id } = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    while (!typesOf(world).includes('verified')) {
+      if (world.frames.length > 0) await world.deliver()
+      else await world.replicate(laptop, desk)
+    }
+    const cancelled = desk.handoffs.cancel(id)
+    await world.settle()
+    expect(await cancelled).toMatchObject({ ok: true, value: { kind: 'done', holder: desk.id } })
+    await world.close()
+  })
+
+  test('[H21] ended handoffs are forgotten after a week, and the oldest of too many', () => {
+    const ended = (expiresAt: number): HandoffRecord => ({ state: 'ended', expiresAt }) as HandoffRecord
+    expect(forgettable([ended(0), ended(1)], REMEMBER_MS + 1)).toEqual([ended(0)])
+    expect(forgettable(Array.from({ length: MAX_REMEMBERED + 1 }, (_, i) => ended(i)), 0)).toEqual([ended(0)])
+    expect(forgettable([{ state: 'offered', expiresAt: 0 } as HandoffRecord], 2 * REMEMBER_MS)).toEqual([])
+  })
+})
+
+describe('not connected', () => {
+  test('[H22] an offer is queued, survives a restart, and is delivered when the target comes', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    expect(await handoff.done).toMatchObject({ kind: 'queued' })
+    expect(laptop.handoffs.list.peek()[0]).toMatchObject({ state: 'queued' })
+    await laptop.restart()
+    await world.connect(laptop, desk)
+    await world.settle()
+    expect(await laptop.handoffs.follow(handoff.id)?.done).toMatchObject({ kind: 'done', holder: desk.id })
+    expect(await desk.handoffs.lease(session)).toMatchObject({ holder: desk.id, confirmed: true })
+    await world.close()
+  })
+
+  test('[H23] a third device carries the offer, and the source agrees when they meet', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, phone, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    await world.replicate(laptop, phone)
+    await world.replicate(phone, desk)
+    const [letter] = world.carried
+    await desk.handoffs.onCarriedOffer(laptop.id, letter?.offer as Uint8Array)
+    await world.settle()
+    expect(await desk.handoffs.follow(handoff.id)?.done).toMatchObject({ kind: 'done', holder: desk.id, confirmed: true })
+    expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: laptop.id, confirmed: false })
+    await world.connect(laptop, desk)
+    await world.settle()
+    expect(await laptop.handoffs.follow(handoff.id)?.done).toMatchObject({ kind: 'done', holder: desk.id })
+    await world.close()
+  })
+
+  test('[H24] a cancelled queued offer is outranked, so that a late taker does not drive', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    await world.replicate(laptop, desk)
+    const [letter] = world.carried
+    await laptop.handoffs.cancel(handoff.id)
+    await quiesce()
+    await desk.handoffs.onCarriedOffer(laptop.id, letter?.offer as Uint8Array)
+    await world.settle()
+    expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: laptop.id, confirmed: false })
+    await world.connect(laptop, desk)
+    await world.settle()
+    for (const device of [laptop, desk]) expect(await device.handoffs.lease(session)).toMatchObject({ holder: laptop.id })
+    expect(await laptop.handoffs.lease(session)).toMatchObject({ confirmed: true })
+    await world.close()
+  })
+})
+
+test('[H32] what is recorded of a handoff holds no content', async () => {
+  const world = await together()
+  const { laptop, desk, session } = world
+  laptop.handoffs.send(session, { to: desk.id })
+  await world.settle()
+  const values = [...laptop.events, ...desk.events].flatMap(event => Object.values(event))
+  for (const value of values) expect(typeof value === 'number' || /^[0-9a-f]{32}$|^[a-z-]{1,20}$/.test(String(value))).toBe(true)
+  await world.close()
+})
+
+test('[H27] 2,000 frames of garbage to a coordinator reject and change nothing', async () => {
+  const world = await together()
+  const { laptop, desk } = world
+  const random = createSeededRandom(9)
+  const link = { peer: laptop.id } as Parameters<typeof desk.handoffs.onFrame>[0]
+  for (let i = 0; i < 2_000; i++) await expect(desk.handoffs.onFrame(link, random.bytes(i % 200))).rejects.toThrow()
+  expect(desk.handoffs.list.peek()).toEqual([])
+  await world.close()
 })
