@@ -13,3 +13,50 @@ export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'
 export { CHANNELS, GROUP_PROTOCOL, PAIRING_PROTOCOL, PROTOCOL_OF, type Channel } from './wire/channels.ts'
 export { CLOSE_CODES, closeCodeOf, type CloseCode } from './wire/close-codes.ts'
 export * from './wire/limits.ts'
+
+// who this device is, and who belongs
+export { createIdentity, decodeIdentity, encodeIdentity, type DeviceIdentity } from './identity/index.ts'
+export { foundGroup, openGroup, proveMembership, receiveProof } from './group/index.ts'
+export type { Group, GroupDevice, GroupState, Role as GroupRole, SignedEntry } from './group/index.ts'
+export { GROUP_DOC_TAG } from './lib/ids.ts'
+export { createInviter, join } from './pairing/pairing.ts'
+export type { ConfirmOutcome, Inviter, InviterState, JoinInvitation, Joined, PairingDevice } from './pairing/pairing.ts'
+
+// chunks and documents
+export { createReplica } from './replication/index.ts'
+export type { Durability, PeerSync, Replica } from './replication/index.ts'
+export { buildFragments, createDeviceInspector, createDocuments, createIndex, createInlineWorker, readBundleContents } from './documents/index.ts'
+export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedSession } from './documents/index.ts'
+
+// sessions, what was, and moving them
+export { createSessions, decodeHotSet, documentIdOf, encodeHotSet, SCHEMA_VERSION, sessionIdOf } from './session/index.ts'
+export { documentIdOfBytes } from './session/session-ids.ts'
+export type {
+  DocumentPath,
+  Draft,
+  Drafts,
+  DraftTarget,
+  HotSet,
+  Kind,
+  Layout,
+  Manifest,
+  MemberDocument,
+  OpenDocument,
+  Preferences,
+  PreferenceValue,
+  Session,
+  Sessions,
+  View,
+  ViewChange,
+  Views,
+} from './session/index.ts'
+export { createHistory } from './history/index.ts'
+export type { Checkpoint, CheckpointReason, Choice, Conflict, ConflictSide, History, RevertOutcome } from './history/index.ts'
+export { createHandoffs } from './handoff/coordinator.ts'
+export type { HandoffComponents } from './handoff/collaborators.ts'
+export type { Handoff, Handoffs, HandoffSummary, SendOptions, TakeOptions } from './handoff/handoffs.ts'
+export type { Lease } from './handoff/lease.ts'
+export { MILESTONES, SESSION_KINDS, type HandoffOutcome, type Milestone, type SessionKind, type Step } from './handoff/outcome.ts'
+export type { TelemetryEvent, TelemetryEventType } from './telemetry/events.ts'
+export { createRecorder, type Recorder } from './telemetry/recorder.ts'
+export { KINDS } from './session/contract.ts'

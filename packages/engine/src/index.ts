@@ -1,1 +1,50 @@
-export {}
+/** Segue for Node: `openSegue()` and what an app needs beside it. */
+export { openSegue, type NetworkOptions, type OpenSegueOptions } from './open-segue.ts'
+export type {
+  DeviceStatus,
+  Invitation,
+  InviteOptions,
+  Joining,
+  JoinOutcome,
+  Pairing,
+  Segue,
+  SegueSessions,
+  SegueStatus,
+} from './segue.ts'
+export type { Arriving, SegueSession } from './session-face.ts'
+export type { SessionDurability } from './durability.ts'
+export { readQrImage, type PairingQr } from './pairing-images.ts'
+export { createLineLogger, silentLogger, type LogLevel } from './platform/loggers.ts'
+export { custom, keychain, keyFile, passphrase, type CustomUnlock, type Unlock } from '@segue/storage'
+export { ERROR_TABLE, isSegueError, SegueError, SESSION_KINDS } from '@segue/core'
+export type {
+  Checkpoint,
+  Choice,
+  Conflict,
+  ConflictSide,
+  DeviceId,
+  Draft,
+  ErrorCode,
+  Handoff,
+  HandoffId,
+  HandoffOutcome,
+  Handoffs,
+  HandoffSummary,
+  History,
+  HotSet,
+  IndexedSession,
+  InviterState,
+  Layout,
+  Lease,
+  MemberDocument,
+  Milestone,
+  Observable,
+  SessionId,
+  SessionKind,
+  Step,
+  TelemetryEvent,
+  View,
+} from '@segue/core'
+export type { Logger, NearbyDevice } from '@segue/core/ports'
+export * as Automerge from '@automerge/automerge'
+export type { AutomergeUrl, DocHandle, DocumentId, Repo } from '@automerge/automerge-repo'

@@ -13,7 +13,14 @@ describe('a picture of the code', () => {
   })
 
   test('turned by 17 degrees, seen smaller, darker and with noise', async () => {
-    const seen = photograph(await createPairingQr(TEXT).png(), { degrees: 17, scale: 0.7, contrast: 0.6, noise: 50, width: 640, height: 480 })
+    const seen = photograph(await createPairingQr(TEXT).png(), {
+      degrees: 17,
+      scale: 0.7,
+      contrast: 0.6,
+      noise: 50,
+      width: 640,
+      height: 480,
+    })
     expect(readQrImage(PNG.sync.write(seen))).toBe(TEXT)
   })
 
@@ -23,7 +30,14 @@ describe('a picture of the code', () => {
   })
 
   test('a camera picture of four megapixels, full of noise, in which the code takes a third of the width', async () => {
-    const seen = photograph(await createPairingQr(TEXT).png(), { degrees: 5, scale: 1.8, contrast: 0.7, noise: 60, width: 2304, height: 1728 })
+    const seen = photograph(await createPairingQr(TEXT).png(), {
+      degrees: 5,
+      scale: 1.8,
+      contrast: 0.7,
+      noise: 60,
+      width: 2304,
+      height: 1728,
+    })
     expect(readQrImage(jpeg.encode(seen, 80).data)).toBe(TEXT)
   })
 
@@ -61,7 +75,8 @@ describe('what is no picture of a code', () => {
     blank.data.fill(255)
     const noise = new PNG({ width: 300, height: 200 })
     noise.data.set(createSeededRandom(81).bytes(noise.data.length))
-    for (const image of [blank, noise, new PNG({ width: 1, height: 1 })]) expect(() => readQrImage(PNG.sync.write(image))).toThrow('No QR code was found')
+    for (const image of [blank, noise, new PNG({ width: 1, height: 1 })])
+      expect(() => readQrImage(PNG.sync.write(image))).toThrow('No QR code was found')
   })
 
   test('a file that is neither PNG nor JPEG, or a damaged one, is a clear error', async () => {
@@ -85,7 +100,8 @@ describe('what is no picture of a code', () => {
     const random = createSeededRandom(82)
     for (let i = 0; i < 60; i++) {
       const damaged = Uint8Array.from(i % 2 === 0 ? png : jpg)
-      for (const at of [random.bytes(2), random.bytes(2)]) damaged[((at[0] as number) * 256 + (at[1] as number)) % damaged.length] = random.bytes(1)[0] as number
+      for (const at of [random.bytes(2), random.bytes(2)])
+        damaged[((at[0] as number) * 256 + (at[1] as number)) % damaged.length] = random.bytes(1)[0] as number
       try {
         readQrImage(damaged)
       } catch (error) {

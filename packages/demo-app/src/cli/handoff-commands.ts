@@ -1,0 +1,208 @@
+/** handoff to, take, cancel, list; conflicts list, show, accept, revert. */
+import type { Command } from 'commander'
+import { UsageError } from '../client/daemon-client.ts'
+import { action, type CliContext } from './context.ts'
+import { EXIT } from './exit-codes.ts'
+import { ago, shortId, table } from './output.ts'
+
+interface MoveOptions {
+  readonly session?: string
+  readonly include?: readonly string[]
+  readonly minutes?: string
+  readonly from?: string
+}
+
+export function addHandoffCommands(program: Command): void {
+  const handoff = program.command('handoff').description('move a session')
+  const moving = (command: Command): Command =>
+    command
+      .option('--session <session>', 'which one; may be left out where there is one')
+      .option('--include <kinds...>', 'only these: documents, drafts, views, preferences')
+      .option('--minutes <minutes>', 'give up after so long')
+  moving(handoff.command('to <device>').description('give a session to another device; queued when that is away')).action(action<[string, MoveOptions]>(to))
+  moving(handoff.command('take').description('continue here'))
+    .option('--from <device>', 'default: whoever drives it')
+    .action(action<[MoveOptions]>(take))
+  handoff.command('cancel <id>').description('from either side').action(action<[string]>(cancel))
+  handoff.command('list').description('under way, queued, and the last ones').action(action(list))
+
+  const conflicts = program.command('conflicts').description('what was changed in two places at once')
+  conflicts.command('list <session>').action(action<[string]>(listConflicts))
+  conflicts.command('show <session> <conflict>').action(action<[string, string]>(showConflict))
+  conflicts
+    .command('accept <session> <conflict>')
+    .description('do what is suggested, or choose')
+    .option('--choose <side>', 'ours, theirs or both')
+    .option('--text <text>', 'put this there instead')
+    .action(action<[string, string, { readonly choose?: string; readonly text?: string }]>(acceptConflict))
+  conflicts
+    .command('revert <session>')
+    .description('back to what it was before the last handoff or merge, as a new change')
+    .option('--to <checkpoint>', 'to this one instead (segue history lists them)')
+    .action(action<[string, { readonly to?: string }]>(revert))
+}
+
+interface MoveResult {
+  readonly id: string
+  readonly outcome: { readonly kind: string; readonly [more: string]: unknown }
+}
+
+async function to(context: CliContext, device: string, options: MoveOptions): Promise<number> {
+  return move(context, 'handoff.to', { ...(await paramsOf(context, options)), device })
+}
+
+async function take(context: CliContext, options: MoveOptions): Promise<number> {
+  return move(context, 'handoff.take', { ...(await paramsOf(context, options)), ...(options.from === undefined ? {} : { from: options.from }) })
+}
+
+async function paramsOf({ daemon }: CliContext, options: MoveOptions): Promise<Readonly<Record<string, unknown>>> {
+  const minutes = options.minutes === undefined ? undefined : Number(options.minutes)
+  if (minutes !== undefined && !(minutes > 0)) throw new UsageError('--minutes takes a number above 0')
+  return {
+    session: options.session ?? (await onlySession(await daemon())),
+    ...(options.include === undefined ? {} : { include: options.include.flatMap(kinds => kinds.split(',')) }),
+    ...(minutes === undefined ? {} : { expiresInMinutes: minutes }),
+  }
+}
+
+async function onlySession(client: { call<R>(command: string): Promise<R> }): Promise<string> {
+  const { sessions } = await client.call<{ readonly sessions: readonly { readonly id: string }[] }>('session.list')
+  if (sessions.length !== 1) throw new UsageError(sessions.length === 0 ? 'There is no session yet.' : 'Which one? Say --session SESSION (segue session list).')
+  return (sessions[0] as { readonly id: string }).id
+}
+
+const MILESTONE_TEXT: Readonly<Record<string, string>> = {
+  authentication: 'devices know each other',
+  transfer: 'everything is there',
+  merge: 'merged',
+  verification: 'opened, checked, on its disk',
+}
+
+async function move({ daemon, output, signal }: CliContext, command: string, params: Readonly<Record<string, unknown>>): Promise<number> {
+  const client = await daemon()
+  const value = await client.call<MoveResult>(command, params, {
+    signal,
+    onEvent(event) {
+      if (event['type'] !== 'step') return
+      const milestone = String(event['milestone'])
+      if (event['state'] === 'reached') output.note(`  ✓ ${milestone.padEnd(14)} ${MILESTONE_TEXT[milestone] ?? ''} (${Math.round(Number(event['ms']))} ms)`)
+      else output.progress(`${milestone}… ${Number(event['bytes'])} of about ${Number(event['totalBytes'])} bytes`)
+    },
+  })
+  output.data({ ...value }, () => outcomeText(value))
+  return exitOf(value.outcome)
+}
+
+function outcomeText({ id, outcome }: MoveResult): string {
+  switch (outcome.kind) {
+    case 'done':
+      return 'Done: all of it is there, checked. You may close the lid.'
+    case 'needs-review':
+      return `Done, and ${String(outcome['conflicts'])} change(s) made in two places at once want a look: segue conflicts list SESSION`
+    case 'queued':
+      return `The other device is away. It gets the session when it is back; segue handoff cancel ${shortId(id)} takes it back.`
+    case 'refused':
+      return `The other device refused (${String(outcome['reason'])}). The session stays here, whole.`
+    case 'expired':
+      return 'It expired. The session stays here, whole.'
+    case 'cancelled':
+      return 'Cancelled. The session stays where it was, whole.'
+    default:
+      return `Failed at ${String(outcome['milestone'])} (${String(outcome['code'])}). The session stays where it was, whole; try again.`
+  }
+}
+
+function exitOf(outcome: MoveResult['outcome']): number {
+  if (outcome.kind === 'done' || outcome.kind === 'queued') return EXIT.ok
+  if (outcome.kind === 'needs-review') return EXIT.needsReview
+  if (outcome.kind === 'expired') return EXIT.unreachable
+  if (outcome.kind === 'refused' && outcome['reason'] === 'schema-newer') return EXIT.incompatibleVersion
+  if (outcome.kind === 'failed' && ['TIMED_OUT', 'UNREACHABLE', 'LINK_CLOSED'].includes(String(outcome['code']))) return EXIT.unreachable
+  return EXIT.failed
+}
+
+async function cancel({ daemon, output }: CliContext, id: string): Promise<void> {
+  const value = await (await daemon()).call<{ readonly outcome: { readonly kind: string } }>('handoff.cancel', { id })
+  output.data({ ...value }, () => (value.outcome.kind === 'cancelled' ? 'Cancelled.' : `Too late: it is ${value.outcome.kind}.`))
+}
+
+interface HandoffRow {
+  readonly id: string
+  readonly title: string
+  readonly peerName: string
+  readonly side: string
+  readonly state: string
+  readonly milestone: string
+  readonly startedAt: number
+  readonly outcome?: { readonly kind: string }
+}
+
+async function list({ daemon, output }: CliContext): Promise<void> {
+  const { handoffs } = await (await daemon()).call<{ readonly handoffs: readonly HandoffRow[] }>('handoff.list')
+  output.data({ handoffs }, () =>
+    handoffs.length === 0
+      ? 'No handoffs yet. segue handoff to DEVICE moves a session.'
+      : table([
+          ['ID', 'SESSION', '', 'DEVICE', 'STATE', 'STARTED'],
+          ...handoffs.map(row => [
+            shortId(row.id),
+            row.title,
+            row.side === 'source' ? 'to' : 'from',
+            row.peerName,
+            row.state === 'underway' ? row.milestone : (row.outcome?.kind ?? row.state),
+            ago(Date.now() - row.startedAt),
+          ]),
+        ]),
+  )
+}
+
+interface ConflictRow {
+  readonly id: string
+  readonly kind: string
+  readonly documentTitle: string
+  readonly path: readonly (string | number)[]
+  readonly ours: { readonly excerpt: string; readonly authorName?: string }
+  readonly theirs: { readonly excerpt: string; readonly authorName?: string }
+  readonly base?: string
+  readonly now: string
+  readonly suggested: string
+}
+
+async function listConflicts({ daemon, output, signal }: CliContext, wanted: string): Promise<number> {
+  const { conflicts } = await (await daemon()).call<{ readonly conflicts: readonly ConflictRow[] }>('conflicts.list', { session: wanted }, { signal })
+  output.data({ conflicts }, () =>
+    conflicts.length === 0
+      ? 'No conflicts.'
+      : table([['ID', 'KIND', 'WHERE', 'SUGGESTED'], ...conflicts.map(row => [shortId(row.id), row.kind, `${row.documentTitle} ${row.path.join('.')}`, row.suggested])]),
+  )
+  return conflicts.length === 0 ? EXIT.ok : EXIT.needsReview
+}
+
+async function showConflict({ daemon, output, signal }: CliContext, wanted: string, id: string): Promise<void> {
+  const row = await (await daemon()).call<ConflictRow>('conflicts.show', { session: wanted, conflict: id }, { signal })
+  output.data({ ...row }, () => [
+    `${row.kind} in ${row.documentTitle} ${row.path.join('.')}`,
+    `  ours    ${row.ours.authorName ?? ''}  ${JSON.stringify(row.ours.excerpt)}`,
+    `  theirs  ${row.theirs.authorName ?? ''}  ${JSON.stringify(row.theirs.excerpt)}`,
+    ...(row.base === undefined ? [] : [`  before  ${JSON.stringify(row.base)}`]),
+    `  now     ${JSON.stringify(row.now)}`,
+    `  suggested: ${row.suggested}`,
+  ])
+}
+
+async function acceptConflict(
+  { daemon, output, signal }: CliContext,
+  wanted: string,
+  id: string,
+  options: { readonly choose?: string; readonly text?: string },
+): Promise<void> {
+  const choice = options.text === undefined ? options.choose : { text: options.text }
+  await (await daemon()).call('conflicts.accept', { session: wanted, conflict: id, ...(choice === undefined ? {} : { choice }) }, { signal })
+  output.data({ resolved: id }, () => 'Resolved, as a new change.')
+}
+
+async function revert({ daemon, output, signal }: CliContext, wanted: string, options: { readonly to?: string }): Promise<void> {
+  const params = { session: wanted, ...(options.to === undefined ? {} : { checkpoint: options.to }) }
+  const value = await (await daemon()).call<{ readonly changed: readonly string[]; readonly before: { readonly id: string } }>('history.revert', params, { signal })
+  output.data({ ...value }, () => `Reverted ${value.changed.length} document(s), as a new change. To undo: segue conflicts revert ${wanted} --to ${shortId(value.before.id)}`)
+}

@@ -1,0 +1,81 @@
+/**
+ * What a command shows. Data goes to stdout, everything else (progress, questions, errors) to stderr, so that a pipe gets just the
+ * data. With --json stdout gets exactly one document with a schemaVersion.
+ */
+import { isSegueError } from '@segue/engine'
+import colors from 'picocolors'
+
+/** Of every JSON document the command line prints. Raised when a member changes its meaning; new members do not raise it. */
+export const JSON_SCHEMA_VERSION = 1
+
+export interface Output {
+  readonly isJson: boolean
+  /** Prints `value` as JSON, or the lines that `human` makes of it. */
+  data(value: Readonly<Record<string, unknown>>, human: () => string | readonly string[]): void
+  /** A line of progress or explanation on stderr; nothing with --json unless it is an answer to a question. */
+  note(text: string): void
+  /** A line on stderr that replaces the one before it, where stderr is a terminal; otherwise nothing. */
+  progress(text: string): void
+  error(error: unknown): void
+}
+
+export function createOutput(isJson: boolean): Output {
+  const isLive = process.stderr.isTTY && !isJson
+  let progressShown = false
+  const clearProgress = (): void => {
+    if (progressShown) process.stderr.write('\r\u001B[2K')
+    progressShown = false
+  }
+  return {
+    isJson,
+    data(value, human) {
+      clearProgress()
+      if (isJson) process.stdout.write(`${JSON.stringify({ schemaVersion: JSON_SCHEMA_VERSION, ...value })}\n`)
+      else {
+        const text = human()
+        process.stdout.write(`${typeof text === 'string' ? text : text.join('\n')}\n`)
+      }
+    },
+    note(text) {
+      clearProgress()
+      if (!isJson) process.stderr.write(`${text}\n`)
+    },
+    progress(text) {
+      if (!isLive) return
+      process.stderr.write(`\r\u001B[2K${colors.dim(text)}`)
+      progressShown = true
+    },
+    error(error) {
+      clearProgress()
+      const message = error instanceof Error ? error.message : String(error)
+      const code = isSegueError(error) ? error.code : error instanceof Error && error.name !== 'Error' ? error.name : 'FAILED'
+      if (isJson) process.stdout.write(`${JSON.stringify({ schemaVersion: JSON_SCHEMA_VERSION, error: { code, message } })}\n`)
+      else process.stderr.write(`${colors.red('segue:')} ${message}${isSegueError(error) ? colors.dim(` (${error.code})`) : ''}\n`)
+    },
+  }
+}
+
+/** Rows in aligned columns; the first row is the heading. */
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = rows.reduce<number[]>((widest, row) => row.map((cell, column) => Math.max(widest[column] ?? 0, cell.length)), [])
+  return rows.map((row, index) => {
+    const line = row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+    return index === 0 ? colors.bold(line) : line
+  })
+}
+
+/** The shortest start of an id that is still handy to type. */
+export function shortId(id: string): string {
+  return id.length <= 12 ? id : id.startsWith('12D3Koo') ? `…${id.slice(-8)}` : id.slice(0, 8)
+}
+
+export function ago(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 60) return `${seconds} s ago`
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`
+  if (seconds < 86_400) return `${Math.round(seconds / 3600)} h ago`
+  return `${Math.round(seconds / 86_400)} days ago`
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/** The `segue` command. */
+import { createRequire } from 'node:module'
+import { Command, CommanderError } from 'commander'
+import { addDaemonCommands } from './daemon-commands.ts'
+import { addDoctorCommand } from './doctor-command.ts'
+import { EXIT } from './exit-codes.ts'
+import { addHandoffCommands } from './handoff-commands.ts'
+import { addPairCommands } from './pair-commands.ts'
+import { addSessionCommands } from './session-commands.ts'
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
+
+const program = new Command('segue')
+  .description('Leave one device, carry on, exactly there, on another.')
+  .version(version)
+  .option('--json', 'one JSON document on stdout, with a schemaVersion')
+  .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+  .addHelpText(
+    'after',
+    `
+Data goes to stdout, everything else to stderr. SEGUE_HOME puts everything into one folder.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 daemon not running, 4 not paired, 5 unreachable or timed out, 6 needs review, 7 incompatible version.`,
+  )
+  .showSuggestionAfterError()
+
+addDaemonCommands(program)
+addPairCommands(program)
+addSessionCommands(program)
+addHandoffCommands(program)
+addDoctorCommand(program)
+exitOnUsage(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+}
+
+/** commander ends the process with 1 on wrong usage; scripts count on 2. */
+function exitOnUsage(command: Command): void {
+  command.exitOverride()
+  for (const sub of command.commands) exitOnUsage(sub)
+}

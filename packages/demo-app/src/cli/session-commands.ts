@@ -1,0 +1,134 @@
+/** session list, show, create, open, import, export; history. */
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { UsageError } from '../client/daemon-client.ts'
+import { action, type CliContext } from './context.ts'
+import { ago, shortId, table } from './output.ts'
+
+export function addSessionCommands(program: Command): void {
+  const session = program.command('session').description('the work: documents, drafts, views, preferences')
+  session.command('list').description('the sessions there are').action(action(list))
+  session.command('show <session>').description('what is in a session').action(action<[string]>(show))
+  session.command('create <title>').description('an empty session').action(action<[string]>(create))
+  session.command('open <session>').description('wait until all of a session is here, then show it').action(action<[string]>(open))
+  session
+    .command('import <file>')
+    .description('a UTF-8 text file of at most 1 MiB becomes a document')
+    .option('--session <session>', 'add it to this session instead of making one')
+    .action(action<[string, { readonly session?: string }]>(importFile))
+  session
+    .command('export <session>')
+    .description('the text of a document, byte for byte')
+    .option('--document <document>', 'which one, where there are several')
+    .option('-o, --output <file>', 'where to; default: stdout')
+    .action(action<[string, { readonly document?: string; readonly output?: string }]>(exportText))
+  program
+    .command('history <session>')
+    .description('the checkpoints of a session, newest first')
+    .option('--checkpoint', 'take one now')
+    .option('--revert <checkpoint>', 'bring the content back to this one, as a new change')
+    .action(action<[string, { readonly checkpoint?: boolean; readonly revert?: string }]>(history))
+}
+
+interface SessionRow {
+  readonly id: string
+  readonly title: string
+}
+
+async function list({ daemon, output }: CliContext): Promise<void> {
+  const { sessions } = await (await daemon()).call<{ readonly sessions: readonly SessionRow[] }>('session.list')
+  output.data({ sessions }, () =>
+    sessions.length === 0 ? 'No sessions yet. segue session import FILE makes one.' : table([['ID', 'TITLE'], ...sessions.map(({ id, title }) => [shortId(id), title])]),
+  )
+}
+
+interface SessionView {
+  readonly id: string
+  readonly title: string
+  readonly driverName?: string
+  readonly lease: { readonly confirmed: boolean }
+  readonly documents: readonly { readonly documentId: string; readonly title: string }[]
+  readonly views: readonly { readonly id: string; readonly document: string; readonly selection?: { readonly head: number } }[]
+  readonly drafts: readonly { readonly id: string; readonly text: string }[]
+  readonly preferences: Readonly<Record<string, unknown>>
+  readonly durability: { readonly saved: string; readonly holders: readonly string[]; readonly isSafeToClose: boolean }
+}
+
+function describe(session: SessionView): readonly string[] {
+  const titles = new Map(session.documents.map(document => [document.documentId, document.title]))
+  return [
+    `${session.title}  ${shortId(session.id)}`,
+    `  driven by    ${session.driverName ?? 'nobody'}${session.lease.confirmed ? '' : ' (not confirmed by every device yet)'}`,
+    `  saved        ${session.durability.saved}; on ${session.durability.holders.length} other device(s)`,
+    ...session.documents.map(document => `  document     ${document.title}`),
+    ...session.views.map(view => `  view         ${titles.get(view.document) ?? view.document}${view.selection === undefined ? '' : ` at ${view.selection.head}`}`),
+    ...session.drafts.map(draft => `  draft        ${draft.text.length} characters`),
+    ...Object.entries(session.preferences).map(([key, value]) => `  preference   ${key} = ${String(value)}`),
+  ]
+}
+
+async function show({ daemon, output, signal }: CliContext, wanted: string): Promise<void> {
+  const value = await (await daemon()).call<SessionView>('session.show', { session: wanted }, { signal })
+  output.data({ ...value }, () => describe(value))
+}
+
+async function create({ daemon, output }: CliContext, title: string): Promise<void> {
+  const value = await (await daemon()).call<SessionRow>('session.create', { title })
+  output.data({ ...value }, () => value.id)
+}
+
+async function open({ daemon, output, signal }: CliContext, wanted: string): Promise<void> {
+  output.progress('waiting for everything of the session…')
+  const value = await (await daemon()).call<SessionView>('session.open', { session: wanted }, { signal })
+  output.data({ ...value }, () => describe(value))
+}
+
+async function importFile({ daemon, output }: CliContext, file: string, options: { readonly session?: string }): Promise<void> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(error.code === 'ENOENT' ? `There is no file ${file}.` : `${file} cannot be read: ${error.message}`)
+  })
+  output.progress('importing…')
+  const value = await (
+    await daemon()
+  ).call<{ readonly session: string; readonly title: string; readonly bytes: number }>('session.import', {
+    name: path.basename(file),
+    content: bytes.toString('base64'),
+    ...(options.session === undefined ? {} : { session: options.session }),
+  })
+  output.data({ ...value }, () => `${value.title}  ${shortId(value.session)}  ${value.bytes} bytes`)
+}
+
+async function exportText({ daemon, output, signal }: CliContext, wanted: string, options: { readonly document?: string; readonly output?: string }): Promise<void> {
+  const params = { session: wanted, ...(options.document === undefined ? {} : { document: options.document }) }
+  const value = await (await daemon()).call<{ readonly content: string; readonly title: string }>('session.export', params, { signal })
+  const bytes = Buffer.from(value.content, 'base64')
+  if (options.output !== undefined) {
+    await writeFile(options.output, bytes)
+    output.data({ file: options.output, bytes: bytes.length }, () => `${options.output}: ${bytes.length} bytes`)
+  } else if (output.isJson) output.data({ title: value.title, content: value.content, encoding: 'base64' }, () => '')
+  else process.stdout.write(bytes)
+}
+
+interface CheckpointRow {
+  readonly id: string
+  readonly reason: string
+  readonly time: number
+  readonly byName: string
+}
+
+async function history({ daemon, output, signal }: CliContext, wanted: string, options: { readonly checkpoint?: boolean; readonly revert?: string }): Promise<void> {
+  const client = await daemon()
+  if (options.revert !== undefined) {
+    const value = await client.call<{ readonly changed: readonly string[]; readonly before: CheckpointRow }>('history.revert', { session: wanted, checkpoint: options.revert }, { signal })
+    output.data({ ...value }, () => `Reverted ${value.changed.length} document(s) as a new change. To undo: segue history ${wanted} --revert ${shortId(value.before.id)}`)
+    return
+  }
+  if (options.checkpoint === true) await client.call('history.checkpoint', { session: wanted }, { signal })
+  const { checkpoints } = await client.call<{ readonly checkpoints: readonly CheckpointRow[] }>('history.list', { session: wanted }, { signal })
+  output.data({ checkpoints }, () =>
+    checkpoints.length === 0
+      ? 'No checkpoints yet. Each handoff takes one; segue history SESSION --checkpoint takes one now.'
+      : table([['ID', 'WHY', 'WHEN', 'BY'], ...checkpoints.map(({ id, reason, time, byName }) => [shortId(id), reason, ago(Date.now() - time), byName])]),
+  )
+}

@@ -1,0 +1,19 @@
+/** Everything the daemon can be asked to do. */
+import type { DaemonCommand } from './command.ts'
+import { DEVICE_COMMANDS } from './commands/device.ts'
+import { DOCUMENT_COMMANDS } from './commands/documents.ts'
+import { HANDOFF_COMMANDS } from './commands/handoffs.ts'
+import { HISTORY_COMMANDS } from './commands/history.ts'
+import { PAIRING_COMMANDS } from './commands/pairing.ts'
+import { SESSION_COMMANDS } from './commands/sessions.ts'
+import { WORKSPACE_COMMANDS } from './commands/workspace.ts'
+
+export const COMMANDS: readonly DaemonCommand[] = [
+  ...DEVICE_COMMANDS,
+  ...PAIRING_COMMANDS,
+  ...SESSION_COMMANDS,
+  ...DOCUMENT_COMMANDS,
+  ...WORKSPACE_COMMANDS,
+  ...HANDOFF_COMMANDS,
+  ...HISTORY_COMMANDS,
+]

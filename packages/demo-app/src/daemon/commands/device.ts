@@ -1,0 +1,46 @@
+/** How this device is, and whom it sees. */
+import * as v from 'valibot'
+import { defineCommand, type DaemonCommand } from '../command.ts'
+
+export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
+  defineCommand('status', v.strictObject({}), async ({ segue }) => {
+    const others = segue.devices.peek().filter(device => !device.isThisDevice)
+    return {
+      device: { id: segue.device.id, name: segue.device.name },
+      status: segue.status.peek(),
+      // In sync means: everything durable here is on that device's disk.
+      safeToClose: segue.status.peek().storage.state === 'good' && others.some(device => device.sync === 'in-sync' && device.unconfirmed === 0),
+    }
+  }),
+
+  defineCommand('devices', v.strictObject({}), async ({ segue }) => ({ devices: segue.devices.peek() })),
+
+  defineCommand('rename', v.strictObject({ name: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(64)) }), async ({ segue }, { name }) => {
+    await segue.rename(name)
+    return {}
+  }),
+
+  defineCommand('events', v.strictObject({ limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 100) }), async ({ segue }, { limit }) => ({
+    events: segue.events.peek().slice(-limit),
+  })),
+
+  /** Resolves when another device is linked and both hold the same. */
+  defineCommand('device.in-sync', v.strictObject({ device: v.string() }), async ({ segue, signal }, { device: wanted }) => {
+    await segue.devices.when(
+      devices => devices.some(device => (device.id === wanted || device.name === wanted) && device.sync === 'in-sync' && device.unconfirmed === 0),
+      { signal },
+    )
+    return {}
+  }),
+
+  defineCommand('resume', v.strictObject({}), async ({ segue }) => {
+    segue.resume()
+    return {}
+  }),
+
+  defineCommand('stop', v.strictObject({}), async ({ segue, stop }) => {
+    await segue.flush()
+    stop()
+    return {}
+  }),
+]

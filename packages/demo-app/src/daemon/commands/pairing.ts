@@ -1,0 +1,75 @@
+/** Letting a device in, and asking to be let in. */
+import { SegueError, type InviterState, type Invitation, type Segue } from '@segue/engine'
+import * as v from 'valibot'
+import { defineCommand, type DaemonCommand } from '../command.ts'
+
+/** The invitation that `pair.new` shows now, for `pair.confirm`. */
+const shown = new WeakMap<Segue, Invitation>()
+
+export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
+  /** Emits the invitation, then each change of its state; ends when it does. Going away closes it. */
+  defineCommand(
+    'pair.new',
+    v.strictObject({ minutes: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(10)), 2) }),
+    async ({ segue, emit, signal }, { minutes }) => {
+      const invitation = await segue.pairing.invite({ expiresInMs: minutes * 60_000 })
+      shown.set(segue, invitation)
+      try {
+        emit({
+          type: 'invitation',
+          text: invitation.text,
+          expiresAt: invitation.expiresAt,
+          terminal: await invitation.qr.terminal(),
+          png: Buffer.from(await invitation.qr.png()).toString('base64'),
+        })
+        const stopFollowing = invitation.state.subscribe(state => emit({ type: 'state', ...state }))
+        try {
+          return outcomeOf(await invitation.state.when(isOver, { signal }))
+        } finally {
+          stopFollowing()
+        }
+      } finally {
+        shown.delete(segue)
+        await invitation.close()
+      }
+    },
+  ),
+
+  defineCommand('pair.confirm', v.strictObject({ code: v.string() }), async ({ segue }, { code }) => {
+    const invitation = shown.get(segue)
+    if (invitation === undefined) throw new SegueError('PAIRING_EXPIRED')
+    return { ...(await invitation.confirm(code)) }
+  }),
+
+  /** Emits the code to be typed on the other device; ends when that was done. */
+  defineCommand('pair.join', v.strictObject({ source: v.string() }), async ({ segue, emit, signal }, { source }) => {
+    const nearby = segue.pairing.nearby.peek().find(device => device.id === source)
+    const joining = await segue.pairing.join(nearby ?? source, { signal })
+    signal.addEventListener('abort', () => joining.cancel(), { once: true })
+    emit({ type: 'code', code: joining.code })
+    const outcome = await joining.done
+    if (!outcome.ok) throw new SegueError(outcome.code)
+    return { inviter: outcome.inviter }
+  }),
+
+  /** Emits the list of devices nearby with pairing open, now and at each change, until whoever asked goes away. */
+  defineCommand('pair.nearby', v.strictObject({}), async ({ segue, emit, signal }) => {
+    const show = (): void => emit({ type: 'nearby', devices: segue.pairing.nearby.peek() })
+    show()
+    const stop = segue.pairing.nearby.subscribe(show)
+    try {
+      await segue.pairing.nearby.when(() => false, { signal })
+    } finally {
+      stop()
+    }
+  }),
+]
+
+function isOver(state: InviterState): boolean {
+  return state.kind === 'done' || state.kind === 'failed'
+}
+
+function outcomeOf(state: InviterState): Readonly<Record<string, unknown>> {
+  if (state.kind === 'failed') throw new SegueError(state.code)
+  return { device: state.kind === 'done' ? state.device : undefined }
+}

@@ -1,0 +1,85 @@
+/** The work itself: sessions and the documents in them. */
+import { SESSION_KINDS, type SegueSession } from '@segue/engine'
+import * as v from 'valibot'
+import { defineCommand, type DaemonCommand } from '../command.ts'
+import { findDocument, findSession, openSession } from './find.ts'
+
+const title = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(200))
+
+export const SESSION_COMMANDS: readonly DaemonCommand[] = [
+  defineCommand('session.list', v.strictObject({}), async ({ segue }) => ({ sessions: segue.sessions.list.peek() })),
+
+  defineCommand('session.create', v.strictObject({ title }), async ({ segue }, params) => {
+    const session = await segue.sessions.create(params)
+    await session.flush()
+    return { id: session.id, title: session.title.peek() }
+  }),
+
+  defineCommand('session.show', v.strictObject({ session: v.string() }), async ({ segue, signal }, params) => {
+    return describe(await openSession(segue, params.session, signal))
+  }),
+
+  /** Waits until everything of the session is here, then shows it. */
+  defineCommand('session.open', v.strictObject({ session: v.string() }), async ({ segue, signal }, params) => {
+    const session = await openSession(segue, params.session, signal)
+    await Promise.all(session.documents.list.peek().map(document => session.documents.open(document.documentId, { signal })))
+    return describe(session)
+  }),
+
+  /** A text file becomes a document: of a session given, or of a new one named like the file. */
+  defineCommand(
+    'session.import',
+    v.strictObject({ name: title, content: v.pipe(v.string(), v.base64()), session: v.optional(v.string()) }),
+    async ({ segue, signal }, { name, content, session: wanted }) => {
+      const bytes = new Uint8Array(Buffer.from(content, 'base64'))
+      const existing = wanted === undefined ? undefined : findSession(segue, wanted)
+      const session = existing === undefined ? await segue.sessions.create({ title: name }) : await segue.sessions.open(existing.id, { signal })
+      const document = await session.documents.importText({ title: name, bytes })
+      await session.flush()
+      return { session: session.id, title: session.title.peek(), document: document.documentId, bytes: bytes.length }
+    },
+  ),
+
+  defineCommand(
+    'session.export',
+    v.strictObject({ session: v.string(), document: v.optional(v.string()) }),
+    async ({ segue, signal }, params) => {
+      const session = await openSession(segue, params.session, signal)
+      const document = findDocument(session, params.document)
+      const bytes = await session.documents.exportText(document.documentId, { signal })
+      return { document: document.documentId, title: document.title, content: Buffer.from(bytes).toString('base64') }
+    },
+  ),
+
+  /** Resolves when everything acknowledged of the session is on the disk of so many other devices. */
+  defineCommand(
+    'session.durable',
+    v.strictObject({ session: v.string(), devices: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1) }),
+    async ({ segue, signal }, params) => {
+      const session = await openSession(segue, params.session, signal)
+      await session.durable({ devices: params.devices, signal })
+      return { durability: session.durability.peek() }
+    },
+  ),
+]
+
+async function describe(session: SegueSession): Promise<Readonly<Record<string, unknown>>> {
+  const layout = session.views.travelling()
+  const manifest = await session.manifest(SESSION_KINDS)
+  return {
+    id: session.id,
+    title: session.title.peek(),
+    driver: session.driver.peek(),
+    lease: await session.lease(),
+    documents: session.documents.list.peek().map(document => ({
+      ...document,
+      heads: manifest.documents.find(({ documentId }) => documentId === document.documentId)?.heads ?? [],
+    })),
+    views: session.views.layout().views,
+    travelling: layout,
+    drafts: session.drafts.list.peek(),
+    preferences: session.preferences.all.peek(),
+    durability: session.durability.peek(),
+    arriving: session.arriving.peek() !== undefined,
+  }
+}

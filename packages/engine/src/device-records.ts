@@ -1,0 +1,91 @@
+/** What this device keeps about itself between runs, in sealed records: its keys, its group, and where others were reached. */
+import {
+  bytesOf,
+  bytesUpTo,
+  createIdentity,
+  decodeCbor,
+  decodeIdentity,
+  encodeCbor,
+  encodeIdentity,
+  hexId,
+  idBytes,
+  wholeNumber,
+  MAX_ENTRY_BYTES,
+  SegueError,
+  type DeviceId,
+  type DeviceIdentity,
+  type GroupId,
+} from '@segue/core'
+import type { Random, RecordStore } from '@segue/core/ports'
+import * as v from 'valibot'
+
+const IDENTITY_KEY = 'device/identity'
+const GROUP_KEY = 'device/group'
+const PEER_PREFIX = 'device/peers/'
+
+export interface GroupRecord {
+  readonly id: GroupId
+  /** 32 bytes. */
+  readonly secret: Uint8Array
+  /** Enough signed entries to open the group; the rest are log chunks. */
+  readonly entries: readonly Uint8Array[]
+  /** The chunks in the store are of a group this device left: drop them before anything else. */
+  readonly dropChunks: boolean
+}
+
+export interface PeerRecord {
+  readonly addresses: readonly string[]
+  /** Milliseconds since 1970 here. */
+  readonly seenAt: number
+}
+
+/** The identity of this store, made on first use. Rejects with STORE_DAMAGED when what is there cannot be read. */
+export async function loadIdentity(records: RecordStore, name: string, random: Random): Promise<DeviceIdentity> {
+  const stored = await records.get(IDENTITY_KEY)
+  if (stored === undefined) {
+    const identity = createIdentity({ name, random })
+    await records.write(new Map([[IDENTITY_KEY, encodeIdentity(identity)]]))
+    return identity
+  }
+  const decoded = decodeIdentity(stored)
+  if (!decoded.ok) throw new SegueError('STORE_DAMAGED', { record: IDENTITY_KEY })
+  return decoded.value
+}
+
+export async function loadGroup(records: RecordStore): Promise<GroupRecord | undefined> {
+  const stored = await records.get(GROUP_KEY)
+  if (stored === undefined) return undefined
+  const decoded = decodeCbor(GROUP, stored, MAX_GROUP_RECORD_BYTES)
+  if (!decoded.ok) throw new SegueError('STORE_DAMAGED', { record: GROUP_KEY })
+  return { ...decoded.value, id: hexId<GroupId>(decoded.value.id) }
+}
+
+/** Durable when it resolves. */
+export async function saveGroup(records: RecordStore, group: GroupRecord): Promise<void> {
+  await records.write(new Map([[GROUP_KEY, encodeCbor({ v: 1, ...group, id: idBytes(group.id) })]]))
+}
+
+export async function loadPeers(records: RecordStore): Promise<Map<DeviceId, PeerRecord>> {
+  const peers = new Map<DeviceId, PeerRecord>()
+  for await (const [key, value] of records.list(PEER_PREFIX)) {
+    const decoded = decodeCbor(PEER, value, MAX_PEER_RECORD_BYTES)
+    if (decoded.ok) peers.set(key.slice(PEER_PREFIX.length) as DeviceId, decoded.value)
+  }
+  return peers
+}
+
+export async function savePeer(records: RecordStore, device: DeviceId, peer: PeerRecord): Promise<void> {
+  await records.write(new Map([[`${PEER_PREFIX}${device}`, encodeCbor({ v: 1, addresses: peer.addresses.slice(0, MAX_ADDRESSES), seenAt: peer.seenAt })]]))
+}
+
+const MAX_ADDRESSES = 32
+const MAX_PEER_RECORD_BYTES = 32 * 1024
+const MAX_GROUP_RECORD_BYTES = 64 * 1024 * 1024
+const GROUP = v.object({
+  v: v.literal(1),
+  id: bytesOf(32),
+  secret: bytesOf(32),
+  entries: v.array(bytesUpTo(MAX_ENTRY_BYTES)),
+  dropChunks: v.boolean(),
+})
+const PEER = v.object({ v: v.literal(1), addresses: v.array(v.string()), seenAt: wholeNumber })

@@ -1,0 +1,89 @@
+/** Keeps the group where it must be: each entry in the chunk store as a sealed log chunk, the secret in a sealed record. */
+import { foundGroup, openGroup, GROUP_DOC_TAG, type DeviceIdentity, type EntryId, type Group, type Replica, type SignedEntry } from '@segue/core'
+import type { ChunkStore, Clock, Hasher, Logger, Random, RecordStore, SealedChunk } from '@segue/core/ports'
+import { loadGroup, saveGroup } from './device-records.ts'
+
+interface Parts {
+  readonly identity: DeviceIdentity
+  readonly records: RecordStore
+  readonly chunks: ChunkStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly hasher: Hasher
+  readonly logger: Logger
+}
+
+/** The group of this store; a device without one founds its own, which it leaves when it joins another. */
+export async function openOwnGroup(parts: Parts): Promise<Group> {
+  const { identity, records, chunks, clock, random, hasher, logger } = parts
+  const common = { identity, random, hasher, onListenerError: (error: unknown) => logger.error('group-listener-failed', { error: String(error) }) }
+  const kept = await loadGroup(records)
+  if (kept === undefined) {
+    const group = foundGroup({ ...common, time: clock.now() })
+    await saveGroup(records, { id: group.id, secret: group.secret, entries: group.entries().map(entry => entry.bytes), dropChunks: false })
+    return group
+  }
+  if (kept.dropChunks) {
+    await dropAllChunks(chunks)
+    await saveGroup(records, { ...kept, dropChunks: false })
+  }
+  const group = openGroup({ ...common, secret: kept.secret, entries: kept.entries, id: kept.id })
+  const logChunks = (await chunks.listDocument(GROUP_DOC_TAG)).filter(chunk => chunk.class === 'log')
+  const stored = await chunks.getMany(logChunks.map(chunk => chunk.id))
+  group.receive(stored.flatMap(chunk => entryIn(group, chunk)))
+  return group
+}
+
+export interface GroupKeeper {
+  /** Resolves when the entry is in the store; for entries written here. */
+  keep(entry: SignedEntry): Promise<void>
+  /** Log chunks that replication brought, checked and stored. */
+  onArrived(chunks: readonly SealedChunk[]): void
+  close(): void
+}
+
+/** Writes what the group says, whoever said it, into the replica; feeds the group what the replica brings. */
+export function createGroupKeeper(group: Group, replica: Replica, logger: Logger): GroupKeeper {
+  const kept = new Map<EntryId, Promise<void>>()
+  let isArriving = false
+  const keep = (entry: SignedEntry): Promise<void> => {
+    const present = kept.get(entry.id)
+    if (present !== undefined) return present
+    const keeping = replica.add([group.toChunk(entry)])
+    kept.set(entry.id, keeping)
+    return keeping
+  }
+  const keepAll = (entries: readonly SignedEntry[]): void => {
+    // What replication brought is stored already. The rest came over a pairing or a proof, or was written here.
+    if (isArriving) return
+    for (const entry of entries) keep(entry).catch((error: unknown) => logger.warn('entry-not-kept', { error: String(error) }))
+  }
+  keepAll(group.entries())
+  const stop = group.onEntries(keepAll)
+  return {
+    keep,
+    onArrived(chunks) {
+      isArriving = true
+      try {
+        group.receive(chunks.filter(chunk => chunk.class === 'log').flatMap(chunk => entryIn(group, chunk)))
+      } finally {
+        isArriving = false
+      }
+    },
+    close: stop,
+  }
+}
+
+/** Empties the chunk store, records and all. Safe to repeat. */
+export async function dropAllChunks(chunks: ChunkStore): Promise<void> {
+  const remove = []
+  for await (const chunk of chunks.since(0)) remove.push(chunk.id)
+  const records = new Map<string, undefined>()
+  for await (const [key] of chunks.listRecords('')) records.set(key, undefined)
+  await chunks.apply({ remove, records })
+}
+
+function entryIn(group: Group, chunk: SealedChunk): readonly Uint8Array[] {
+  const entry = group.fromChunk(chunk)
+  return entry.ok ? [entry.value] : []
+}

@@ -1,0 +1,113 @@
+/** Adapts sessions, documents, history and replication to what a handoff needs of them (core's handoff/collaborators.ts). */
+import {
+  decodeHotSet,
+  documentIdOf,
+  documentIdOfBytes,
+  encodeHotSet,
+  SCHEMA_VERSION,
+  type DeviceId,
+  type Documents,
+  type DocumentIndex,
+  type DocTag,
+  type Group,
+  type HandoffComponents,
+  type Replica,
+  type SessionId,
+} from '@segue/core'
+import type { ChunkStore, DeviceLink } from '@segue/core/ports'
+import { documentIdToBinary, type DocumentId } from '@automerge/automerge-repo'
+import type { SessionFaces } from './session-face.ts'
+
+export interface HandoffComponentParts {
+  readonly group: Group
+  readonly replica: Replica
+  readonly documents: Documents
+  readonly index: DocumentIndex
+  readonly chunks: ChunkStore
+  readonly faces: SessionFaces
+  readonly linkTo: (device: DeviceId) => DeviceLink | undefined
+}
+
+type Adapted = Pick<HandoffComponents, 'sessions' | 'content' | 'leases' | 'devices'>
+
+export function createHandoffComponents({ group, replica, documents, index, chunks, faces, linkTo }: HandoffComponentParts): Adapted {
+  const tagOf = (documentId: Uint8Array): DocTag => documents.docTagOf(documentIdOfBytes(documentId))
+
+  const sealedBytesOf = async (documentId: DocumentId): Promise<number> => {
+    const held = await chunks.listDocument(documents.docTagOf(documentId))
+    return held.reduce((sum, chunk) => sum + (chunk.live ? chunk.byteLength : 0), 0)
+  }
+  const isHere = async (session: SessionId): Promise<boolean> => (await documents.headsOf(documentIdOf(session))).length > 0
+
+  return {
+    sessions: {
+      schemaVersion: SCHEMA_VERSION,
+      has: async session => index.sessions.peek().some(entry => entry.id === session) || isHere(session),
+      async manifest(session, kinds) {
+        const face = await faces.open(session)
+        const { schemaVersion, documents: named } = await face.manifest(kinds)
+        return {
+          schemaVersion,
+          documents: await Promise.all(
+            named.map(async document => ({
+              documentId: documentIdToBinary(document.documentId) as Uint8Array,
+              kind: document.kind,
+              heads: document.heads,
+              bytes: await sealedBytesOf(document.documentId),
+            })),
+          ),
+        }
+      },
+      flush: async session => (await faces.open(session)).flush(),
+      async takeCheckpoint(session) {
+        if (!(await isHere(session))) return undefined
+        return (await (await faces.open(session)).history.takeCheckpoint('handoff')).id
+      },
+      async rollback(session, checkpoint) {
+        await (await faces.open(session)).history.revert(checkpoint)
+      },
+      conflictsSince: async (session, checkpoint) => (await (await faces.open(session)).history.conflicts({ since: checkpoint })).length,
+      hotSet: async session => encodeHotSet(await (await faces.open(session)).hotSet()),
+      showArriving(session, arriving) {
+        const hotSet = arriving === undefined ? undefined : decodeHotSet(arriving.hotSet)
+        faces.arriving(session).set(arriving !== undefined && hotSet?.ok === true ? { from: arriving.from, hotSet: hotSet.value } : undefined)
+      },
+      async restore(session, kinds, { signal }) {
+        const face = await faces.open(session, { signal })
+        if (kinds.includes('views')) await face.views.adopt()
+        await face.flush()
+      },
+    },
+    content: {
+      want(wanted) {
+        const docTags = wanted.map(tagOf)
+        replica.want(docTags)
+        return () => replica.unwant(docTags)
+      },
+      whenContains: (documentId, heads, options) => documents.whenContains(documentIdOfBytes(documentId), heads, options),
+      watchArrival(watched, onBytes) {
+        const docTags = new Set(watched.map(tagOf))
+        let bytes = 0
+        return replica.subscribe({
+          onArrived(arrived) {
+            const before = bytes
+            for (const chunk of arrived) if (docTags.has(chunk.docTag)) bytes += chunk.bytes.length
+            if (bytes !== before) onBytes(bytes)
+          },
+        })
+      },
+    },
+    leases: {
+      read: async session => ((await isHere(session)) ? (await faces.open(session)).claims() : []) as never,
+      async write(session, claim) {
+        const face = await faces.open(session)
+        face.writeClaim(claim)
+        await face.flush()
+      },
+      // What a device confirmed to hold of the session document includes every claim that is durable here.
+      hasHeard: (session, device) => replica.confirmedAt(device, documents.docTagOf(documentIdOf(session))),
+    },
+    devices: { link: linkTo, isActive: device => group.isActive(device) },
+  }
+}
+

@@ -1,0 +1,47 @@
+/** What the network tells core: who may connect, and where the frames of each channel go. */
+import type { CloseCode, DeviceId, TelemetryEvent } from '@segue/core'
+import type { Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, TelemetrySink } from '@segue/core/ports'
+import type { Runtime } from './runtime.ts'
+
+export interface LinkHostParts {
+  readonly self: DeviceId
+  readonly clock: Clock
+  readonly telemetry: TelemetrySink<TelemetryEvent>
+  /** Undefined while the device changes groups: nobody is a member of nothing. */
+  readonly runtime: () => Runtime | undefined
+  /** A link came up or went down. */
+  readonly onSeen: (device: DeviceId) => void
+}
+
+export function createLinkHost({ self, clock, telemetry, runtime, onSeen }: LinkHostParts): DeviceLinkHost {
+  return {
+    mayConnect: peer => peer !== self && runtime()?.group.isActive(peer) === true,
+    onLink(link: DeviceLink): DeviceLinkHandler {
+      const current = runtime()
+      if (current === undefined) throw new Error('broken promise: a link needs a group')
+      const { replica, handoffs } = current
+      const sync = replica.attach(link)
+      handoffs.onLink(link)
+      telemetry.record({ type: 'device-linked', device: link.peer, path: link.path, time: clock.now() })
+      onSeen(link.peer)
+      return {
+        onFrame(channel, frame) {
+          switch (channel) {
+            case 'sync-live':
+            case 'sync-bulk':
+              return sync.onFrame(channel, frame)
+            case 'control':
+              return handoffs.onFrame(link, frame)
+            case 'ephemeral':
+              return undefined // nothing speaks on it yet; what arrives there may always be dropped
+          }
+        },
+        onClosed(code: CloseCode) {
+          sync.onClosed(code)
+          telemetry.record({ type: 'device-unlinked', device: link.peer, reason: code, time: clock.now() })
+          onSeen(link.peer)
+        },
+      }
+    },
+  }
+}

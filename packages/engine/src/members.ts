@@ -1,0 +1,106 @@
+/**
+ * Keeps the network node in step with the group: whom to link to, where they were last reached, and the membership proof for members
+ * that do not know this device yet (it was added by one of them while the other was away).
+ */
+import { proveMembership, receiveProof, type CloseCode, type Closeable, type DeviceId } from '@segue/core'
+import type { Clock, Logger, RecordStore } from '@segue/core/ports'
+import type { NetNode } from '@segue/net'
+import { loadPeers, savePeer, type PeerRecord } from './device-records.ts'
+import type { Runtime } from './runtime.ts'
+
+export interface Members extends Closeable {
+  /** Milliseconds since 1970 here, of this run or an earlier one. */
+  seenAt(device: DeviceId): number | undefined
+  /** A link came up or went down. */
+  onSeen(device: DeviceId): void
+  /** We dialled a member and it turned us away. */
+  onRefused(device: DeviceId, code: CloseCode): void
+  /** Tries this address as well, from now on. Durable when it resolves. */
+  addAddress(device: DeviceId, address: string): Promise<void>
+  /** The group changed, or is another one. */
+  refresh(): void
+}
+
+interface Parts {
+  readonly self: DeviceId
+  readonly records: RecordStore
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly runtime: () => Runtime | undefined
+}
+
+export async function createMembers({ self, records, clock, logger, runtime }: Parts, node: () => NetNode | undefined): Promise<Members> {
+  const peers = await loadPeers(records)
+  const tasks = new Set<Promise<void>>()
+  const stopped = new AbortController()
+  const proving = new Set<DeviceId>()
+
+  const run = (event: string, task: () => Promise<void>): void => {
+    const running = task()
+      .catch((error: unknown) => {
+        if (!stopped.signal.aborted) logger.info(event, { error: String(error) })
+      })
+      .finally(() => tasks.delete(running))
+    tasks.add(running)
+  }
+  const remember = async (device: DeviceId, peer: PeerRecord): Promise<void> => {
+    peers.set(device, peer)
+    await savePeer(records, device, peer)
+  }
+  const refresh = (): void => {
+    const devices = runtime()?.group.state.peek().devices ?? []
+    const members = devices.filter(device => device.active && device.id !== self).map(({ id }) => [id, peers.get(id)?.addresses ?? []] as const)
+    node()?.setMembers(new Map(members))
+  }
+
+  const close = async (): Promise<void> => {
+    stopped.abort()
+    await Promise.all(tasks)
+  }
+
+  return {
+    seenAt: device => peers.get(device)?.seenAt,
+    onSeen(device) {
+      const known = peers.get(device)?.addresses ?? []
+      const reached = node()?.addressesOf(device) ?? []
+      run('peer-not-remembered', () => remember(device, { addresses: [...new Set([...reached, ...known])], seenAt: clock.now() }))
+    },
+    onRefused(device, code) {
+      const current = runtime()
+      const net = node()
+      if (code !== 'not-a-member' || current === undefined || net === undefined || proving.has(device)) return
+      proving.add(device)
+      run('proof-not-taken', async () => {
+        try {
+          const link = await net.group.dial({ device }, { signal: stopped.signal })
+          try {
+            const proven = await proveMembership(link, current.group, { signal: stopped.signal })
+            if (!proven.ok) logger.info('proof-refused', { code: proven.error })
+          } finally {
+            await link.close()
+          }
+        } finally {
+          proving.delete(device)
+        }
+        net.resume()
+      })
+    },
+    async addAddress(device, address) {
+      const known = peers.get(device)
+      await remember(device, { addresses: [...new Set([address, ...(known?.addresses ?? [])])], seenAt: known?.seenAt ?? 0 })
+      refresh()
+    },
+    refresh,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Takes membership proofs: somebody whom another member added while this device was away. Returns how to stop. */
+export function takeProofs(node: NetNode, runtime: () => Runtime | undefined, logger: Logger): () => void {
+  return node.group.open(link => {
+    const current = runtime()
+    const talk = current === undefined ? link.close() : receiveProof(link, current.group).finally(() => link.close())
+    talk.catch((error: unknown) => logger.info('proof-broken', { error: String(error) }))
+  })
+}

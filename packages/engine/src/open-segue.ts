@@ -1,0 +1,159 @@
+/**
+ * Opens Segue on this machine. This file is the table of contents: what there is, in the order it is made, closed in reverse.
+ */
+import { createSubject, createRecorder, openOrCleanUp, type Joined } from '@segue/core'
+import type { Logger } from '@segue/core/ports'
+import { createNode, type NetNode } from '@segue/net'
+import { openStore, type Damage, type Unlock } from '@segue/storage'
+import { createDeviceList } from './device-list.ts'
+import { loadIdentity, saveGroup } from './device-records.ts'
+import { createLinkHost } from './link-host.ts'
+import { createMembers, takeProofs, type Members } from './members.ts'
+import { createPairing } from './pairing-face.ts'
+import { silentLogger } from './platform/loggers.ts'
+import { nativeHasher } from './platform/native-hasher.ts'
+import { createSystemClock } from './platform/system-clock.ts'
+import { systemRandom } from './platform/system-random.ts'
+import { createRuntime, type Runtime } from './runtime.ts'
+import type { Segue } from './segue.ts'
+import { createStatus } from './status.ts'
+import { createNodeWorker } from './worker/node-worker.ts'
+
+export interface OpenSegueOptions {
+  /** Where everything of this device lies; made when it is not there. One process at a time. */
+  readonly directory: string
+  readonly device: {
+    /** What other devices call this one, when it is set up. 1 to 64 characters. Later: `segue.rename`. */
+    readonly name: string
+  }
+  /** How the keys are kept. Without it the machine's keychain; where there is none, UNLOCK_NEEDED names the choices. */
+  readonly unlock?: Unlock | readonly Unlock[]
+  readonly network?: NetworkOptions
+  /** Diagnostics. Default: none. */
+  readonly logger?: Logger
+}
+
+export interface NetworkOptions {
+  /** Multiaddrs. Default: every private interface, TCP and WebSocket, ports chosen by the system. */
+  readonly listen?: readonly string[]
+  /** Find devices on the local network, and be found. Default true. */
+  readonly mdns?: boolean
+}
+
+/**
+ * Rejects with SegueError: UNLOCK_NEEDED, UNLOCK_WRONG, STORE_LOCKED, STORE_NEWER, STORE_FAILED, STORE_DAMAGED, STORE_UNSAFE_PLACE. Then
+ * nothing runs and nothing was changed.
+ */
+export function openSegue({ directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions): Promise<Segue> {
+  return openOrCleanUp(async opened => {
+    const clock = createSystemClock()
+    const random = systemRandom
+    const recorder = createRecorder()
+    const damaged = createSubject<readonly Damage[]>([])
+
+    // bytes at rest
+    const store = opened.use(
+      await openStore({
+        directory,
+        ...(unlock === undefined ? {} : { unlock }),
+        onDamaged: damage => damaged.set([...damaged.peek(), damage]),
+      }),
+    )
+    const identity = await loadIdentity(store.records, device.name, random)
+
+    // what it means
+    const worker = opened.use(createNodeWorker())
+    const platform = { clock, random, hasher: nativeHasher, logger, worker }
+    let net: NetNode | undefined
+    let runtime: Runtime | undefined
+    const present = (): Runtime => {
+      if (runtime === undefined) throw new Error('broken promise: a running Segue has a runtime')
+      return runtime
+    }
+    const start = (): Promise<Runtime> =>
+      createRuntime({ ...platform, store, identity, telemetry: recorder, linkTo: peer => net?.links.peek().get(peer) })
+
+    runtime = await start()
+    opened.add(() => runtime?.close())
+
+    // bytes in motion
+    let members: Members | undefined
+    const node = opened.use(
+      await createNode({
+        signing: identity.signing,
+        host: createLinkHost({ self: identity.id, clock, telemetry: recorder, runtime: () => runtime, onSeen: peer => members?.onSeen(peer) }),
+        mdns: network.mdns ?? true,
+        ...(network.listen === undefined ? {} : { listen: network.listen }),
+        onRefused: (peer, code) => members?.onRefused(peer, code),
+        clock,
+        random,
+        logger,
+      }),
+    )
+    net = node
+    members = opened.use(await createMembers({ self: identity.id, records: store.records, clock, logger, runtime: () => runtime }, () => node))
+    opened.add(takeProofs(node, () => runtime, logger))
+
+    // what an app sees of it
+    const list = opened.use(createDeviceList(identity.id, node, members))
+    const status = opened.use(createStatus({ node, store, damaged, devices: list.devices }))
+    const follow = (): void => {
+      const now = present()
+      list.follow(now)
+      status.follow(now)
+      now.group.state.subscribe(() => members.refresh())
+      members.refresh()
+    }
+    follow()
+
+    const keep = (joined: Joined): Promise<void> =>
+      saveGroup(store.records, { id: joined.groupId, secret: joined.groupSecret, entries: joined.entries, dropChunks: true })
+    const enter = async (joined: Joined): Promise<void> => {
+      await runtime?.close()
+      runtime = undefined
+      runtime = await start()
+      follow()
+      for (const address of joined.addresses) await members.addAddress(joined.inviter, address)
+    }
+    const ownName = (): string => present().group.device(identity.id)?.name ?? identity.name
+    const pairing = opened.use(
+      createPairing({ node, identity, name: ownName, clock, random, logger, telemetry: recorder, runtime: present, keep, enter }),
+    )
+
+    return {
+      device: {
+        id: identity.id,
+        get name() {
+          return ownName()
+        },
+      },
+      get repo() {
+        return present().documents.repo
+      },
+      pairing,
+      devices: list.devices,
+      sessions: {
+        create: options => present().faces.create(options),
+        open: (id, options) => present().faces.open(id, options),
+        get list() {
+          return present().sessions.list
+        },
+      },
+      get handoff() {
+        return present().handoffs
+      },
+      status: status.status,
+      events: recorder.events,
+      async rename(name) {
+        const { group, keeper } = present()
+        await keeper.keep(group.rename(identity.id, name, clock.now()))
+      },
+      addAddress: (peer, address) => members.addAddress(peer, address),
+      resume: () => node.resume(),
+      flush: () => present().documents.flush(),
+      close: opened.close,
+      [Symbol.asyncDispose]: opened.close,
+    }
+  })
+}
+

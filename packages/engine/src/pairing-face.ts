@@ -1,0 +1,121 @@
+/** Pairing as apps see it: core's conversation over the node's door, with pictures of the code and the disk before every promise. */
+import { platform } from 'node:os'
+import {
+  createInviter,
+  join,
+  SegueError,
+  type Closeable,
+  type DeviceIdentity,
+  type ErrorCode,
+  type Joined,
+  type JoinInvitation,
+  type TelemetryEvent,
+} from '@segue/core'
+import type { Clock, Logger, Random, TelemetrySink } from '@segue/core/ports'
+import type { NetNode } from '@segue/net'
+import { createPairingQr } from './pairing-images.ts'
+import type { Runtime } from './runtime.ts'
+import type { Invitation, JoinOutcome, Pairing } from './segue.ts'
+
+export interface PairingParts {
+  readonly node: NetNode
+  readonly identity: DeviceIdentity
+  readonly name: () => string
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly telemetry: TelemetrySink<TelemetryEvent>
+  readonly runtime: () => Runtime
+  /** Writes the joined group to disk, all or nothing. */
+  readonly keep: (joined: Joined) => Promise<void>
+  /** The joined group is on disk: go over to it. */
+  readonly enter: (joined: Joined) => Promise<void>
+}
+
+export function createPairing(parts: PairingParts): Pairing & Closeable {
+  const { node, identity, clock, random, logger, telemetry, runtime } = parts
+  let shown: Invitation | undefined
+  let joinings = 0
+
+  const pairing: Pairing = {
+    nearby: node.pairing.nearby,
+    async invite(options = {}) {
+      await shown?.close()
+      const { group, keeper } = runtime()
+      const inviter = createInviter({
+        identity,
+        group,
+        clock,
+        random,
+        telemetry,
+        addresses: node.addresses.peek(),
+        keep: entry => keeper.keep(entry),
+        ...options,
+      })
+      const closeDoor = node.pairing.open(parts.name(), link => {
+        inviter.accept(link).catch((error: unknown) => logger.warn('pairing-broken', { error: String(error) }))
+      })
+      const stopWatching = inviter.state.subscribe(({ kind }) => {
+        if (kind === 'done' || kind === 'failed') closeDoor()
+      })
+      const invitation: Invitation = {
+        text: inviter.text,
+        qr: createPairingQr(inviter.qrText),
+        expiresAt: clock.now() + (inviter.expiresAt - clock.monotonic()),
+        state: inviter.state,
+        confirm: code => inviter.confirm(code),
+        async close() {
+          stopWatching()
+          await inviter.close()
+          closeDoor()
+        },
+        [Symbol.asyncDispose]() {
+          return this.close()
+        },
+      }
+      shown = invitation
+      return invitation
+    },
+
+    async join(source, { signal } = {}) {
+      const current = runtime()
+      if (joinings > 0 || hasWorkOrCompany(current)) throw new SegueError('PAIRING_ALREADY_MEMBER')
+      joinings += 1
+      const invitation: JoinInvitation = typeof source === 'string' ? { text: source } : { nearby: source }
+      const joining = join({
+        invitation,
+        identity,
+        platform: platform(),
+        clock,
+        random,
+        dial: (target, options) => node.pairing.dial(target, options),
+        keep: parts.keep,
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const done = joining.done.then(async (result): Promise<JoinOutcome> => {
+        joinings -= 1
+        if (!result.ok) return { ok: false, code: result.error }
+        await parts.enter(result.value)
+        return { ok: true, inviter: result.value.inviter }
+      })
+      const code = await Promise.race([joining.code.when(digits => digits !== undefined), done])
+      if (typeof code !== 'string') throw new SegueError(codeOf(code))
+      return { code, done, cancel: () => joining.cancel() }
+    },
+  }
+  return {
+    ...pairing,
+    close: async () => shown?.close(),
+    [Symbol.asyncDispose]: async () => shown?.close(),
+  }
+}
+
+/** A device that has only the group it founded for itself, with nothing in it, loses nothing by joining another. */
+function hasWorkOrCompany({ group, index }: Runtime): boolean {
+  return group.state.peek().devices.length > 1 || index.sessions.peek().length > 0 || index.documents.peek().length > 0
+}
+
+function codeOf(outcome: JoinOutcome | undefined): ErrorCode {
+  return outcome?.ok === false ? outcome.code : 'LINK_CLOSED'
+}
+

@@ -1,0 +1,100 @@
+/**
+ * Everything that belongs to one group on this device: replica, documents, sessions, handoffs. It is made when Segue opens and made
+ * anew when the device joins another group; the network node and the store outlive it.
+ */
+import {
+  createDeviceInspector,
+  createDocuments,
+  createHandoffs,
+  createIndex,
+  createReplica,
+  createSessions,
+  documentIdOfBytes,
+  openOrCleanUp,
+  type Closeable,
+  type DeviceId,
+  type DeviceIdentity,
+  type DocumentIndex,
+  type Documents,
+  type Group,
+  type Handoffs,
+  type Replica,
+  type Sessions,
+  type TelemetryEvent,
+} from '@segue/core'
+import type { Clock, DeviceLink, DocumentWorker, Hasher, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
+import type { Store } from '@segue/storage'
+import { createGroupKeeper, openOwnGroup, type GroupKeeper } from './group-keeper.ts'
+import { createHandoffComponents } from './handoff-components.ts'
+import { createSessionFaces, type SessionFaces } from './session-face.ts'
+
+/** What every part of the engine is made of. */
+export interface Platform {
+  readonly clock: Clock
+  readonly random: Random
+  readonly hasher: Hasher
+  readonly logger: Logger
+  readonly worker: DocumentWorker
+}
+
+export interface RuntimeParts extends Platform {
+  readonly store: Store
+  readonly identity: DeviceIdentity
+  readonly telemetry: TelemetrySink<TelemetryEvent>
+  /** The live link to a device, if there is one. */
+  readonly linkTo: (device: DeviceId) => DeviceLink | undefined
+}
+
+export interface Runtime extends Closeable {
+  readonly group: Group
+  readonly keeper: GroupKeeper
+  readonly replica: Replica
+  readonly documents: Documents
+  readonly index: DocumentIndex
+  readonly sessions: Sessions
+  readonly faces: SessionFaces
+  readonly handoffs: Handoffs
+  readonly records: RecordStore
+}
+
+export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
+  const { store, identity, clock, random, hasher, logger, worker, telemetry } = parts
+  const { chunks, records } = store
+  return openOrCleanUp(async opened => {
+    const group = await openOwnGroup({ ...parts, records, chunks })
+    const { keyring } = group
+    const inspector = createDeviceInspector({ keyring, worker, chunkStore: chunks, hasher })
+    const replica = opened.use(await createReplica({ store: chunks, inspector, clock, random, logger, hasher }))
+    const keeper = opened.use(createGroupKeeper(group, replica, logger))
+    const documents = opened.use(
+      await createDocuments({
+        replica,
+        keyring,
+        identity,
+        chunkStore: chunks,
+        worker,
+        clock,
+        random,
+        logger,
+        hasher,
+        logHeads: () => group.state.peek().heads,
+      }),
+    )
+    opened.add(replica.subscribe({ onArrived: arrived => keeper.onArrived(arrived) }))
+    const index = opened.use(await createIndex(documents, documentIdOfBytes(group.rootDocumentId)))
+    const sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
+    const faces = opened.use(createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }))
+    const handoffs: Handoffs = opened.use(
+      await createHandoffs({
+        identity,
+        clock,
+        random,
+        logger,
+        records,
+        telemetry,
+        ...createHandoffComponents({ ...parts, chunks, group, replica, documents, index, faces }),
+      }),
+    )
+    return { group, keeper, replica, documents, index, sessions, faces, handoffs, records, close: opened.close, [Symbol.asyncDispose]: opened.close }
+  })
+}

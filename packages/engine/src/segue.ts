@@ -1,0 +1,118 @@
+/** What an app holds: one device's Segue. `openSegue()` makes it. */
+import type { Repo } from '@automerge/automerge-repo'
+import type {
+  Closeable,
+  ConfirmOutcome,
+  DeviceId,
+  ErrorCode,
+  GroupRole,
+  Handoffs,
+  IndexedSession,
+  InviterState,
+  Observable,
+  SessionId,
+  TelemetryEvent,
+} from '@segue/core'
+import type { LinkPath, NearbyDevice, SlotKind } from '@segue/core/ports'
+import type { PairingQr } from './pairing-images.ts'
+import type { SegueSession } from './session-face.ts'
+
+export interface Segue extends Closeable {
+  readonly device: { readonly id: DeviceId; readonly name: string }
+  /**
+   * A real automerge-repo Repo: hooks and editor bindings work unchanged. `find` opens closed documents and waits for those on their
+   * way. Another object after this device joined a group.
+   */
+  readonly repo: Repo
+  readonly pairing: Pairing
+  /** This device first, then the others by name. */
+  readonly devices: Observable<readonly DeviceStatus[]>
+  readonly sessions: SegueSessions
+  readonly handoff: Handoffs
+  readonly status: Observable<SegueStatus>
+  /** What happened, content-free by construction: links, pairings, handoffs with one trace id on both devices. Oldest first. */
+  readonly events: Observable<readonly TelemetryEvent[]>
+  /** The name that other devices see. */
+  rename(name: string): Promise<void>
+  /** Makes this device keep trying an address of another, for networks where discovery does not work. */
+  addAddress(device: DeviceId, address: string): Promise<void>
+  /** The machine woke up, or its network changed: links are probed and every reconnect tries at once. */
+  resume(): void
+  /** Everything acknowledged is on disk when it resolves. */
+  flush(): Promise<void>
+}
+
+export interface SegueSessions {
+  create(options: { readonly title: string }): Promise<SegueSession>
+  /** Waits for a session on its way. Rejects with SESSION_UNKNOWN, SCHEMA_NEWER, or the signal's reason. */
+  open(id: SessionId, options?: { readonly signal?: AbortSignal }): Promise<SegueSession>
+  readonly list: Observable<readonly IndexedSession[]>
+}
+
+export interface Pairing {
+  /** Shows an invitation. One at a time: a second call closes the first. */
+  invite(options?: InviteOptions): Promise<Invitation>
+  /**
+   * Joins the group of the device that shows `source`: its text, or what `nearby` lists. Resolves once there are digits to be typed on
+   * that device. Rejects with PAIRING_* or UNREACHABLE; PAIRING_ALREADY_MEMBER when this device has work or company of its own.
+   */
+  join(source: string | NearbyDevice, options?: { readonly signal?: AbortSignal }): Promise<Joining>
+  /** Devices nearby that have pairing open; needs mDNS. Names are what they say of themselves. */
+  readonly nearby: Observable<readonly NearbyDevice[]>
+}
+
+export interface InviteOptions {
+  /** Two minutes unless given; ten at most. */
+  readonly expiresInMs?: number
+  /** Whether devices nearby may ask without a code to scan. Default true: the digits protect that. */
+  readonly nearby?: boolean
+}
+
+export interface Invitation extends Closeable {
+  /** To be pasted on the other device. */
+  readonly text: string
+  readonly qr: PairingQr
+  /** Milliseconds since 1970 on this device. */
+  readonly expiresAt: number
+  readonly state: Observable<InviterState>
+  /** The digits that the other device shows. Resolves once it is in the group, on this device's disk. */
+  confirm(code: string): Promise<ConfirmOutcome>
+}
+
+export interface Joining {
+  /** Six digits, to be typed on the device that shows the invitation. */
+  readonly code: string
+  readonly done: Promise<JoinOutcome>
+  cancel(): void
+}
+
+export type JoinOutcome = { readonly ok: true; readonly inviter: DeviceId } | { readonly ok: false; readonly code: ErrorCode }
+
+export interface DeviceStatus {
+  readonly id: DeviceId
+  readonly name: string
+  readonly role: GroupRole
+  readonly isThisDevice: boolean
+  readonly state: 'here' | 'linked' | 'away'
+  /** How it is reached now. */
+  readonly path: LinkPath | undefined
+  /** `in-sync`: everything here is on its disk, and the other way round, as far as both know. */
+  readonly sync: 'in-sync' | 'catching-up' | 'unknown'
+  /** Chunks durable here that it has not confirmed. */
+  readonly unconfirmed: number
+  /** Milliseconds since 1970 on this device; undefined when never seen in this run. */
+  readonly lastSeenAt: number | undefined
+}
+
+export interface SegueStatus {
+  readonly isOpen: boolean
+  /** `failing`: the disk takes nothing (full, read-only). Edits stay in memory and are saved when it does. */
+  readonly storage: { readonly state: 'good' | 'failing'; readonly pending: number; readonly damaged: number }
+  /** How the keys of this device are kept. */
+  readonly keys: readonly SlotKind[]
+  readonly addresses: readonly string[]
+  readonly devices: { readonly total: number; readonly linked: number }
+  readonly sessions: number
+  /** The group uses something this version does not know: update. */
+  readonly needsUpdate: boolean
+}

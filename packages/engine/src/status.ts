@@ -1,0 +1,60 @@
+/** One look at everything: what a status line or `segue status` shows. */
+import { createSubject, type Observable } from '@segue/core'
+import type { NetNode } from '@segue/net'
+import type { Damage, Store } from '@segue/storage'
+import type { Runtime } from './runtime.ts'
+import type { DeviceStatus, SegueStatus } from './segue.ts'
+
+export interface StatusWatch {
+  readonly status: Observable<SegueStatus>
+  follow(runtime: Runtime): void
+  close(): void
+}
+
+interface Parts {
+  readonly node: NetNode
+  readonly store: Store
+  readonly damaged: Observable<readonly Damage[]>
+  readonly devices: Observable<readonly DeviceStatus[]>
+}
+
+export function createStatus({ node, store, damaged, devices }: Parts): StatusWatch {
+  let current: Runtime | undefined
+  let stops: (() => void)[] = []
+  const look = (): SegueStatus => {
+    const durability = current?.replica.durability.peek()
+    const others = devices.peek().filter(device => !device.isThisDevice)
+    return {
+      isOpen: current !== undefined,
+      storage: { state: durability?.state ?? 'good', pending: durability?.pending ?? 0, damaged: damaged.peek().length },
+      keys: store.vault.slots,
+      addresses: node.addresses.peek(),
+      devices: { total: others.length, linked: others.filter(device => device.state === 'linked').length },
+      sessions: current?.index.sessions.peek().length ?? 0,
+      needsUpdate: current?.group.state.peek().needsUpdate ?? false,
+    }
+  }
+  const subject = createSubject(look())
+  const update = (): void => {
+    const now = look()
+    if (JSON.stringify(now) !== JSON.stringify(subject.peek())) subject.set(now)
+  }
+  const always = [node.addresses.subscribe(update), damaged.subscribe(update), devices.subscribe(update)]
+  const unfollow = (): void => {
+    for (const stop of stops) stop()
+    stops = []
+  }
+  return {
+    status: subject,
+    follow(runtime) {
+      unfollow()
+      current = runtime
+      stops = [runtime.replica.durability.subscribe(update), runtime.index.sessions.subscribe(update), runtime.group.state.subscribe(update)]
+      update()
+    },
+    close() {
+      unfollow()
+      for (const stop of always) stop()
+    },
+  }
+}
