@@ -16,7 +16,7 @@ import { importTextInto } from './import-text.ts'
 import { createLiveDocument, type LiveDocument } from './live-document.ts'
 import { createSealer } from './sealer.ts'
 import { SegueRepo } from './segue-repo.ts'
-import { freshActor, readStoredDocument, type DocumentName } from './stored-document.ts'
+import { freshActor, readStored, withStored, type DocumentName } from './stored-document.ts'
 
 export function createDocuments(components: DocumentsComponents): Documents {
   const { replica, keyring, clock, random, logger, hasher, maxOpenDocuments = MAX_OPEN_DOCUMENTS } = components
@@ -191,10 +191,12 @@ export function createDocuments(components: DocumentsComponents): Documents {
     await document.state.when(state => state === 'open', { signal: withSignal(options.signal) })
     return document.handle as DocHandle<T>
   }
+  const storedDocument = async (name: DocumentName): Promise<A.Doc<unknown>> =>
+    withStored(context, undefined, await readStored(context, name))
   const headsOf = async (id: DocumentId): Promise<readonly string[]> => {
     const document = live.get(id)
     await document?.load()
-    const doc = document?.doc() ?? (await readStoredDocument(context, nameOf(id))).doc
+    const doc = document?.doc() ?? (await storedDocument(nameOf(id)))
     return A.getHeads(doc).toSorted()
   }
   const whenContains = async (id: DocumentId, heads: readonly string[], signal: AbortSignal | undefined): Promise<void> => {
@@ -260,7 +262,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
       const document = live.get(id)
       if (document !== undefined) return compactLive(document)
       const name = nameOf(id)
-      return (await compactDocument(context, name, (await readStoredDocument(context, name)).doc)).length
+      return (await compactDocument(context, name, await storedDocument(name))).length
     },
     onKeysChanged: () => inBackground(rereadAll(), 'reread-failed'),
     close: opened.close,

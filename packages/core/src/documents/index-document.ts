@@ -30,7 +30,7 @@ export interface IndexedSession {
 
 export interface DocumentIndex {
   readonly handle: DocHandle<unknown>
-  /** In a stable order, the same array until it changes. */
+  /** By bucket, then id; the same array until it changes. */
   readonly documents: Observable<readonly IndexedDocument[]>
   readonly sessions: Observable<readonly IndexedSession[]>
   /** Adds, or changes kind and title of, a document. Nothing is written when it stands there already. */
@@ -125,14 +125,18 @@ function createLister<Stored, Listed>(toListed: (id: string, stored: Stored) => 
   let previous: { readonly buckets: Buckets<Stored>; readonly all: readonly Listed[] } | undefined
   return buckets => {
     if (previous?.buckets === buckets) return previous.all
-    const all = Object.values(buckets).flatMap(bucket => {
-      const present = listed.get(bucket) ?? Object.entries(bucket).map(([id, stored]) => toListed(id, stored))
+    const all = sortedEntries(buckets).flatMap(([, bucket]) => {
+      const present = listed.get(bucket) ?? sortedEntries(bucket).map(([id, stored]) => toListed(id, stored))
       listed.set(bucket, present)
       return present
     })
     previous = { buckets, all }
     return all
   }
+}
+
+function sortedEntries<Value>(values: Readonly<Record<string, Value>>): readonly (readonly [string, Value])[] {
+  return Object.entries(values).toSorted(([a], [b]) => (a < b ? -1 : 1))
 }
 
 function isSame<T extends object>(a: T, b: T): boolean {

@@ -15,7 +15,7 @@ import type { DocumentsContext } from './context.ts'
 import type { DocumentState } from './documents-interface.ts'
 import { createMaterialiser } from './materialiser.ts'
 import { sealSnapshot } from './snapshot.ts'
-import { isContent, readStoredDocument, type DocumentName } from './stored-document.ts'
+import { isContent, readStored, withStored, type DocumentName } from './stored-document.ts'
 
 export interface LiveDocument {
   readonly name: DocumentName
@@ -153,14 +153,12 @@ export function createLiveDocument(
     if (state.peek() !== 'open') state.set('arriving')
   }
   const read = async (): Promise<void> => {
-    const stored = await readStoredDocument(context, name)
+    const stored = await readStored(context, name)
     if (isClosed) return
     arrival = stored.arrival
-    opened = stored.opened
-    if (A.getHeads(stored.doc).length > 0) {
-      update(present => (A.getHeads(present).length === 0 ? stored.doc : A.merge(present, stored.doc)))
-      loose = stored.opened
-    }
+    opened = stored.contents.length
+    update(present => withStored(context, present, stored))
+    loose = Math.max(loose, opened)
   }
   const flush = async (): Promise<void> => {
     const present = doc()

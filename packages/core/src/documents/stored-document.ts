@@ -21,29 +21,39 @@ export interface DocumentName {
 }
 
 export interface StoredDocument {
-  /** Without heads when nothing of it is here. */
-  readonly doc: A.Doc<unknown>
-  /** Every commit and fragment in the store that arrived up to this number is in `doc`. */
+  /** `save()` of the snapshot, and the document it gives, under a fresh actor; an empty one without a snapshot. */
+  readonly saved: Uint8Array | undefined
+  readonly base: A.Doc<unknown>
+  /** What came after it. */
+  readonly contents: readonly OpenedContent[]
+  /** Every commit and fragment in the store that arrived up to this number is in the two. */
   readonly arrival: number
-  /** How many chunks had to be opened; what a snapshot would save next time. */
-  readonly opened: number
 }
 
 type Context = Pick<DocumentsContext, 'replica' | 'keyring' | 'chunkStore' | 'sealer' | 'random' | 'logger'>
 
-export async function readStoredDocument(context: Context, name: DocumentName): Promise<StoredDocument> {
-  const { replica, keyring, logger } = context
+export async function readStored(context: Context, name: DocumentName): Promise<StoredDocument> {
+  const { replica, keyring } = context
   const sealed = await replica.getSnapshot(name.tag)
   const snapshot = sealed === undefined ? undefined : openSnapshot(sealed, name.bytes, keyring)
-  const since = snapshot?.replica === replica.id ? snapshot.arrival : 0
-  const { contents, unread, last } = await readContents(context, name.tag, since)
-  const asides = new Set<ChunkId>()
-  let doc = loadSnapshot(snapshot?.saved, context)
-  doc = applyContents(doc, contents, (content, reason) => {
-    asides.add(content.id)
-    logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
+  const base = snapshot?.replica === replica.id ? tryLoad(snapshot.saved, context) : undefined
+  const { contents, unread, last } = await readContents(context, name.tag, base === undefined ? 0 : (snapshot?.arrival ?? 0))
+  const arrival = unread === undefined ? last : Math.min(last, unread - 1)
+  const actor = freshActor(context.random)
+  return { saved: base === undefined ? undefined : snapshot?.saved, base: base ?? A.init({ actor }), contents, arrival }
+}
+
+/**
+ * `present` with what was stored, changes that still lack a dependency included (a merge would leave those out). A document
+ * without content is continued under a fresh actor.
+ */
+export function withStored(context: Context, present: A.Doc<unknown> | undefined, stored: StoredDocument): A.Doc<unknown> {
+  const { saved, base, contents } = stored
+  const isNew = present === undefined || A.getHeads(present).length === 0
+  const doc = isNew ? base : saved === undefined ? present : A.loadIncremental(present, saved)
+  return applyContents(doc, contents, (content, reason) => {
+    context.logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
   })
-  return { doc, arrival: unread === undefined ? last : Math.min(last, unread - 1), opened: contents.length }
 }
 
 /** 16 random bytes, hex. */
@@ -53,14 +63,12 @@ export function freshActor(random: Random): string {
 
 const READ_BATCH = 256
 
-function loadSnapshot(saved: Uint8Array | undefined, { random, logger }: Context): A.Doc<unknown> {
-  const actor = freshActor(random)
-  if (saved === undefined) return A.init({ actor })
+function tryLoad(saved: Uint8Array, { random, logger }: Context): A.Doc<unknown> | undefined {
   try {
-    return A.load(saved, { actor })
+    return A.load(saved, { actor: freshActor(random) })
   } catch (error) {
     logger.warn('snapshot-unusable', { reason: String(error) })
-    return A.init({ actor })
+    return undefined
   }
 }
 

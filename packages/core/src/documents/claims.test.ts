@@ -1,0 +1,91 @@
+import * as A from '@automerge/automerge'
+import type { DocHandle } from '@automerge/automerge-repo'
+import { beforeEach, expect, test } from 'vitest'
+import { openChunk } from '../crypto/index.ts'
+import type { DeviceId } from '../lib/ids.ts'
+import { createDocumentCast, type DocumentCast, type DocumentDevice } from '../testing/document-cast.ts'
+import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
+import { readClaim, type Claim } from './claims.ts'
+
+interface Note {
+  text: string
+}
+
+let clock: SimulatedClock
+let cast: DocumentCast
+let laptop: DocumentDevice
+let desk: DocumentDevice
+
+beforeEach(async () => {
+  clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
+  cast = createDocumentCast(clock)
+  laptop = await cast.join('laptop')
+  desk = await cast.join('desk')
+})
+
+async function claimsIn(device: DocumentDevice, handle: DocHandle<Note>): Promise<readonly { device: DeviceId; claim: Claim; sequence: number }[]> {
+  const records = await device.store.listDocument(device.documents.docTagOf(handle.documentId))
+  const chunks = await device.store.getMany(records.filter(record => record.class === 'register').map(record => record.id))
+  return chunks.map(chunk => {
+    const opened = openChunk(chunk, device.keyring.secretOf(chunk.epoch) as Uint8Array)
+    if (!opened.ok) throw new Error(opened.error)
+    const read = readClaim(opened.value.content, chunk.sequence, opened.value.documentId)
+    if (!read.ok) throw new Error(read.error)
+    return { ...read.value, sequence: chunk.sequence }
+  })
+}
+
+const type = (handle: DocHandle<Note>): void => handle.change(draft => A.splice(draft, ['text'], 0, 0, 'x'))
+
+test('[D24] a second after own changes, a claim names the latest', async () => {
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  type(handle)
+  await clock.advance(999)
+  expect(await claimsIn(laptop, handle)).toEqual([])
+  await clock.advance(1)
+  expect(await claimsIn(laptop, handle)).toMatchObject([{ device: laptop.id, claim: { own: A.getHeads(handle.doc()) } }])
+})
+
+test('[D24] typing for ten seconds makes ten claims', async () => {
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  for (let i = 0; i < 100; i++) {
+    type(handle)
+    await clock.advance(100)
+  }
+  const [claim] = await claimsIn(laptop, handle)
+  expect(claim?.sequence).toBeGreaterThanOrEqual(9)
+  expect(claim?.sequence).toBeLessThanOrEqual(10)
+})
+
+test('[D24] closing a document claims what is not claimed yet', async () => {
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  type(handle)
+  const heads = A.getHeads(handle.doc())
+  await laptop.documents.evict(handle.documentId)
+  expect(await claimsIn(laptop, handle)).toMatchObject([{ claim: { own: heads } }])
+})
+
+test('[D24] what others wrote is not claimed', async () => {
+  cast.link(laptop, desk)
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  let there: DocHandle<Note> | undefined
+  void desk.documents.open<Note>(handle.documentId).then(opened => (there = opened))
+  await clock.runUntil(() => there !== undefined)
+  type(handle)
+  await clock.advance(5_000)
+  expect(new Set((await claimsIn(desk, handle)).map(({ device }) => device))).toEqual(new Set([laptop.id]))
+})
+
+test('[D25] after a restart the sequence goes on, and the new claim vouches for the new changes', async () => {
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  type(handle)
+  await clock.advance(2_000)
+  const [before] = await claimsIn(laptop, handle)
+  await cast.restart(laptop)
+  const again = await laptop.documents.open<Note>(handle.documentId)
+  type(again)
+  await clock.advance(2_000)
+  const [after] = await claimsIn(laptop, handle)
+  expect(after?.sequence).toBe((before?.sequence ?? 0) + 1)
+  expect(after?.claim.own).toEqual(A.getHeads(again.doc()))
+})

@@ -1,0 +1,126 @@
+/**
+ * Devices of one group with everything real but disk and network: keys, sealed chunks, replicas, Automerge. Linked and cut as a
+ * test wants, on one simulated clock.
+ */
+import { interpretAsDocumentId, type BinaryDocumentId, type DocumentId } from '@automerge/automerge-repo'
+import type { Keyring } from '../crypto/index.ts'
+import { createDeviceInspector, createDocuments, createInlineWorker, type Documents, type DocumentsComponents } from '../documents/index.ts'
+import { foundGroup, openGroup, type Group } from '../group/index.ts'
+import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
+import type { DeviceId, SessionId } from '../lib/ids.ts'
+import type { Inspector } from '../ports/inspector.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { DocumentWorker } from '../ports/worker.ts'
+import { createReplica, type Replica } from '../replication/index.ts'
+import { createMemoryChunkStore, type MemoryChunkStore } from './memory-chunk-store.ts'
+import { createSeededRandom } from './seeded-random.ts'
+import { linkDevices, type SimulatedLink, type SimulatedLinkOptions } from './simulated-link.ts'
+
+export interface DocumentDevice {
+  readonly id: DeviceId
+  readonly identity: DeviceIdentity
+  readonly group: Group
+  /** As the group's, but holding no epoch's key while `isLocked`. */
+  readonly keyring: Keyring
+  isLocked: boolean
+  store: MemoryChunkStore
+  inspector: Inspector
+  replica: Replica
+  documents: Documents
+  /** Events logged as warnings or errors, in order. */
+  readonly complaints: string[]
+}
+
+export interface DocumentCast {
+  readonly clock: Clock
+  /** The first founds the group, the others are added by it; all know all that were added so far. */
+  join(name: string): Promise<DocumentDevice>
+  link(a: DocumentDevice, b: DocumentDevice, options?: Partial<SimulatedLinkOptions>): SimulatedLink
+  /** A new process on the same store: links gone, what was not durable lost. */
+  restart(device: DocumentDevice, options?: DeviceOptions): Promise<void>
+  close(): Promise<void>
+}
+
+export type DeviceOptions = Partial<Pick<DocumentsComponents, 'maxOpenDocuments' | 'worker'>>
+
+export function createDocumentCast(clock: Clock, { seed = 1 }: { readonly seed?: number } = {}): DocumentCast {
+  const random = createSeededRandom(seed)
+  const devices: DocumentDevice[] = []
+  const links = new Map<SimulatedLink, readonly [DocumentDevice, DocumentDevice]>()
+
+  const start = async (device: DocumentDevice, options: DeviceOptions): Promise<void> => {
+    const { identity, keyring, store, complaints } = device
+    const worker: DocumentWorker = options.worker ?? createInlineWorker()
+    device.inspector = createDeviceInspector({ keyring, worker, chunkStore: store })
+    device.replica = await createReplica({ store, inspector: device.inspector, clock, random })
+    const logger = createComplaintLogger(complaints)
+    device.documents = createDocuments({ ...device, ...options, worker, identity, chunkStore: store, clock, random, logger })
+  }
+  const groupFor = (identity: DeviceIdentity): Group => {
+    const [founder] = devices
+    if (founder === undefined) return foundGroup({ identity, random, time: clock.now() })
+    const keys = { signing: identity.signing.publicKey, sealing: identity.sealing.publicKey }
+    const added = founder.group.add({ keys, role: 'member', name: identity.name, time: clock.now() })
+    for (const device of devices) device.group.receive([added.bytes])
+    const entries = founder.group.entries().map(entry => entry.bytes)
+    return openGroup({ identity, random, secret: founder.group.secret, entries })
+  }
+  return {
+    clock,
+    async join(name) {
+      const identity = createIdentity({ name, random })
+      const group = groupFor(identity)
+      const unlocked = group.keyring
+      const keyring: Keyring = {
+        idKey: unlocked.idKey,
+        tagKey: unlocked.tagKey,
+        logKey: unlocked.logKey,
+        current: () => unlocked.current(),
+        secretOf: epoch => (device.isLocked ? undefined : unlocked.secretOf(epoch)),
+      }
+      const parts = { id: identity.id, identity, group, keyring, isLocked: false, store: createMemoryChunkStore(), complaints: [] }
+      const device = parts as unknown as DocumentDevice // the running parts come with `start`
+      await start(device, {})
+      devices.push(device)
+      return device
+    },
+    link(a, b, options = {}) {
+      const link = linkDevices(
+        { id: a.id, accept: end => a.replica.attach(end) },
+        { id: b.id, accept: end => b.replica.attach(end) },
+        { clock, latencyMs: 1, ...options },
+      )
+      links.set(link, [a, b])
+      return link
+    },
+    async restart(device, options = {}) {
+      for (const [link, [a, b]] of links) if (a === device || b === device) link.cut()
+      const { documents, replica } = device
+      device.store = device.store.crash()
+      void replica.close().catch(() => undefined) // its store is dead; nothing of it may matter any more
+      void documents.close().catch(() => undefined)
+      await start(device, options)
+    },
+    async close() {
+      for (const link of links.keys()) link.cut()
+      await Promise.all(devices.map(device => device.documents.close()))
+      await Promise.all(devices.map(device => device.replica.close()))
+    },
+  }
+}
+
+/** The document with these 16 bytes. */
+export function binaryDocumentId(bytes: Uint8Array): DocumentId {
+  return interpretAsDocumentId(bytes as BinaryDocumentId)
+}
+
+/** A session id for tests: any number, always the same id. */
+export function newSessionId(number: number): SessionId {
+  return number.toString(16).padStart(32, '0') as SessionId
+}
+
+function createComplaintLogger(complaints: string[]): Logger {
+  const complain = (event: string): void => void complaints.push(event)
+  return { debug: () => undefined, info: () => undefined, warn: complain, error: complain }
+}
