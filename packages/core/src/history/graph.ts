@@ -1,10 +1,12 @@
 /**
  * Which changes of a document were made without knowledge of each other. The answer depends on the graph of changes alone,
- * not on the order in which they arrived, so every device that holds the same changes finds the same pairs.
+ * not on the order in which they arrived, so every device that holds the same changes finds the same forks.
  *
- * Most history is one line. A change that contains everything before it and is contained in everything after it is a *cut*;
- * only what lies between two cuts is looked at closely. There, each change gets a clock (how many changes of each actor it
- * contains), and a pair of concurrent changes is *greatest* when no later pair contains it: one pair per fork.
+ * Two concurrent changes oppose what one contains and the other does not, each to each. A *fork* is such a pair that no other
+ * pair includes: an hour of typing on either side is one fork. Most history is one line: a change that contains everything
+ * before it and is contained in everything after it is a *cut*, and only what lies between two cuts is looked at closely.
+ * There each change gets a clock (how many changes of each actor it contains), and of each actor only those changes count
+ * after which it learnt of others (or stopped): any pair of others is included in one of theirs.
  */
 import type { ChangeMetadata } from '@automerge/automerge'
 
@@ -71,17 +73,32 @@ function forksBetween(
     clocks.set(i, clock)
   }
   const actorOf = (i: number): string => (changes[i] as ChangeMetadata).actor
-  const knows = (i: number, j: number): boolean =>
-    (clocks.get(i)?.get(actorOf(j)) ?? 0) >= (clocks.get(j)?.get(actorOf(j)) as number)
+  const count = (i: number, actor: string): number => clocks.get(i)?.get(actor) ?? 0
+  const knows = (i: number, j: number): boolean => count(i, actorOf(j)) >= count(j, actorOf(j))
+  const learnsNext = (chain: readonly number[], at: number): boolean => {
+    const [i, next] = [chain[at] as number, chain[at + 1]]
+    return next === undefined || [...(clocks.get(next) ?? [])].some(([actor, known]) => actor !== actorOf(i) && known > count(i, actor))
+  }
+  const ends = [...chains.values()].map(chain => chain.filter((_, at) => learnsNext(chain, at)))
 
   const pairs: [number, number][] = []
-  const actors = [...chains.keys()]
-  for (const [a, one] of actors.entries()) {
-    for (const other of actors.slice(a + 1)) pairs.push(...greatestPairs(chains.get(one) ?? [], chains.get(other) ?? [], knows))
+  for (const [at, one] of ends.entries()) {
+    for (const other of ends.slice(at + 1)) {
+      for (const x of one) for (const y of other) if (!knows(x, y) && !knows(y, x)) pairs.push([x, y])
+    }
   }
-  const isContained = ([x, y]: [number, number]): boolean =>
-    pairs.some(([u, w]) => (u !== x || w !== y) && ((knows(u, x) && knows(w, y)) || (knows(w, x) && knows(u, y))))
-  return pairs.filter(pair => !isContained(pair)).map(([x, y]) => forkOf(x, y))
+  /** All that `x` has and `y` lacks, `u` has and `w` lacks too. */
+  const isWithin = (x: number, y: number, u: number, w: number): boolean =>
+    [...(clocks.get(x) ?? [])].every(([actor, has]) => {
+      const shared = Math.min(has, count(y, actor))
+      return shared === has || (has <= count(u, actor) && Math.min(count(u, actor), count(w, actor)) <= shared)
+    })
+  const isIncluded = ([x, y]: [number, number]): boolean =>
+    pairs.some(
+      ([u, w]) =>
+        (u !== x || w !== y) && ((isWithin(x, y, u, w) && isWithin(y, x, w, u)) || (isWithin(x, y, w, u) && isWithin(y, x, u, w))),
+    )
+  return pairs.filter(pair => !isIncluded(pair)).map(([x, y]) => forkOf(x, y))
 
   function forkOf(x: number, y: number): Fork {
     const hash = (i: number): string => (changes[i] as ChangeMetadata).hash
@@ -104,23 +121,4 @@ function forksBetween(
       actors: [new Set(exclusive[0].map(actorOf)), new Set(exclusive[1].map(actorOf))],
     }
   }
-}
-
-/** Concurrent pairs of two chains such that neither can be replaced by a later one of its chain. */
-function greatestPairs(
-  one: readonly number[],
-  other: readonly number[],
-  knows: (i: number, j: number) => boolean,
-): readonly [number, number][] {
-  const pairs: [number, number][] = []
-  let above = -1 // both chains grow: the partner of a later change is never an earlier one
-  for (const [i, x] of one.entries()) {
-    while (above + 1 < other.length && !knows(other[above + 1] as number, x)) above++
-    const y = other[above]
-    if (y === undefined || knows(x, y)) continue
-    const next = one[i + 1]
-    const nextAlsoFits = next !== undefined && !knows(next, y) // then (next, y) is greater
-    if (!nextAlsoFits) pairs.push([x, y])
-  }
-  return pairs
 }

@@ -42,11 +42,12 @@ function conflictsOfFork(doc: A.Doc<unknown>, fork: Fork, under: readonly string
   const views = fork.sides.map(side => A.view(doc, [side])) as [A.Doc<unknown>, A.Doc<unknown>]
   const later = A.diff(doc, base, A.getHeads(doc))
   return shared.flatMap(path => {
-    const object = objectAt(before, path)
+    const object = objectAt(doc, base, path)
     const text = valueAt(before, path)
     const now = valueAt(doc, path)
     const made = views.map(view => valueAt(view, path))
-    const isOneText = [doc, ...views].every(state => objectAt(state, path) === object)
+    const states = [A.getHeads(doc), ...fork.sides.map(side => [side])]
+    const isOneText = states.every(heads => objectAt(doc, heads, path) === object)
     if (object === undefined || !isOneText || typeof text !== 'string' || typeof now !== 'string') return []
     const edits = [textEdits(text, made[0] as string, one, path), textEdits(text, made[1] as string, other, path)] as const
     const since = textEdits(text, now, later, path)
@@ -89,9 +90,16 @@ function onlyDeletes(edits: readonly TextEdit[], from: number, to: number): bool
   return edits.every(edit => edit.to < from || edit.from > to || edit.text === '')
 }
 
-function objectAt(doc: A.Doc<unknown>, path: readonly (string | number)[]): string | undefined {
-  const container = valueAt(doc, path.slice(0, -1))
-  const key = path.at(-1)
-  if (typeof container !== 'object' || container === null || key === undefined) return undefined
-  return A.getObjectId(container as A.Doc<unknown>, key as A.Prop) ?? undefined
+/** The id of the text at `path` in the state that `heads` name. (`A.getObjectId` answers for the present, even for a view.) */
+function objectAt(doc: A.Doc<unknown>, heads: readonly string[], path: readonly (string | number)[]): string | undefined {
+  const backend = A.getBackend(doc)
+  let object = '_root'
+  for (const key of path) {
+    const found = backend.getWithType(object, key, [...heads])
+    if (found === null || found === undefined || !OBJECTS.includes(String(found[0]))) return undefined
+    object = String(found[1])
+  }
+  return object
 }
+
+const OBJECTS: readonly string[] = ['map', 'list', 'text', 'table']

@@ -135,8 +135,8 @@ export interface ViewChange {
 export interface Views {
   /** This device's own layout, read now; positions follow what others typed meanwhile. */
   layout(): Layout
-  /** The layout that travels: the driver's; while the driver has none, the one moved last. */
-  travelling(): Layout | undefined
+  /** The layout that travels: the driver's; while the driver has none, the one moved last. Opens its documents, to know the positions. */
+  travelling(options?: Waiting): Promise<Layout | undefined>
   open(view: { readonly document: DocumentId; readonly path?: DocumentPath } & ViewChange): Promise<string>
   /** Kept in memory and written at most once in VIEW_WRITE_MS; `Session.flush` writes at once. */
   update(id: string, change: ViewChange): void

@@ -81,7 +81,7 @@ export async function createSession(handles: SessionHandles, components: Session
       return { schemaVersion: SCHEMA_VERSION, session: id, kinds: KINDS.filter(kind => kinds.includes(kind)), documents: entries }
     },
     async hotSet(options) {
-      const layout = views.travelling()
+      const layout = await views.travelling(options)
       const titles = new Map(membersOf(session.doc()).map(member => [member.documentId, member.title]))
       const sources: HotSource[] = []
       for (const view of layout?.views ?? []) {

@@ -33,8 +33,8 @@ export async function createViews({ handle, documents, identity, clock, random, 
   let cancelWrite: (() => void) | undefined
 
   /** Positions are read from open documents only; of one still on its way they are unknown. */
-  const openFor = async (document: DocumentId): Promise<void> => {
-    if (!open.has(document)) open.set(document, await documents.open<unknown>(document))
+  const openFor = async (document: DocumentId, options?: { readonly signal?: AbortSignal }): Promise<void> => {
+    if (!open.has(document)) open.set(document, await documents.open<unknown>(document, options))
   }
   const read = (device: string): Layout | undefined => {
     const record = handle.doc().layouts[device]
@@ -72,24 +72,26 @@ export async function createViews({ handle, documents, identity, clock, random, 
       for (const [id, fields] of moved) put(layout.views[id] as ViewRecord, fields)
     })
   }
-  const travelling = (): Layout | undefined => {
+  const travelling = (): string | undefined => {
+    const layouts = handle.doc().layouts
     const driving = driver()
-    const moved = Object.entries(handle.doc().layouts).sort(([a, x], [b, y]) => y.moves - x.moves || (a < b ? 1 : -1))
-    return (driving === undefined ? undefined : read(driving)) ?? read(moved[0]?.[0] ?? '')
+    if (driving !== undefined && layouts[driving] !== undefined) return driving
+    const moved = Object.entries(layouts).sort(([a, x], [b, y]) => y.moves - x.moves || (a < b ? 1 : -1))
+    return moved[0]?.[0]
   }
-  const openAll = async (): Promise<void> => {
-    for (const layout of Object.values(handle.doc().layouts)) {
-      for (const view of Object.values(layout.views)) await openFor(view.document.val as DocumentId)
-    }
-  }
-  const openShown = async (device: string): Promise<void> => {
-    for (const view of Object.values(handle.doc().layouts[device]?.views ?? {})) await openFor(view.document.val as DocumentId)
+  const openShown = async (device: string, options?: { readonly signal?: AbortSignal }): Promise<void> => {
+    for (const view of Object.values(handle.doc().layouts[device]?.views ?? {})) await openFor(view.document.val as DocumentId, options)
   }
   await openShown(identity.id)
 
   return {
     layout: () => read(identity.id) ?? { device: identity.id, views: [], focus: undefined, moves: 0 },
-    travelling,
+    async travelling(options) {
+      const device = travelling()
+      if (device === undefined) return undefined
+      await openShown(device, options)
+      return read(device)
+    },
     async open({ document, path = ['text'], ...change }) {
       await openFor(document)
       const id = toHex(random.bytes(RANDOM_ID_BYTES))
@@ -127,10 +129,10 @@ export async function createViews({ handle, documents, identity, clock, random, 
     },
     async adopt(from) {
       flush()
-      await openAll()
-      const device = from ?? travelling()?.device
+      const device = from ?? travelling()
       const source = device === undefined ? undefined : handle.doc().layouts[device]
       if (source === undefined || device === undefined) return undefined
+      await openShown(device)
       if (device !== identity.id) {
         const views = Object.fromEntries(Object.entries(source.views).map(([id, view]) => [id, { ...view }]))
         write(layout => {

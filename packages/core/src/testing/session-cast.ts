@@ -7,22 +7,18 @@ import { generateAutomergeUrl, parseAutomergeUrl, Repo, type DocHandle, type Doc
 import type { IndexedDocument, IndexedSession } from '../documents/index-document.ts'
 import { deviceIdOf, type DeviceId } from '../lib/ids.ts'
 import { createSubject } from '../lib/observable.ts'
-import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { Session, SessionDocuments, SessionIndex, Sessions } from '../session/contract.ts'
 import { createSessions } from '../session/sessions.ts'
-
-export interface CastClock extends Clock {
-  /** Runs what falls due meanwhile. */
-  advance(ms: number): void
-}
+import { createManualClock, type ManualClock } from './manual-clock.ts'
+import { createSeededRandom } from './seeded-random.ts'
 
 export interface CastDevice {
   readonly id: DeviceId
   readonly identity: { readonly id: DeviceId }
   readonly documents: SessionDocuments
   readonly index: SessionIndex & { readonly documents: () => readonly IndexedDocument[] }
-  readonly clock: CastClock
+  readonly clock: ManualClock
   readonly random: Random
   readonly sessions: Sessions
   readonly handles: ReadonlyMap<DocumentId, DocHandle<unknown>>
@@ -69,7 +65,7 @@ export function createCastDevice(seed: number): CastDevice {
     documents: () => [...listed.values()],
   }
   const id = deviceIdOf(new Uint8Array(32).fill(seed))
-  const device = { id, identity: { id }, documents, index, clock: createCastClock(), random: createCastRandom(seed), handles, receive }
+  const device = { id, identity: { id }, documents, index, clock: createManualClock(), random: createSeededRandom(seed), handles, receive }
   return { ...device, sessions: createSessions(device) }
 }
 
@@ -93,36 +89,4 @@ export async function openEverywhere(title: string, ...devices: readonly CastDev
   const session = await first.sessions.create({ title })
   bringTogether(...devices)
   return [session, ...(await Promise.all(others.map(device => device.sessions.open(session.id))))]
-}
-
-function createCastRandom(seed: number): Random {
-  let state = seed * 2_654_435_761
-  const next = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state >>> 24
-  }
-  return { bytes: length => Uint8Array.from({ length }, next) }
-}
-
-function createCastClock(): CastClock {
-  let time = 0
-  const tasks = new Set<{ readonly at: number; readonly run: () => void }>()
-  const after: Clock['after'] = (ms, run) => {
-    const task = { at: time + ms, run }
-    tasks.add(task)
-    return () => void tasks.delete(task)
-  }
-  return {
-    now: () => 1_800_000_000_000 + time,
-    monotonic: () => time,
-    after,
-    sleep: ms => new Promise(resolve => void after(ms, () => resolve())),
-    advance(ms) {
-      time += ms
-      for (const task of [...tasks].filter(each => each.at <= time)) {
-        tasks.delete(task)
-        task.run()
-      }
-    },
-  }
 }
