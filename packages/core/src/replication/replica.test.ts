@@ -1,0 +1,536 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { concatBytes, equalBytes } from '../lib/bytes.ts'
+import type { DeviceId, EpochId } from '../lib/ids.ts'
+import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
+import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
+import { linkDevices, type SimulatedLink, type SimulatedLinkOptions } from '../testing/simulated-link.ts'
+import { MAX_FRAME_BYTES, PART_BYTES } from '../wire/limits.ts'
+import { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
+import { openSummary, sumOfRecords } from './summary.ts'
+import { portableHasher } from '../crypto/hash.ts'
+import { parseHeader } from '../crypto/seal.ts'
+import type { DeviceLink } from '../ports/device-link.ts'
+
+const settle = (): Promise<void> => new Promise(done => setImmediate(done))
+
+let clock: SimulatedClock
+let cast: ReplicaCast
+let laptop: CastMember
+let desk: CastMember
+let phone: CastMember
+let seen: { from: DeviceId; to: DeviceId; type: SyncMessage['type']; message: SyncMessage }[]
+
+beforeEach(async () => {
+  clock = createSimulatedClock({ settle })
+  cast = createReplicaCast(clock)
+  laptop = await cast.join('laptop')
+  desk = await cast.join('desk')
+  phone = await cast.join('phone')
+  seen = []
+})
+
+const onFrame: SimulatedLinkOptions['onFrame'] = (from, to, _channel, frame) => {
+  const message = decodeSyncMessage(frame)
+  if (message.ok) seen.push({ from, to, type: message.value.type, message: message.value })
+}
+const types = (): string[] => seen.map(({ type }) => type)
+const link = (a: CastMember, b: CastMember, options: Parameters<ReplicaCast['link']>[2] = {}): SimulatedLink => cast.link(a, b, { onFrame, ...options })
+const areEqual = (...members: CastMember[]): boolean =>
+  members.every(
+    ({ replica }) => replica.fingerprint() === laptop.replica.fingerprint() && replica.log().fingerprint === laptop.replica.log().fingerprint,
+  )
+const fill = (member: CastMember, documents: number, from = 0): Promise<void> =>
+  member.replica.add(Array.from({ length: documents }, (_, i) => cast.chunks.commit(`document ${from + i}`, 'first')))
+const inSync = async (a: CastMember, b: CastMember, options: Parameters<ReplicaCast['link']>[2] = {}): Promise<SimulatedLink> => {
+  const made = link(a, b, options)
+  await clock.runUntil(() => a.replica.peers.peek().get(b.id)?.state === 'in-sync' && b.replica.peers.peek().get(a.id)?.state === 'in-sync')
+  return made
+}
+const sumOnDisk = async (member: CastMember): Promise<bigint> => {
+  let sum = 0n
+  for await (const docTag of member.store.docTags()) sum += sumOfRecords(await member.store.listDocument(docTag), portableHasher)
+  return BigInt.asUintN(256, sum)
+}
+
+describe('meeting', () => {
+  test.each([3_000, 10_000])('[R1] an equal reconnect with %i documents is one hello each and under 1 KB', async documents => {
+    await fill(laptop, documents)
+    const first = await inSync(laptop, desk)
+    first.cut()
+    await clock.advance(5)
+    seen = []
+    const again = link(laptop, desk, { latencyMs: 20 })
+    const ms = await clock.runUntil(() => laptop.replica.peers.peek().get(desk.id)?.state === 'in-sync')
+    expect(ms).toBe(20)
+    await clock.advance(60_000)
+    expect(types()).toEqual(['hello', 'hello'])
+    expect(again.sent[0].bytes + again.sent[1].bytes).toBeLessThan(1_024)
+  })
+
+  test('[R2] a peer of the far future is told so', async () => {
+    let stranger: DeviceLink | undefined
+    const closed: string[] = []
+    const made = linkDevices(
+      { id: laptop.id, accept: each => laptop.replica.attach(each) },
+      {
+        id: desk.id,
+        accept: each => {
+          stranger = each
+          return { onFrame: () => undefined, onClosed: code => void closed.push(code) }
+        },
+      },
+      { clock, onFrame },
+    )
+    await clock.advance(1)
+    const hello = seen.find(({ type }) => type === 'hello')?.message as Extract<SyncMessage, { type: 'hello' }>
+    await stranger?.send('sync-live', encodeSyncMessage({ ...hello, versions: { min: 7, current: 9 } }))
+    await clock.advance(1)
+    expect(made.closedWith()).toBe('version-unsupported')
+    expect(closed).toEqual(['version-unsupported'])
+  })
+
+  test('[R3] the whole log is there before the first other chunk', async () => {
+    await laptop.replica.add([cast.chunks.log('genesis'), cast.chunks.log('add desk')])
+    await desk.replica.add([cast.chunks.log('rename desk')])
+    await fill(laptop, 50)
+    await inSync(laptop, desk)
+    const arrived = desk.arrived.map(chunk => chunk.class)
+    expect(arrived.slice(0, 2)).toEqual(['log', 'log'])
+    expect(arrived.slice(2)).not.toContain('log')
+    expect(laptop.replica.log()).toEqual(desk.replica.log())
+    expect(laptop.replica.log().count).toBe(3)
+  })
+
+  test('[R4] what differs is found by summary when there is no cursor', async () => {
+    await fill(laptop, 300)
+    await fill(desk, 300)
+    await laptop.replica.add([cast.chunks.commit('document 7', 'here')])
+    await desk.replica.add([cast.chunks.commit('document 8', 'there'), cast.chunks.commit('new', 'there')])
+    const made = await inSync(laptop, desk)
+    expect(areEqual(laptop, desk)).toBe(true)
+    expect(types()).toContain('summary')
+    expect(laptop.arrived).toHaveLength(2)
+    expect(desk.arrived).toHaveLength(1)
+    expect(made.sent[0].bytes).toBeLessThan(12_000)
+  })
+
+  test('[R4] a usual reconnect sends what arrived since the cursor, without summaries', async () => {
+    await fill(laptop, 300)
+    const first = await inSync(laptop, desk)
+    first.cut()
+    await fill(laptop, 20, 1_000)
+    seen = []
+    await inSync(laptop, desk)
+    expect(areEqual(laptop, desk)).toBe(true)
+    expect(types()).not.toContain('summary')
+  })
+
+  test('[R5] a replica restored from a backup is compared, not believed', async () => {
+    await fill(laptop, 20)
+    const backup = laptop.store.crash()
+    await cast.restart(laptop)
+    await fill(laptop, 5, 100)
+    const first = await inSync(laptop, desk)
+    first.cut()
+    laptop.store = backup
+    await cast.restart(laptop)
+    await fill(laptop, 9, 200)
+    await inSync(laptop, desk)
+    await clock.runUntil(() => areEqual(laptop, desk))
+    expect(laptop.store.size().chunks).toBe(34)
+    expect(desk.store.size().chunks).toBe(34)
+  })
+
+  test('[R6] a page with a scope gets only its documents and the log', async () => {
+    await laptop.replica.add([cast.chunks.log('genesis')])
+    await fill(laptop, 30)
+    const scope = [cast.chunks.docTag('document 3'), cast.chunks.docTag('document 4')]
+    await inSync(laptop, phone, { scopes: [{}, { scope }] })
+    expect(phone.arrived.map(chunk => chunk.docTag).sort()).toEqual([...scope, cast.chunks.log('genesis').docTag].sort())
+    await laptop.replica.add([cast.chunks.commit('document 3', 'live'), cast.chunks.commit('document 9', 'live')])
+    await clock.advance(100)
+    expect(phone.arrived).toHaveLength(4)
+  })
+})
+
+describe('the summary', () => {
+  test('[R7] after a crash in the middle of writing it equals what is on disk', async () => {
+    await fill(laptop, 10)
+    const release = laptop.store.holdWrites()
+    void fill(laptop, 10, 100).catch(() => undefined)
+    await settle()
+    await cast.restart(laptop)
+    release()
+    expect((await openSummary(laptop.store)).root()).toBe(await sumOnDisk(laptop))
+    expect(laptop.store.size().chunks).toBe(10)
+  })
+
+  test('[R8] of two variants of a register the greater stays, in any order', async () => {
+    const older = cast.chunks.register('session', 'claim', 1, 'one')
+    const [a, b] = [cast.chunks.register('session', 'claim', 2, 'a'), cast.chunks.register('session', 'claim', 2, 'b')]
+    for (const chunk of [older, a, b]) await laptop.replica.add([chunk])
+    for (const chunk of [b, a, older]) await desk.replica.add([chunk])
+    expect((await laptop.store.get(a.id))?.bytes).toEqual((await desk.store.get(a.id))?.bytes)
+    expect(areEqual(laptop, desk)).toBe(true)
+    await inSync(laptop, desk)
+    await laptop.replica.add([cast.chunks.register('session', 'claim', 3, 'three')])
+    await clock.advance(50)
+    expect((await desk.store.head(a.id))?.sequence).toBe(3)
+    expect(await sumOnDisk(desk)).toBe(await sumOnDisk(laptop))
+  })
+
+  test('[R9] commits go in the batch that writes the fragment containing them', async () => {
+    const commits = ['a', 'b', 'c'].map(name => cast.chunks.commit('report', name))
+    await laptop.replica.add(commits)
+    const fragment = cast.chunks.fragment('report', { level: 1, covers: commits.slice(0, 2).map(({ id }) => id) })
+    laptop.store.failWrites(new Error('full'))
+    const written = laptop.replica.add([fragment])
+    await clock.advance(100)
+    expect(laptop.store.size().chunks).toBe(3)
+    laptop.store.failWrites(undefined)
+    await clock.advance(2_000)
+    await written
+    expect((await laptop.store.listDocument(fragment.docTag)).map(({ id }) => id).sort()).toEqual([fragment.id, commits[2]?.id].sort())
+    expect(BigInt(`0x${laptop.replica.fingerprint()}`)).toBe(await sumOnDisk(laptop))
+  })
+
+  test('[R10] one side has compacted: the other takes the fragment and gives no covered commit', async () => {
+    const commits = Array.from({ length: 20 }, (_, i) => cast.chunks.commit('report', `edit ${i}`))
+    await laptop.replica.add(commits)
+    await desk.replica.add(commits)
+    await desk.replica.add([cast.chunks.fragment('report', { level: 1, covers: commits.map(({ id }) => id) })])
+    await inSync(laptop, desk)
+    expect(areEqual(laptop, desk)).toBe(true)
+    expect(laptop.store.size().chunks).toBe(1)
+    expect(desk.arrived).toEqual([])
+  })
+
+  test('[R10] a covered commit that is pushed again is not stored', async () => {
+    const commit = cast.chunks.commit('report', 'edit')
+    await desk.replica.add([cast.chunks.fragment('report', { level: 1, covers: [commit.id] })])
+    await inSync(laptop, desk)
+    await cast.restart(desk)
+    await inSync(laptop, desk)
+    await laptop.replica.add([commit])
+    await clock.advance(60_000)
+    expect(await desk.store.head(commit.id)).toBeUndefined()
+    expect(areEqual(laptop, desk)).toBe(true)
+  })
+})
+
+describe('moving', () => {
+  test('[R11] an edit is at the other device before it is durable here', async () => {
+    await inSync(laptop, desk)
+    const release = laptop.store.holdWrites()
+    const edit = cast.chunks.commit('report', 'edit')
+    const written = laptop.replica.add([edit])
+    await clock.advance(2)
+    expect(desk.arrived.map(({ id }) => id)).toEqual([edit.id])
+    release()
+    await written
+  })
+
+  test('[R12] wanted documents come first, then fragments, then commits', async () => {
+    await fill(laptop, 200)
+    const covered = cast.chunks.commit('other', 'x')
+    await laptop.replica.add([cast.chunks.fragment('other', { level: 1, covers: [covered.id] })])
+    desk.replica.want([cast.chunks.docTag('document 150')])
+    await inSync(laptop, desk)
+    const carried = seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : [])).map(parseHeader)
+    expect(carried.slice(0, 2).map(header => header.ok && header.value.docTag)).toEqual(['document 150', 'other'].map(cast.chunks.docTag))
+  })
+
+  test('[R12] two holders share the work: nothing comes twice', async () => {
+    await fill(laptop, 500)
+    await fill(desk, 500)
+    link(laptop, phone)
+    link(desk, phone)
+    await clock.runUntil(() => areEqual(phone))
+    const carried = seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : []))
+    expect(carried).toHaveLength(500)
+  })
+
+  test('[R13] 10,000 documents arrive in few frames and few batches', async () => {
+    await fill(laptop, 10_000)
+    let batches = 0
+    const { apply } = desk.store
+    desk.store.apply = batch => {
+      batches++
+      return apply(batch)
+    }
+    const made = link(laptop, desk)
+    await clock.runUntil(() => areEqual(desk))
+    expect(batches).toBeLessThan(20)
+    expect(made.sent[0].frames).toBeLessThan(40)
+    expect(made.sent[1].frames).toBeLessThan(60)
+  })
+
+  test('[R14] a large chunk comes in parts, whole', async () => {
+    const large = cast.chunks.commit('report', 'import', { bytes: 3 * PART_BYTES + 17 })
+    await laptop.replica.add([large])
+    await inSync(laptop, desk)
+    expect(equalBytes((await desk.store.get(large.id))?.bytes ?? new Uint8Array(), large.bytes)).toBe(true)
+    expect(types().filter(type => type === 'part')).toHaveLength(4)
+  })
+
+  test('[R14] a link that dies between parts leaves nothing', async () => {
+    const large = cast.chunks.commit('report', 'import', { bytes: 3 * PART_BYTES })
+    await laptop.replica.add([large])
+    const made = link(laptop, desk, { bytesPerSecond: 1_000_000 })
+    await clock.advance(1_200)
+    made.cut()
+    await clock.advance(1_000)
+    expect(desk.store.size().chunks).toBe(0)
+    await inSync(laptop, desk)
+    expect(areEqual(laptop, desk)).toBe(true)
+  })
+
+  test('[R15] a spoiled chunk is rejected by name and fetched from another', async () => {
+    const good = cast.chunks.commit('report', 'edit')
+    await laptop.replica.add([cast.chunks.spoiled(good)])
+    await desk.replica.add([good])
+    link(laptop, phone)
+    link(desk, phone)
+    await clock.advance(5_000)
+    expect((await phone.store.get(good.id))?.bytes).toEqual(good.bytes)
+    expect(phone.arrived).toHaveLength(1)
+    expect(seen.filter(({ type }) => type === 'reject').map(({ to }) => to)).toEqual(['laptop'])
+    expect((await laptop.store.get(good.id))?.bytes).not.toEqual(cast.chunks.spoiled(good).bytes)
+  })
+
+  test('[R16] what a dying link did not bring is asked of another', async () => {
+    await fill(laptop, 400)
+    await fill(desk, 400)
+    const slow = link(laptop, phone, { bytesPerSecond: 30_000 })
+    await clock.advance(1_500)
+    link(desk, phone)
+    await clock.advance(200)
+    slow.cut()
+    await clock.runUntil(() => areEqual(phone))
+  })
+
+  test('[R17] a chunk of an unknown epoch waits unread, without receipt, until the key comes', async () => {
+    const epoch = '22'.repeat(16) as EpochId
+    desk.missing.add(epoch)
+    const secret = cast.chunks.commit('report', 'secret', { epoch })
+    await laptop.replica.add([secret])
+    link(laptop, desk)
+    await clock.advance(60_000)
+    expect(desk.store.size().chunks).toBe(1)
+    expect(desk.arrived).toEqual([])
+    expect(laptop.replica.confirmedAt(desk.id, secret.docTag)).toBe(false)
+    desk.missing.clear()
+    await desk.replica.onKeysChanged()
+    await clock.advance(60_000)
+    expect(desk.arrived.map(({ id }) => id)).toEqual([secret.id])
+    expect(laptop.replica.confirmedAt(desk.id, secret.docTag)).toBe(true)
+  })
+
+  test('[R18] a keyless replica passes chunks on at once', async () => {
+    const relay = await cast.join('relay', { keyless: true })
+    await inSync(laptop, relay)
+    await inSync(desk, relay)
+    await laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    await clock.advance(2)
+    expect(desk.arrived).toHaveLength(1)
+  })
+
+  test('[R19] a snapshot is found at whoever has one, and counts for nothing else', async () => {
+    const docTag = cast.chunks.docTag('report')
+    await inSync(laptop, desk)
+    await inSync(laptop, phone)
+    const before = phone.replica.fingerprint()
+    const sealed = new Uint8Array(PART_BYTES + 5).fill(7)
+    await phone.replica.putSnapshot(docTag, sealed)
+    expect(phone.replica.fingerprint()).toBe(before)
+    const found = laptop.replica.requestSnapshot(docTag)
+    await clock.advance(100)
+    expect(equalBytes((await found) ?? new Uint8Array(), sealed)).toBe(true)
+    await phone.replica.putSnapshot(docTag, undefined)
+    const none = laptop.replica.requestSnapshot(docTag)
+    await clock.advance(100)
+    expect(await none).toBeUndefined()
+  })
+
+  test('[R20] a damaged chunk is fetched again', async () => {
+    await fill(laptop, 3)
+    await inSync(laptop, desk)
+    const [damaged] = desk.arrived
+    if (damaged === undefined) throw new Error('nothing arrived')
+    desk.store.damage(damaged.id)
+    const before = desk.replica.fingerprint()
+    desk.replica.refetch([damaged])
+    await clock.advance(100)
+    expect((await desk.store.get(damaged.id))?.bytes).toEqual(damaged.bytes)
+    expect(desk.replica.fingerprint()).toBe(before)
+  })
+})
+
+describe('receipts', () => {
+  const report = (): ReturnType<typeof cast.chunks.docTag> => cast.chunks.docTag('report')
+
+  test('[R21] no receipt before the chunk is durable', async () => {
+    await inSync(laptop, desk)
+    const release = desk.store.holdWrites()
+    await laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    await clock.advance(1_000)
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(false)
+    release()
+    await clock.advance(10)
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(true)
+  })
+
+  test('[R22] a peer that starts again has confirmed nothing until it says so', async () => {
+    await laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    await inSync(laptop, desk)
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(true)
+    desk.store = (await cast.join('fresh')).store
+    await cast.restart(desk)
+    const made = link(laptop, desk, { latencyMs: 10 })
+    await clock.advance(11)
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(false)
+    await clock.advance(1_000)
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(true)
+    made.cut()
+  })
+
+  test('[R23] documents are confirmed one by one during a first sync', async () => {
+    await fill(laptop, 300)
+    await laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(false)
+    desk.replica.want([report()])
+    link(laptop, desk, { bytesPerSecond: 50_000 })
+    await clock.runUntil(() => laptop.replica.confirmedAt(desk.id, report()))
+    expect(laptop.replica.peers.peek().get(desk.id)?.state).toBe('catching-up')
+  })
+
+  test('[R24] compacting what a sleeping peer has confirmed leaves it confirmed', async () => {
+    const commits = ['a', 'b'].map(name => cast.chunks.commit('report', name))
+    await laptop.replica.add(commits)
+    const made = await inSync(laptop, desk)
+    made.cut()
+    await laptop.replica.add([cast.chunks.fragment('report', { level: 1, covers: commits.map(({ id }) => id) })])
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(true)
+    await laptop.replica.add([cast.chunks.commit('report', 'c')])
+    expect(laptop.replica.confirmedAt(desk.id, report())).toBe(false)
+  })
+})
+
+describe('bad days', () => {
+  test('[R25] a full disk: edits wait in memory and reach the others, and are written when there is room', async () => {
+    await inSync(laptop, desk)
+    laptop.store.failWrites(new Error('ENOSPC'))
+    const written = laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    await clock.advance(1_000)
+    expect(laptop.replica.durability.peek()).toEqual({ state: 'failing', pending: 1 })
+    expect(desk.arrived).toHaveLength(1)
+    laptop.store.failWrites(undefined)
+    await clock.advance(60_000)
+    await written
+    expect(laptop.replica.durability.peek()).toEqual({ state: 'good', pending: 0 })
+    expect(areEqual(laptop, desk)).toBe(true)
+  })
+
+  test('[R25] a peer with a full disk gives no receipt', async () => {
+    await inSync(laptop, desk)
+    desk.store.failWrites(new Error('ENOSPC'))
+    await laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    await clock.advance(5_000)
+    expect(laptop.replica.confirmedAt(desk.id, cast.chunks.docTag('report'))).toBe(false)
+    desk.store.failWrites(undefined)
+    await clock.advance(60_000)
+    expect(laptop.replica.confirmedAt(desk.id, cast.chunks.docTag('report'))).toBe(true)
+  })
+
+  test('[R26] garbage and oversized frames close the link with a code', async () => {
+    for (const [frame, code] of [
+      [Uint8Array.of(1, 2, 3), 'malformed-frame'],
+      [new Uint8Array(MAX_FRAME_BYTES + 1), 'frame-too-large'],
+      [encodeSyncMessage({ type: 'chunks', chunks: [concatBytes(new Uint8Array(300))] }), 'malformed-frame'],
+    ] as const) {
+      const codes: string[] = []
+      const session = laptop.replica.attach(silentLink(codes))
+      await session.onFrame('sync-live', helloFrame())
+      await session.onFrame('sync-live', frame)
+      expect(codes).toEqual([code])
+    }
+  })
+
+  test('[R27] closing rejects what cannot be written and leaves nothing waiting', async () => {
+    await inSync(laptop, desk)
+    laptop.store.failWrites(new Error('ENOSPC'))
+    const written = laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    const outcome = expect(written).rejects.toMatchObject({ code: 'CLOSED' })
+    await clock.advance(100)
+    await laptop.replica.close()
+    await laptop.replica.close()
+    await outcome
+    await desk.replica.close()
+    await clock.advance(1)
+    expect(clock.waiting()).toBe(0)
+  })
+
+  test('[R29] every chunk twice and shuffled changes nothing', async () => {
+    const commits = Array.from({ length: 12 }, (_, i) => cast.chunks.commit('report', `edit ${i}`))
+    const ids = commits.map(({ id }) => id)
+    const all = [
+      ...commits,
+      cast.chunks.fragment('report', { level: 1, covers: ids.slice(0, 4) }),
+      cast.chunks.fragment('report', { level: 1, covers: ids.slice(2, 8) }),
+      cast.chunks.fragment('report', { level: 2, covers: ids.slice(0, 8) }),
+      cast.chunks.register('report', 'claim', 2, 'two'),
+      cast.chunks.register('report', 'claim', 1, 'one'),
+      cast.chunks.log('genesis'),
+    ]
+    await inSync(laptop, desk)
+    await phone.replica.add(all)
+    for (const [i, chunk] of [...all, ...all].entries()) {
+      void (i % 2 === 0 ? laptop : desk).replica.add([i % 3 === 0 ? chunk : (all[(i * 7) % all.length] ?? chunk)])
+      await clock.advance(3)
+    }
+    await laptop.replica.add([...all].reverse())
+    await desk.replica.add(all)
+    await clock.advance(120_000)
+    expect(areEqual(laptop, desk, phone)).toBe(true)
+    expect((await laptop.store.listDocument(cast.chunks.docTag('report'))).length).toBe(6)
+  })
+
+  test('[R30] an edit and its claim cost at most 20 messages among three devices, then silence', async () => {
+    await fill(laptop, 10)
+    await inSync(laptop, desk)
+    await inSync(laptop, phone)
+    await inSync(desk, phone)
+    await clock.advance(120_000)
+    seen = []
+    await laptop.replica.add([cast.chunks.commit('report', 'edit')])
+    await clock.advance(1_000)
+    await laptop.replica.add([cast.chunks.register('report', 'claim', 1, 'head')])
+    await clock.advance(120_000)
+    expect(seen.length).toBeLessThanOrEqual(20)
+    expect(areEqual(laptop, desk, phone)).toBe(true)
+    seen = []
+    await clock.advance(600_000)
+    expect(seen).toEqual([])
+  })
+
+  const helloFrame = (): Uint8Array =>
+    encodeSyncMessage({
+      type: 'hello',
+      versions: { min: 1, current: 1 },
+      replica: new Uint8Array(16),
+      incarnation: new Uint8Array(16),
+      log: { count: 0, fingerprint: new Uint8Array(32) },
+      root: new Uint8Array(32),
+      unchecked: 0,
+      arrival: 0,
+    })
+  const silentLink = (codes: string[]): DeviceLink => ({
+    peer: desk.id,
+    path: 'lan',
+    outbound: true,
+    closed: new AbortController().signal,
+    send: async () => undefined,
+    pending: () => 0,
+    close: async code => void codes.push(code),
+  })
+})
