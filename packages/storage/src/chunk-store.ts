@@ -81,7 +81,7 @@ export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged):
       read(async view => {
         const heads = await view.getMany(ids.map(headKey))
         const chunks = await Promise.all(
-          ids.map((id, i) => {
+          ids.map(async (id, i) => {
             const head = headOf(id, heads[i])
             return head && bytesOf(view, head)
           }),
@@ -274,6 +274,6 @@ function removePointer(transaction: Transaction, key: Uint8Array, id: ChunkId): 
   else transaction.put(key, encodePointers(rest))
 }
 
-function recordOf({ inline: _, offset: __, ...record }: StoredHead): ChunkRecord {
-  return record
+function recordOf({ class: kind, epoch, docTag, id, sequence, live, arrival, byteLength }: StoredHead): ChunkRecord {
+  return { class: kind, epoch, docTag, id, sequence, live, arrival, byteLength }
 }

@@ -1,5 +1,5 @@
 /** Whatever is on disk, reading it gives an answer. */
-import fc from 'fast-check'
+import { anything, assert, oneof, property, uint8Array } from 'fast-check'
 import { encodeCbor, type ChunkId } from '@segue/core'
 import { expect, test } from 'vitest'
 import { checked, withChecksum } from './checksum.ts'
@@ -22,11 +22,11 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
 
 for (const [name, decode] of Object.entries(decoders)) {
   test(`[L18] 10,000 inputs that nobody wrote: ${name}`, () => {
-    const garbage = fc.uint8Array({ maxLength: 200 })
+    const garbage = uint8Array({ maxLength: 200 })
     const summed = garbage.map(bytes => Uint8Array.from(withChecksum(bytes)))
-    const shapes = fc.anything({ withNullPrototype: false }).map(value => Uint8Array.from(withChecksum(encodeOr(value))))
-    fc.assert(
-      fc.property(fc.oneof(garbage, summed, shapes), bytes => {
+    const shapes = anything({ withNullPrototype: false }).map(value => Uint8Array.from(withChecksum(encodeOr(value))))
+    assert(
+      property(oneof(garbage, summed, shapes), bytes => {
         decode(bytes)
       }),
       { numRuns: 10_000 },

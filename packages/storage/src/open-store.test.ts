@@ -49,7 +49,8 @@ test('[L5] migrations run in order from the format found, each noted when it is 
   expect(await readFormat(directory, 4)).toBe(4)
 })
 
-test.skipIf(process.platform === 'win32')('[L6] directories are 0700 and files 0600, those made later too', async () => {
+test('[L6] directories are 0700 and files 0600, those made later too (skipped on Windows)', async context => {
+  if (process.platform === 'win32') return context.skip('no such rights')
   const directory = join(await scratch(), 'new', 'store')
   const store = await open(directory)
   for (let i = 0; i < 20; i++) {
@@ -59,7 +60,8 @@ test.skipIf(process.platform === 'win32')('[L6] directories are 0700 and files 0
   await expectPrivate(directory)
 })
 
-test.skipIf(process.platform === 'win32')('[L7] a directory that others have rights to is refused', async () => {
+test('[L7] a directory that others have rights to is refused (skipped on Windows)', async context => {
+  if (process.platform === 'win32') return context.skip('no such rights')
   const directory = await scratch()
   await chmod(directory, 0o750)
   await expect(open(directory)).rejects.toSatisfy(is('STORE_UNSAFE_PLACE'))

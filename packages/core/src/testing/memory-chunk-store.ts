@@ -58,7 +58,7 @@ function openMemory(contents: Contents, options: MemoryChunkStoreOptions): Memor
   }
   const write = async (batch: ChunkBatch, before: Promise<unknown>): Promise<void> => {
     await before.catch(() => undefined) // its own caller hears of it
-    while (held !== undefined) await held
+    for (let gate = held; gate !== undefined; gate = held) await gate
     if (hasCrashed) return new Promise(() => undefined)
     if (failure !== undefined) throw failure
     for (const chunk of batch.put ?? []) damaged.delete(chunk.id)

@@ -110,7 +110,7 @@ async function storeWith(write: (store: Store) => Promise<void>): Promise<Damage
 
 async function flip(directory: string, key: Uint8Array): Promise<void> {
   await raw(directory, async level => {
-    const value = Uint8Array.from((await level.get(key)) as Uint8Array)
+    const value = Uint8Array.from((await level.get(key)) ?? [])
     const middle = value.length >> 1
     value[middle] = (value[middle] as number) ^ 0x10
     await level.put(key, value)

@@ -176,14 +176,13 @@ interface Group {
 function prepareGroup(queue: Task[], stored: (key: Uint8Array) => Uint8Array | undefined): Group {
   const writes = new Map<string, Write>()
   const tasks: Task[] = []
-  let bytes = 0
-  while (bytes < GROUP_BYTES) {
-    const task = queue.shift()
-    if (task === undefined) break
+  const size = { bytes: 0 }
+  while (queue.length > 0 && size.bytes < GROUP_BYTES) {
+    const task = queue.shift() as Task
     const own = new Map<string, Write>()
     const put = (key: Uint8Array, value: Uint8Array | undefined): void => {
       own.set(nameOf(key), { key, value })
-      bytes += key.length + (value?.length ?? 0)
+      size.bytes += key.length + (value?.length ?? 0)
     }
     try {
       task.prepare({
@@ -206,7 +205,7 @@ function prepareGroup(queue: Task[], stored: (key: Uint8Array) => Uint8Array | u
     tasks,
     operations: () =>
       [...writes.values()].map(({ key, value }) => (value === undefined ? { type: 'del', key } : { type: 'put', key, value })),
-    bytes: () => bytes,
+    bytes: () => size.bytes,
   }
 }
 
@@ -248,7 +247,7 @@ function createReaders(): Readers {
   let onIdle: (() => void) | undefined
   return {
     async one(read) {
-      while (exclusive !== undefined) await exclusive
+      for (let other = exclusive; other !== undefined; other = exclusive) await other
       count++
       try {
         return await read()
@@ -257,7 +256,7 @@ function createReaders(): Readers {
       }
     },
     async alone(task) {
-      while (exclusive !== undefined) await exclusive
+      for (let other = exclusive; other !== undefined; other = exclusive) await other
       let done = (): void => undefined
       exclusive = new Promise(resolve => (done = resolve))
       try {

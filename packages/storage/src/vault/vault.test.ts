@@ -71,18 +71,17 @@ test('[L12] a custom way that throws does not open it', async () => {
   await expect(open(directory, throwing)).rejects.toSatisfy(is('UNLOCK_WRONG'))
 })
 
-test.skipIf(process.platform !== 'linux' || process.env['DBUS_SESSION_BUS_ADDRESS'] !== undefined)(
-  '[L13] without a keychain the choices are named, and no key is left behind (skipped where there may be one)',
-  async () => {
-    const directory = await scratch()
-    await expect(openStore({ directory })).rejects.toSatisfy(is('UNLOCK_NEEDED'))
-    await expect(openStore({ directory })).rejects.toThrow('passphrase(...), keyFile(...) or custom(...)')
-    await expect(open(directory, keychain())).rejects.toSatisfy(is('UNLOCK_NEEDED'))
-    await (await open(directory, xor(1))).close()
-  },
-)
+test('[L13] without a keychain the choices are named (skipped where there may be one)', async context => {
+  if (process.platform !== 'linux' || process.env['DBUS_SESSION_BUS_ADDRESS'] !== undefined) return context.skip('there may be a keychain')
+  const directory = await scratch()
+  await expect(openStore({ directory })).rejects.toSatisfy(is('UNLOCK_NEEDED'))
+  await expect(openStore({ directory })).rejects.toThrow('passphrase(...), keyFile(...) or custom(...)')
+  await expect(open(directory, keychain())).rejects.toSatisfy(is('UNLOCK_NEEDED'))
+  await (await open(directory, xor(1))).close()
+})
 
-test.skipIf(process.platform === 'win32')('[L14] the key file is 0600, and refused once others may read it', async () => {
+test('[L14] the key file is 0600, and refused once others may read it (skipped on Windows)', async context => {
+  if (process.platform === 'win32') return context.skip('no such rights')
   const directory = await scratch()
   const path = join(directory, 'key')
   await (await open(join(directory, 'store'), keyFile(path))).close()
