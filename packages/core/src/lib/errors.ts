@@ -34,7 +34,7 @@ export const ERRORS = {
     retry: 'later',
   },
   STORE_UNSAFE_PLACE: {
-    text: 'This directory belongs to another user, can be read by others, or is synchronised by a cloud service. Choose a private local directory.',
+    text: 'This directory or key file belongs to another user, can be read by others, or is synchronised by a cloud service. Choose a private local place.',
     peer: 'unavailable',
     retry: 'never',
   },
