@@ -185,6 +185,13 @@ test('[G23] an entry travels as a log chunk and comes out the same', () => {
   expect(onDesk.toChunk(entry).id).toBe(chunk.id)
 })
 
+test('[G23] a log chunk whose entry is not signed is refused, so that it cannot stand in the way of the real one', () => {
+  const { onLaptop, onDesk } = pair()
+  const entry = onLaptop.rename(laptop.id, 'book', 2)
+  const tampered = entry.bytes.with(entry.bytes.length - 1, (entry.bytes.at(-1) as number) ^ 1)
+  expect(onDesk.fromChunk(onLaptop.toChunk({ ...entry, bytes: tampered }))).toEqual({ ok: false, error: 'bad signature' })
+})
+
 test('[G23] a log chunk under the id of another entry, or of another group, is refused', () => {
   const { onLaptop } = pair()
   const [genesis, added] = onLaptop.entries() as [SignedEntry, SignedEntry]
@@ -207,6 +214,8 @@ test('[G24] a group does not open for a device that it does not have, nor withou
   const entries = bytesOf(onLaptop.entries())
   expect(codeOf(() => open(phone, onLaptop))).toBe('NOT_A_MEMBER')
   expect(ruleOf(() => open(laptop, onLaptop, entries.slice(1)))).toBe('oneGenesis')
+  const unsigned = entries[0]?.with(-1 + (entries[0]?.length ?? 0), 0) as Uint8Array
+  expect(ruleOf(() => open(laptop, onLaptop, [unsigned, ...entries.slice(1)]))).toBe('oneGenesis')
   const two = [...entries, ...bytesOf(found().entries())]
   expect(ruleOf(() => open(laptop, onLaptop, two))).toBe('oneGenesis')
   expect(openGroup({ identity: laptop, random, secret: onLaptop.secret, entries: two, id: onLaptop.id, verifier }).id).toBe(onLaptop.id)

@@ -9,9 +9,12 @@ import {
   isNamedRight,
   openChunk,
   sealChunk,
+  sha256,
   type Keyring,
 } from '../crypto/index.ts'
 import { isDeviceName, type DeviceIdentity } from '../identity/index.ts'
+import { assert } from '../lib/assert.ts'
+import { toHex } from '../lib/bytes.ts'
 import { SegueError } from '../lib/errors.ts'
 import { LOG_EPOCH, deviceIdOf, idBytes, type DeviceId, type EntryId, type GroupId } from '../lib/ids.ts'
 import { createSubject, type Observable } from '../lib/observable.ts'
@@ -20,7 +23,7 @@ import type { Hasher } from '../ports/hasher.ts'
 import type { Random } from '../ports/random.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Verifier } from '../ports/verifier.ts'
-import { MAX_ACTIVE_DEVICES } from '../wire/limits.ts'
+import { MAX_ACTIVE_DEVICES, MAX_LOG_ENTRIES } from '../wire/limits.ts'
 import { decodeEntry, signEntry, type KnownContent, type Role, type SignedEntry } from './entry.ts'
 import { MAX_PARENTS, isSigned, openEnvelope } from './envelope.ts'
 import { SECRET_BYTES, createEpochBox, createEpochs } from './epochs.ts'
@@ -79,7 +82,7 @@ export interface Group {
   /** What the log would say with these entries too, without taking them. Those not signed or not linked are ignored. */
   evaluateWith(entries: readonly Uint8Array[]): GroupEvaluation
   toChunk(entry: SignedEntry): SealedChunk
-  /** The signed entry in a log chunk, compared with the chunk's id; for `receive`, which verifies it. */
+  /** The signed entry in a log chunk, verified and compared with the chunk's id; for `receive`. */
   fromChunk(chunk: SealedChunk): Result<Uint8Array, string>
 }
 
@@ -126,7 +129,8 @@ export function openGroup({
 }: Parts & { readonly secret: Uint8Array; readonly entries: readonly Uint8Array[]; readonly id?: GroupId | undefined }): Group {
   const roots = entries.flatMap(bytes => {
     const entry = decodeEntry(bytes, parts.hasher)
-    return entry.ok && entry.value.parents.length === 0 && (id === undefined || entry.value.group === id) ? [entry.value] : []
+    if (!entry.ok || entry.value.parents.length > 0 || (id !== undefined && entry.value.group !== id)) return []
+    return isSigned(entry.value, parts.verifier) ? [entry.value] : []
   })
   const [genesis, ...others] = new Map(roots.map(root => [root.id, root])).values()
   if (genesis === undefined || others.length > 0) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'oneGenesis' })
@@ -143,6 +147,7 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
     throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'genesisIsSigned' })
   const graph = createGroupGraph(genesis.group)
   const epochs = createEpochs(identity, secret)
+  const genuine = new Set<string>()
   const linkedEntries = createSubject<readonly SignedEntry[]>([], onListenerError)
   graph.add(genesis)
   epochs.learn(genesis, graph.positionOf(genesis.id))
@@ -167,7 +172,16 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
     const known = graph.get(envelope.value.id)
     if (known !== undefined) return ok(known) // the same unsigned bytes were verified before
     const entry = decodeEntry(bytes, hasher)
-    return !entry.ok || isSigned(entry.value, verifier) ? entry : failed('bad signature')
+    return !entry.ok || isGenuine(entry.value) ? entry : failed('bad signature')
+  }
+  /** Remembers what was verified: an entry is checked once as a chunk and once more when it is received. */
+  const isGenuine = (entry: SignedEntry): boolean => {
+    const name = toHex(sha256(entry.bytes, hasher))
+    if (genuine.has(name)) return true
+    if (!isSigned(entry, verifier)) return false
+    if (genuine.size >= MAX_LOG_ENTRIES) genuine.clear()
+    genuine.add(name)
+    return true
   }
   const deviceById = (id: DeviceId): GroupDevice | undefined => evaluation.devices.find(device => device.id === id)
 
@@ -252,9 +266,10 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
       if (!opened.ok) return opened
       const entry = decodeEntry(opened.value.content, hasher)
       if (!entry.ok) return entry
+      if (entry.value.group !== genesis.group) return failed('of another group')
       if (!isNamedRight(chunk, epochs.keyring, opened.value.documentId, idBytes(entry.value.id), hasher))
         return failed('not what its id says')
-      return ok(opened.value.content)
+      return isGenuine(entry.value) ? ok(opened.value.content) : failed('bad signature')
     },
   }
 }
