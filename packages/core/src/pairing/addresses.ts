@@ -60,7 +60,10 @@ function word(bytes: Uint8Array, offset: number): number {
 function parseIp6(text: string): readonly number[] | undefined {
   const halves = text.split('::')
   if (halves.length > 2) return undefined
-  const [left, right] = halves.map(half => (half === '' ? [] : half.split(':').map(group => Number.parseInt(group, 16)))) as [number[], number[]?]
+  const [left, right] = halves.map(half => (half === '' ? [] : half.split(':').map(group => Number.parseInt(group, 16)))) as [
+    number[],
+    number[]?,
+  ]
   const missing = 8 - left.length - (right?.length ?? 0)
   if (missing < 0) return undefined
   return [...left, ...Array<number>(missing).fill(0), ...(right ?? [])].flatMap(group => [group >> 8, group & 0xff])

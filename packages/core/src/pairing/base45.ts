@@ -3,7 +3,7 @@
  * cost 8.25 bits each this way, 16 as text in byte mode. No dependency of ours has it.
  */
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:'
-const VALUES: ReadonlyMap<string, number> = new Map([...ALPHABET].map((character, value) => [character, value]))
+const VALUES: ReadonlyMap<string, number> = new Map(ALPHABET.split('').map((character, value) => [character, value]))
 
 export function encodeBase45(bytes: Uint8Array): string {
   let text = ''

@@ -7,7 +7,13 @@ import { deviceIdOf, type DeviceId } from '../lib/ids.ts'
 import { createPairingCast, otherDigits, shownCode, type PairingCast } from '../testing/pairing-cast.ts'
 import { createPairingLinks, type PairingLinkPair } from '../testing/pairing-links.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
-import { decodePairingFrame, encodeIntroduction, encodePairingFrame, type Introduction, type PairingFrame } from '../wire/pairing-messages.ts'
+import {
+  decodePairingFrame,
+  encodeIntroduction,
+  encodePairingFrame,
+  type Introduction,
+  type PairingFrame,
+} from '../wire/pairing-messages.ts'
 import type { Inviter } from './inviter.ts'
 import { decodePayload, invitationIdOf, type PairingPayload } from './payload.ts'
 import { closeTranscript, deriveKeys, sealPart, type PairingEnds } from './transcript.ts'
@@ -40,7 +46,13 @@ describe('the transcript', () => {
   test('[P6] the payload, the ephemeral key, either device and the secret change every key', () => {
     const plain = keysOf({})
     const other = deviceIdOf(random.bytes(32))
-    const changes: Partial<PairingEnds>[] = [{ payload: random.bytes(120) }, { joinerKey: random.bytes(32) }, { inviter: other }, { joiner: other }, { secret: random.bytes(16) }]
+    const changes: Partial<PairingEnds>[] = [
+      { payload: random.bytes(120) },
+      { joinerKey: random.bytes(32) },
+      { inviter: other },
+      { joiner: other },
+      { secret: random.bytes(16) },
+    ]
     for (const change of changes) {
       const changed = keysOf(change)
       expect(changed.inviterKey).not.toEqual(plain.inviterKey)
@@ -52,7 +64,12 @@ describe('the transcript', () => {
 
   test('[P6] m0, m1 and r change H1 and the digits', () => {
     const keys = keysOf({})
-    const all = [closeTranscript(keys, m0, m1, r), closeTranscript(keys, m1, m1, r), closeTranscript(keys, m0, m0, r), closeTranscript(keys, m0, m1, random.bytes(16))]
+    const all = [
+      closeTranscript(keys, m0, m1, r),
+      closeTranscript(keys, m1, m1, r),
+      closeTranscript(keys, m0, m0, r),
+      closeTranscript(keys, m0, m1, random.bytes(16)),
+    ]
     expect(new Set(all.map(({ code }) => code)).size).toBe(4)
     expect(new Set(all.map(({ h1 }) => h1.join())).size).toBe(4)
   })
@@ -78,7 +95,9 @@ describe('the commitment', () => {
     const cast = createPairingCast(52)
     const inviter = cast.invite()
     const other: PairingFrame = { v: 1, type: 'reveal', reveal: new Uint8Array(16) }
-    const joining = cast.join(inviter, { prepare: links => links.fromA((frame, index) => [index === 1 ? encodePairingFrame(other) : frame]) })
+    const joining = cast.join(inviter, {
+      prepare: links => links.fromA((frame, index) => [index === 1 ? encodePairingFrame(other) : frame]),
+    })
     expect(await joining.done).toEqual({ ok: false, error: 'PAIRING_REFUSED' })
     expect(joining.code.peek()).toBe(undefined)
     await inviter.close()
@@ -87,7 +106,13 @@ describe('the commitment', () => {
 
 describe('who answers', () => {
   /** m1 as a device with its own ideas would write it. */
-  const answerAs = async (cast: PairingCast, inviter: Inviter, device: DeviceIdentity, change: Partial<Introduction>, signer?: SigningKeys): Promise<string | undefined> => {
+  const answerAs = async (
+    cast: PairingCast,
+    inviter: Inviter,
+    device: DeviceIdentity,
+    change: Partial<Introduction>,
+    signer?: SigningKeys,
+  ): Promise<string | undefined> => {
     const links = createPairingLinks({ a: cast.laptop.id, b: device.id })
     const accepted = inviter.accept(links.a)
     await links.b.receive()
@@ -176,7 +201,7 @@ describe('somebody in between', () => {
     const mallory = cast.join(inviter, { device: cast.device('desk') })
     const desk = cast.join(inviter)
     const [, code] = await Promise.all([shownCode(mallory), shownCode(desk)])
-    expect(await inviter.confirm(code as string)).toMatchObject({ ok: true, device: { id: cast.desk.id } })
+    expect(await inviter.confirm(code)).toMatchObject({ ok: true, device: { id: cast.desk.id } })
     expect(await mallory.done).toEqual({ ok: false, error: 'PAIRING_USED' })
   })
 
@@ -256,7 +281,9 @@ describe('what is not Segue', () => {
       for (const at of [0, 1]) {
         const toDesk = cast.join(inviter, { prepare: links => links.fromA((frame, index) => (index === at ? [intruder] : [frame])) })
         expect((await endOf(toDesk)).ok).toBe(false)
-        const toLaptop = cast.join(inviter, { prepare: links => links.fromB((frame, index) => (index === 0 && at === 0 ? [intruder] : [frame])) })
+        const toLaptop = cast.join(inviter, {
+          prepare: links => links.fromB((frame, index) => (index === 0 && at === 0 ? [intruder] : [frame])),
+        })
         if (at === 1) {
           await shownCode(toLaptop)
           toLaptop.links[0]?.inject('a', intruder)
@@ -286,12 +313,24 @@ async function endOf<T>({ links, done }: { readonly links: readonly PairingLinkP
   return await done
 }
 
-function forgeAnswer(cast: PairingCast, inviter: Inviter, device: DeviceIdentity, change: Partial<Introduction>, signer = device.signing): Uint8Array {
+function forgeAnswer(
+  cast: PairingCast,
+  inviter: Inviter,
+  device: DeviceIdentity,
+  change: Partial<Introduction>,
+  signer = device.signing,
+): Uint8Array {
   const decoded = decodePayload(inviter.payload)
   if (!decoded.ok) throw new Error(decoded.error)
   const payload: PairingPayload = decoded.value
   const ephemeral = createSealingKeys(cast.random)
-  const ends = { payload: inviter.payload, secret: payload.secret, inviter: payload.device, joiner: device.id, joinerKey: ephemeral.publicKey }
+  const ends = {
+    payload: inviter.payload,
+    secret: payload.secret,
+    inviter: payload.device,
+    joiner: device.id,
+    joinerKey: ephemeral.publicKey,
+  }
   const keys = deriveKeys(ends, ephemeral.secretKey, payload.ephemeralKey)
   if (keys === undefined) throw new Error('no keys')
   const introduction: Introduction = {
@@ -303,5 +342,11 @@ function forgeAnswer(cast: PairingCast, inviter: Inviter, device: DeviceIdentity
     ...change,
   }
   const sealed = sealPart(keys.joinerKey, 'introduction', encodeIntroduction(introduction), cast.random)
-  return encodePairingFrame({ v: 1, type: 'answer', invitation: invitationIdOf(inviter.payload), ephemeralKey: ephemeral.publicKey, sealed })
+  return encodePairingFrame({
+    v: 1,
+    type: 'answer',
+    invitation: invitationIdOf(inviter.payload),
+    ephemeralKey: ephemeral.publicKey,
+    sealed,
+  })
 }

@@ -29,7 +29,16 @@ import {
 } from '../wire/pairing-messages.ts'
 import { readFrame, Refused, turnAway } from './conversation.ts'
 import { admitDevice, checkMayAdmit, welcomeFrames } from './membership.ts'
-import { encodePayload, groupHintOf, invitationIdOf, NO_SECRET, PAIRING_SECRET_BYTES, payloadToQrText, payloadToText, type PairingMode } from './payload.ts'
+import {
+  encodePayload,
+  groupHintOf,
+  invitationIdOf,
+  NO_SECRET,
+  PAIRING_SECRET_BYTES,
+  payloadToQrText,
+  payloadToText,
+  type PairingMode,
+} from './payload.ts'
 import { typedCode } from './sas.ts'
 import { closeTranscript, commitmentTo, deriveKeys, openPart, type PairingKeys } from './transcript.ts'
 import {
@@ -75,8 +84,7 @@ export type InviterState =
 
 export type ConfirmOutcome =
   /** The device is in the group, on this device's disk. `state` becomes `done` when it has everything. */
-  | { readonly ok: true; readonly device: PairingDevice }
-  | { readonly ok: false; readonly code: ErrorCode; readonly triesLeft: number }
+  { readonly ok: true; readonly device: PairingDevice } | { readonly ok: false; readonly code: ErrorCode; readonly triesLeft: number }
 
 export interface Inviter extends Closeable {
   /** For pasting, and the same bytes for a QR in alphanumeric mode. */

@@ -174,7 +174,13 @@ function createTalk(context: TalkContext): { readonly joined: Promise<Result<Joi
       proof: sign('pairing-possession', keys.h0, identity.signing.secretKey),
     })
     const sealed = sealPart(keys.joinerKey, 'introduction', introduction, random)
-    const m1 = encodePairingFrame({ v: 1, type: 'answer', invitation: invitationIdOf(payloadBytes), ephemeralKey: ephemeral.publicKey, sealed })
+    const m1 = encodePairingFrame({
+      v: 1,
+      type: 'answer',
+      invitation: invitationIdOf(payloadBytes),
+      ephemeralKey: ephemeral.publicKey,
+      sealed,
+    })
     Object.assign(progress, { m0: bytes, m1, commitment: frame.commitment, payload, keys })
     await link.send(m1)
   }
@@ -212,7 +218,8 @@ function createTalk(context: TalkContext): { readonly joined: Promise<Result<Joi
     if (admission === undefined || payload === undefined || runs.size < admission.frames) return
     const entries = Array.from({ length: admission.frames }, (_, index) => runs.get(index) ?? []).flat()
     const where = { ...payload, addresses: invitation.target.addresses }
-    const checked = entries.length === admission.entries ? checkWelcome({ identity, random, payload: where, admission, entries }) : undefined
+    const checked =
+      entries.length === admission.entries ? checkWelcome({ identity, random, payload: where, admission, entries }) : undefined
     if (checked === undefined) throw new Refused('malformed')
     step('complete')
     await options.keep(checked)

@@ -19,7 +19,9 @@ describe('what the new device checks before it keeps anything', () => {
     addresses: [],
   }
   const shown = { ...payload, groupHint: groupHintOf(group.id, payload.ephemeralKey) }
-  const check = (changes: { payload?: Partial<PairingPayload>; admission?: Partial<Admission>; of?: Group; entries?: readonly Uint8Array[] } = {}) => {
+  const check = (
+    changes: { payload?: Partial<PairingPayload>; admission?: Partial<Admission>; of?: Group; entries?: readonly Uint8Array[] } = {},
+  ) => {
     const from = changes.of ?? group
     return checkWelcome({
       identity: desk,
@@ -35,7 +37,7 @@ describe('what the new device checks before it keeps anything', () => {
   })
 
   test('[P20] the entries may come in any order', () => {
-    expect(check({ entries: [...bytesOf(group)].reverse() })).toMatchObject({ groupId: group.id })
+    expect(check({ entries: bytesOf(group).toReversed() })).toMatchObject({ groupId: group.id })
   })
 
   test('[P20] another group than the one shown is refused', () => {
@@ -85,7 +87,10 @@ test('[P20] a welcome that does not add up reaches neither the disk nor m4', asy
   const cast = createPairingCast(71)
   const inviter = cast.invite()
   const joining = cast.join(inviter, {
-    prepare: links => links.fromA((frame, index) => [index === 3 ? encodePairingFrame({ v: 1, type: 'log', index: 0, sealed: new Uint8Array(80) }) : frame]),
+    prepare: links =>
+      links.fromA((frame, index) => [
+        index === 3 ? encodePairingFrame({ v: 1, type: 'log', index: 0, sealed: new Uint8Array(80) }) : frame,
+      ]),
   })
   await inviter.confirm(await shownCode(joining))
   expect(await joining.done).toEqual({ ok: false, error: 'FRAME_INVALID' })

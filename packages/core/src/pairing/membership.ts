@@ -1,5 +1,12 @@
 /** The only part of pairing that knows the group: what the old device gives, and what the new one checks before it believes it. */
-import { encodeAdmission, encodeLogRun, encodePairingFrame, MAX_PAIRING_LOG_BYTES, PAIRING_LOG_FRAME_BYTES, type Admission } from '../wire/pairing-messages.ts'
+import {
+  encodeAdmission,
+  encodeLogRun,
+  encodePairingFrame,
+  MAX_PAIRING_LOG_BYTES,
+  PAIRING_LOG_FRAME_BYTES,
+  type Admission,
+} from '../wire/pairing-messages.ts'
 import { openGroup, type Group, type SignedEntry } from '../group/index.ts'
 import type { DeviceIdentity } from '../identity/index.ts'
 import { equalBytes } from '../lib/bytes.ts'
@@ -124,6 +131,7 @@ function runsOf(entries: readonly Uint8Array[]): readonly (readonly Uint8Array[]
     room -= entry.length
     runs.at(-1)?.push(entry)
   }
-  if (total > MAX_PAIRING_LOG_BYTES) throw new RangeError(`a log of more than ${MAX_PAIRING_LOG_BYTES} bytes cannot be given to a new device`)
+  if (total > MAX_PAIRING_LOG_BYTES)
+    throw new RangeError(`a log of more than ${MAX_PAIRING_LOG_BYTES} bytes cannot be given to a new device`)
   return runs
 }

@@ -106,7 +106,7 @@ describe('the digits', () => {
     const desk = cast.join(inviter)
     const phone = cast.join(inviter, { device: cast.phone })
     const [code] = await Promise.all([shownCode(desk), shownCode(phone)])
-    await inviter.confirm(code as string)
+    await inviter.confirm(code)
     expect(await desk.done).toMatchObject({ ok: true })
     expect(await phone.done).toEqual({ ok: false, error: 'PAIRING_USED' })
     expect(await cast.join(inviter, { device: cast.device('late') }).done).toEqual({ ok: false, error: 'PAIRING_USED' })
@@ -247,7 +247,9 @@ test('[P12] before the digits are typed the wire shows nothing of the group', as
   await inviter.close()
 })
 
-async function pair(cast: ReturnType<typeof createPairingCast>): Promise<{ readonly entries: readonly Uint8Array[]; readonly groupSecret: Uint8Array }> {
+async function pair(
+  cast: ReturnType<typeof createPairingCast>,
+): Promise<{ readonly entries: readonly Uint8Array[]; readonly groupSecret: Uint8Array }> {
   const inviter = cast.invite()
   const joining = cast.join(inviter)
   await inviter.confirm(await shownCode(joining))

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { labelledHash } from '../crypto/index.ts'
 import { concatBytes } from '../lib/bytes.ts'
@@ -65,8 +65,22 @@ describe('two writings of the same bytes', () => {
   })
 
   test('[P1] every multiaddr comes back as it was, packed where its shape is usual', () => {
-    const usual = ['/ip4/1.2.3.4/tcp/65535', '/ip4/1.2.3.4/tcp/80/ws', '/ip6/::1/tcp/1', '/ip6/2001:db8::ff00:42:8329/tcp/4001/ws', '/ip6/1:2:3:4:5:6:7:8/tcp/9']
-    const odd = ['/ip4/1.2.3.4/udp/1/quic-v1', '/ip4/999.1.1.1/tcp/1', '/ip4/1.2.3.4/tcp/070', '/ip4/1.2.3.4/tcp/70000', '/ip6/0:0::1/tcp/1', '/ip4/1.2.3/tcp/1', '/ip6/zz/tcp/1']
+    const usual = [
+      '/ip4/1.2.3.4/tcp/65535',
+      '/ip4/1.2.3.4/tcp/80/ws',
+      '/ip6/::1/tcp/1',
+      '/ip6/2001:db8::ff00:42:8329/tcp/4001/ws',
+      '/ip6/1:2:3:4:5:6:7:8/tcp/9',
+    ]
+    const odd = [
+      '/ip4/1.2.3.4/udp/1/quic-v1',
+      '/ip4/999.1.1.1/tcp/1',
+      '/ip4/1.2.3.4/tcp/070',
+      '/ip4/1.2.3.4/tcp/70000',
+      '/ip6/0:0::1/tcp/1',
+      '/ip4/1.2.3/tcp/1',
+      '/ip6/zz/tcp/1',
+    ]
     for (const address of [...usual, ...odd]) {
       const packed = packAddress(address) as Uint8Array
       expect(unpackAddress(packed, 0)).toEqual({ address, next: packed.length })
@@ -125,10 +139,16 @@ describe('damage', () => {
       fc.string().map(rest => `segue-pair:${rest}`),
       fc.nat({ max: text.length }).map(at => `${text.slice(0, at)}${text.slice(at + 1)}`),
     )
-    fc.assert(fc.property(texts, value => void payloadFromText(value)), { numRuns: 10_000 })
+    fc.assert(
+      fc.property(texts, value => void payloadFromText(value)),
+      { numRuns: 10_000 },
+    )
     const bytes = fc.uint8Array({ maxLength: 700 })
     const wrongShape = bytes.map(rest => sealed(concatBytes(new Uint8Array([1, 0]), rest)))
-    fc.assert(fc.property(fc.oneof(bytes, wrongShape), value => void decodePayload(value)), { numRuns: 10_000 })
+    fc.assert(
+      fc.property(fc.oneof(bytes, wrongShape), value => void decodePayload(value)),
+      { numRuns: 10_000 },
+    )
   })
 })
 

@@ -110,7 +110,9 @@ describe('the old device', () => {
   test.each(kinds.flatMap(kind => types.map(type => [kind, type] as const)))('[P22] %s, %s', (kind, type) => {
     const { state, effects } = nextInvitation(STATES[kind], EVENTS[type])
     const done = effects.map(effect =>
-      effect.type === 'admit' ? `admit ${effect.candidate.name}` : `${effect.type} ${effect.connection}${effect.type === 'refuse' ? ` ${effect.why}` : ''}`,
+      effect.type === 'admit'
+        ? `admit ${effect.candidate.name}`
+        : `${effect.type} ${effect.connection}${effect.type === 'refuse' ? ` ${effect.why}` : ''}`,
     )
     expect([state.kind, ...done]).toEqual(EXPECTED[kind][type])
   })
@@ -136,7 +138,9 @@ describe('the old device', () => {
       ],
     })
     const forged = { ...back, sealingKey: new Uint8Array(32).fill(1) }
-    expect(nextInvitation(STATES.welcoming, { type: 'arrived', candidate: forged }).effects).toEqual([{ type: 'refuse', connection: 7, why: 'used' }])
+    expect(nextInvitation(STATES.welcoming, { type: 'arrived', candidate: forged }).effects).toEqual([
+      { type: 'refuse', connection: 7, why: 'used' },
+    ])
   })
 
   test('[P4] at the door: everybody while it is open, only the admitted device after, nobody once it failed', () => {
@@ -149,15 +153,114 @@ describe('the old device', () => {
 
 const X = 'violation'
 const PHASES: Record<JoinerPhase, Record<JoinerEvent, JoinerPhase | 'violation'>> = {
-  connecting: { commit: 'answered', answer: X, reveal: X, welcome: X, log: X, received: X, refuse: 'failed', complete: X, kept: X, 'not-kept': X, redialled: 'connecting', lost: 'failed', stopped: 'failed' },
-  answered: { commit: X, answer: X, reveal: 'showing', welcome: X, log: X, received: X, refuse: 'failed', complete: X, kept: X, 'not-kept': X, redialled: 'connecting', lost: 'failed', stopped: 'failed' },
-  showing: { commit: X, answer: X, reveal: X, welcome: 'receiving', log: 'showing', received: X, refuse: 'failed', complete: X, kept: X, 'not-kept': X, redialled: 'connecting', lost: 'failed', stopped: 'failed' },
-  receiving: { commit: X, answer: X, reveal: X, welcome: 'receiving', log: 'receiving', received: X, refuse: 'failed', complete: 'keeping', kept: X, 'not-kept': X, redialled: 'connecting', lost: 'failed', stopped: 'failed' },
-  keeping: { commit: X, answer: X, reveal: X, welcome: 'keeping', log: 'keeping', received: X, refuse: 'keeping', complete: X, kept: 'joined', 'not-kept': 'failed', redialled: X, lost: 'keeping', stopped: 'keeping' },
-  joined: { commit: X, answer: X, reveal: X, welcome: 'joined', log: 'joined', received: X, refuse: 'joined', complete: X, kept: X, 'not-kept': X, redialled: X, lost: 'joined', stopped: 'joined' },
-  failed: { commit: 'failed', answer: 'failed', reveal: 'failed', welcome: 'failed', log: 'failed', received: 'failed', refuse: 'failed', complete: X, kept: X, 'not-kept': X, redialled: X, lost: 'failed', stopped: 'failed' },
+  connecting: {
+    commit: 'answered',
+    answer: X,
+    reveal: X,
+    welcome: X,
+    log: X,
+    received: X,
+    refuse: 'failed',
+    complete: X,
+    kept: X,
+    'not-kept': X,
+    redialled: 'connecting',
+    lost: 'failed',
+    stopped: 'failed',
+  },
+  answered: {
+    commit: X,
+    answer: X,
+    reveal: 'showing',
+    welcome: X,
+    log: X,
+    received: X,
+    refuse: 'failed',
+    complete: X,
+    kept: X,
+    'not-kept': X,
+    redialled: 'connecting',
+    lost: 'failed',
+    stopped: 'failed',
+  },
+  showing: {
+    commit: X,
+    answer: X,
+    reveal: X,
+    welcome: 'receiving',
+    log: 'showing',
+    received: X,
+    refuse: 'failed',
+    complete: X,
+    kept: X,
+    'not-kept': X,
+    redialled: 'connecting',
+    lost: 'failed',
+    stopped: 'failed',
+  },
+  receiving: {
+    commit: X,
+    answer: X,
+    reveal: X,
+    welcome: 'receiving',
+    log: 'receiving',
+    received: X,
+    refuse: 'failed',
+    complete: 'keeping',
+    kept: X,
+    'not-kept': X,
+    redialled: 'connecting',
+    lost: 'failed',
+    stopped: 'failed',
+  },
+  keeping: {
+    commit: X,
+    answer: X,
+    reveal: X,
+    welcome: 'keeping',
+    log: 'keeping',
+    received: X,
+    refuse: 'keeping',
+    complete: X,
+    kept: 'joined',
+    'not-kept': 'failed',
+    redialled: X,
+    lost: 'keeping',
+    stopped: 'keeping',
+  },
+  joined: {
+    commit: X,
+    answer: X,
+    reveal: X,
+    welcome: 'joined',
+    log: 'joined',
+    received: X,
+    refuse: 'joined',
+    complete: X,
+    kept: X,
+    'not-kept': X,
+    redialled: X,
+    lost: 'joined',
+    stopped: 'joined',
+  },
+  failed: {
+    commit: 'failed',
+    answer: 'failed',
+    reveal: 'failed',
+    welcome: 'failed',
+    log: 'failed',
+    received: 'failed',
+    refuse: 'failed',
+    complete: X,
+    kept: X,
+    'not-kept': X,
+    redialled: X,
+    lost: 'failed',
+    stopped: 'failed',
+  },
 }
 
 test.each(Object.entries(PHASES))('[P22] the new device, %s', (phase, cells) => {
-  for (const [event, expected] of Object.entries(cells)) expect([event, nextPhase(phase as JoinerPhase, event as JoinerEvent)]).toEqual([event, expected])
+  for (const [event, expected] of Object.entries(cells))
+    expect([event, nextPhase(phase as JoinerPhase, event as JoinerEvent)]).toEqual([event, expected])
 })

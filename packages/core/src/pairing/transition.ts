@@ -5,7 +5,13 @@
 import { equalBytes } from '../lib/bytes.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import type { DeviceId } from '../lib/ids.ts'
-import { MAX_NEARBY_CODES, MAX_PAIRING_CANDIDATES, MAX_PAIRING_TRIES, type PairingFrameType, type Refusal } from '../wire/pairing-messages.ts'
+import {
+  MAX_NEARBY_CODES,
+  MAX_PAIRING_CANDIDATES,
+  MAX_PAIRING_TRIES,
+  type PairingFrameType,
+  type Refusal,
+} from '../wire/pairing-messages.ts'
 import type { PairingMode } from './payload.ts'
 
 /** A device that answered well and shows digits. `connection` is this connection's number, new for each. */
@@ -119,7 +125,10 @@ const compare = (state: StateOf<'open'>, { code }: EventOf<'typed'>): Invitation
   const [winner] = matching
   if (winner !== undefined && matching.length === 1) {
     const others = state.candidates.filter(candidate => candidate !== winner)
-    return { state: { kind: 'admitting', candidate: winner }, effects: [...refuseAll(others, 'used'), { type: 'admit', candidate: winner }] }
+    return {
+      state: { kind: 'admitting', candidate: winner },
+      effects: [...refuseAll(others, 'used'), { type: 'admit', candidate: winner }],
+    }
   }
   if (state.triesLeft > 1) return stay({ ...state, triesLeft: state.triesLeft - 1 })
   return { state: { kind: 'failed', code: 'PAIRING_TOO_MANY_TRIES' }, effects: refuseAll(state.candidates, 'tries') }

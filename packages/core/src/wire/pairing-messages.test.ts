@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeCbor } from '../lib/codec.ts'
 import {
@@ -59,13 +59,37 @@ test('[P4] a word of refusal this version does not know is a plain refusal', () 
 
 describe('10,000 of garbage and of well-formed nonsense', () => {
   const valid = [...FRAMES.map(encodePairingFrame), encodeIntroduction(INTRODUCTION), encodeAdmission(ADMISSION), encodeLogRun([bytes(3)])]
-  const scalar = fc.oneof(fc.integer(), fc.string(), fc.boolean(), fc.uint8Array({ maxLength: 70 }), fc.double({ noNaN: true }), fc.constant(null))
-  const keys = ['v', 'type', 'commitment', 'nearby', 'sealed', 'index', 'why', 'reveal', 'name', 'heads', 'entries', 'proof', 'add', '__proto__']
+  const scalar = fc.oneof(
+    fc.integer(),
+    fc.string(),
+    fc.boolean(),
+    fc.uint8Array({ maxLength: 70 }),
+    fc.double({ noNaN: true }),
+    fc.constant(null),
+  )
+  const keys = [
+    'v',
+    'type',
+    'commitment',
+    'nearby',
+    'sealed',
+    'index',
+    'why',
+    'reveal',
+    'name',
+    'heads',
+    'entries',
+    'proof',
+    'add',
+    '__proto__',
+  ]
   const types = FRAMES.map(frame => frame.type)
   const anything = fc.oneof(
     fc.uint8Array({ maxLength: 400 }),
     fc.dictionary(fc.constantFrom(...keys), fc.oneof(scalar, fc.array(scalar))).map(encodeCbor),
-    fc.record({ v: fc.constantFrom(1, 2, 0, -1, 1.5), type: fc.constantFrom(...types), sealed: scalar, index: scalar, why: scalar }).map(encodeCbor),
+    fc
+      .record({ v: fc.constantFrom(1, 2, 0, -1, 1.5), type: fc.constantFrom(...types), sealed: scalar, index: scalar, why: scalar })
+      .map(encodeCbor),
     fc.array(scalar).map(encodeCbor),
     fc.tuple(fc.constantFrom(...valid), fc.nat(), fc.nat({ max: 255 })).map(([frame, at, value]) => {
       const damaged = frame.slice()
@@ -80,6 +104,9 @@ describe('10,000 of garbage and of well-formed nonsense', () => {
     ['log run', decodeLogRun],
   ]
   test.each(decoders)('[P23] nothing makes the decoder of a %s throw', (_, decode) => {
-    fc.assert(fc.property(anything, input => void decode(input)), { numRuns: 10_000 })
+    fc.assert(
+      fc.property(anything, input => void decode(input)),
+      { numRuns: 10_000 },
+    )
   })
 })

@@ -16,7 +16,7 @@ import * as v from 'valibot'
 import { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber } from '../lib/codec.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { ENTRY_ID_BYTES, EPOCH_ID_BYTES, PUBLIC_KEY_BYTES } from '../lib/ids.ts'
-import { failed, ok, type Result } from '../lib/result.ts'
+import { failed, type Result } from '../lib/result.ts'
 import { KIB, MIB, MINUTE_MS, SECOND_MS } from '../lib/units.ts'
 import { MAX_ENTRY_BYTES, MAX_LOG_ENTRIES, MAX_PAIRING_FRAME_BYTES } from './limits.ts'
 
@@ -67,7 +67,7 @@ export const REFUSALS = {
   malformed: 'FRAME_INVALID',
   cancelled: 'CANCELLED',
   refused: 'PAIRING_REFUSED',
-} as const satisfies Readonly<Record<string, ErrorCode>>
+} as const
 export type Refusal = keyof typeof REFUSALS
 
 const version = v.literal(PAIRING_VERSION)
@@ -93,7 +93,20 @@ const refuse = v.strictObject({ v: version, type: v.literal('refuse'), why: v.pi
 
 const frame = v.variant('type', [commit, answer, reveal, welcome, log, received, refuse])
 
-export type PairingFrame = v.InferOutput<typeof frame>
+export type PairingFrame =
+  | { readonly v: 1; readonly type: 'commit'; readonly commitment: Uint8Array; readonly nearby?: Uint8Array | undefined }
+  | {
+      readonly v: 1
+      readonly type: 'answer'
+      readonly invitation: Uint8Array
+      readonly ephemeralKey: Uint8Array
+      readonly sealed: Uint8Array
+    }
+  | { readonly v: 1; readonly type: 'reveal'; readonly reveal: Uint8Array }
+  | { readonly v: 1; readonly type: 'welcome'; readonly sealed: Uint8Array }
+  | { readonly v: 1; readonly type: 'log'; readonly index: number; readonly sealed: Uint8Array }
+  | { readonly v: 1; readonly type: 'received' }
+  | { readonly v: 1; readonly type: 'refuse'; readonly why: string }
 export type PairingFrameType = PairingFrame['type']
 export type FrameOf<Type extends PairingFrameType> = Extract<PairingFrame, { readonly type: Type }>
 
@@ -105,7 +118,13 @@ const introduction = v.strictObject({
   platform: v.pipe(v.string(), v.maxLength(MAX_PLATFORM_LENGTH), v.regex(/^[\x20-\x7e]*$/)),
   proof: bytesOf(SIGNATURE_BYTES),
 })
-export type Introduction = v.InferOutput<typeof introduction>
+export interface Introduction {
+  readonly signingKey: Uint8Array
+  readonly sealingKey: Uint8Array
+  readonly name: string
+  readonly platform: string
+  readonly proof: Uint8Array
+}
 
 /** Inside m3. `entries` and `frames` say how much log follows; `epoch` is the newest one, which the new device must be able to open. */
 const admission = v.strictObject({
@@ -117,7 +136,15 @@ const admission = v.strictObject({
   frames: v.pipe(wholeNumber, v.minValue(1), v.maxValue(MAX_LOG_ENTRIES)),
   signature: bytesOf(SIGNATURE_BYTES),
 })
-export type Admission = v.InferOutput<typeof admission>
+export interface Admission {
+  readonly add: Uint8Array
+  readonly heads: readonly Uint8Array[]
+  readonly groupSecret: Uint8Array
+  readonly epoch: Uint8Array
+  readonly entries: number
+  readonly frames: number
+  readonly signature: Uint8Array
+}
 
 /** Inside a log frame. */
 const logRun = v.pipe(v.array(bytesUpTo(MAX_ENTRY_BYTES)), v.minLength(1), v.maxLength(MAX_LOG_ENTRIES))
