@@ -61,8 +61,11 @@ export function createClaimWriter({ identity, clock, leases, devices }: HandoffC
     promise(record) {
       return serial.run(record.session, async () => {
         const claims = await leases.read(record.session)
-        const before = claims.find(claim => claim.kind === 'offered' && claim.grant?.handoff === record.id && claim.grant.expiresAt === record.expiresAt)
-        if (before?.grant !== undefined) return { counter: before.counter, expiresAt: before.grant.expiresAt, signature: before.grant.signature }
+        const before = claims.find(
+          claim => claim.kind === 'offered' && claim.grant?.handoff === record.id && claim.grant.expiresAt === record.expiresAt,
+        )
+        if (before?.grant !== undefined)
+          return { counter: before.counter, expiresAt: before.grant.expiresAt, signature: before.grant.signature }
         const standing = grantFor(record, self, nextCounter(claims), record.expiresAt)
         const claim = { ...granted(record.target, self, record.id, { ...standing, time: clock.now() }), kind: 'offered' } as const
         await leases.write(record.session, claim)
@@ -72,7 +75,9 @@ export function createClaimWriter({ identity, clock, leases, devices }: HandoffC
     pass(record) {
       return serial.run(record.session, async () => {
         const claims = await leases.read(record.session)
-        const before = claims.find(claim => claim.kind === 'granted' && claim.grant?.handoff === record.id && claim.device === record.target)
+        const before = claims.find(
+          claim => claim.kind === 'granted' && claim.grant?.handoff === record.id && claim.device === record.target,
+        )
         if (before?.grant !== undefined) {
           const { expiresAt, signature } = before.grant
           const claim = { counter: before.counter, time: before.time, expiresAt, signature }

@@ -55,7 +55,10 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
   }
 
   const forgetOld = (): void => {
-    const old = forgettable([...runtimes.values()].map(runtime => runtime.record()), clock.now())
+    const old = forgettable(
+      [...runtimes.values()].map(runtime => runtime.record()),
+      clock.now(),
+    )
     if (old.length === 0) return
     for (const { id } of old) {
       runtimes.get(id)?.close()
@@ -66,7 +69,12 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
       .catch(error => logger.warn('handoff-not-forgotten', { detail: String(error) }))
   }
 
-  const fresh = (ids: Pick<HandoffRecord, 'id' | 'session' | 'trace'>, peer: DeviceId, lifetimeMs: number, kinds: HandoffRecord['kinds']): Fresh => {
+  const fresh = (
+    ids: Pick<HandoffRecord, 'id' | 'session' | 'trace'>,
+    peer: DeviceId,
+    lifetimeMs: number,
+    kinds: HandoffRecord['kinds'],
+  ): Fresh => {
     const startedAt = clock.now()
     const times = { startedAt, expiresAt: startedAt + lifetimeMs, lifetimeMs }
     const counts = { attempt: 1, revision: 0, bytes: 0, conflicts: 0, late: 0 }
@@ -129,13 +137,16 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
       void start(runtime)
       return handleOf(runtime, 'first')
     }
-    return handleLater(ids.id, claims.lease(session).then(({ holder }): Runtime | HandoffOutcome => {
-      if (holder === undefined) return { kind: 'failed', milestone: 'authentication', code: 'SESSION_UNKNOWN', retry: 'later' }
-      const runtime = begin(targetRecord(fresh(ids, holder, lifetimeMs, include ?? SESSION_KINDS), false))
-      // already ours: nobody to ask, only the views to bring back
-      void start(runtime).then(() => (holder === identity.id ? runtime.dispatch({ type: 'unreachable' }) : undefined))
-      return runtime
-    }))
+    return handleLater(
+      ids.id,
+      claims.lease(session).then(({ holder }): Runtime | HandoffOutcome => {
+        if (holder === undefined) return { kind: 'failed', milestone: 'authentication', code: 'SESSION_UNKNOWN', retry: 'later' }
+        const runtime = begin(targetRecord(fresh(ids, holder, lifetimeMs, include ?? SESSION_KINDS), false))
+        // already ours: nobody to ask, only the views to bring back
+        void start(runtime).then(() => (holder === identity.id ? runtime.dispatch({ type: 'unreachable' }) : undefined))
+        return runtime
+      }),
+    )
   }
 
   /** The first write of a record, then its first effects. Until it is on disk nothing happened. */
@@ -181,23 +192,41 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
   }
 
   /** A handoff that is not known here: begun, or answered that it is not known. */
-  const welcome = async (peer: DeviceId, ids: MessageIds, message: ControlMessage, link: DeviceLink | undefined): Promise<Runtime | undefined> => {
+  const welcome = async (
+    peer: DeviceId,
+    ids: MessageIds,
+    message: ControlMessage,
+    link: DeviceLink | undefined,
+  ): Promise<Runtime | undefined> => {
     if (message.type !== 'offer' && message.type !== 'request') {
       if (message.type !== 'abort' && message.type !== 'commit') await answer(link, ids, message, 'unknown-handoff')
       return
     }
-    const underway = [...runtimes.values()].filter(({ record }) => record().incoming && record().peer === peer && !isSettledState(record().state))
+    const underway = [...runtimes.values()].filter(
+      ({ record }) => record().incoming && record().peer === peer && !isSettledState(record().state),
+    )
     if (underway.length >= MAX_INCOMING_PER_DEVICE) {
       await answer(link, ids, message, 'busy')
       return
     }
-    const base = fresh({ id: ids.handoff, session: ids.session, trace: ids.trace }, peer, boundedLifetimeMs(message.expiresInMs), message.kinds)
+    const base = fresh(
+      { id: ids.handoff, session: ids.session, trace: ids.trace },
+      peer,
+      boundedLifetimeMs(message.expiresInMs),
+      message.kinds,
+    )
     // one attempt behind, so that the message that follows is news
-    const record = message.type === 'offer' ? targetRecord(base, true) : sourceRecord({ ...base, attempt: Math.max(0, message.attempt - 1) }, true)
+    const record =
+      message.type === 'offer' ? targetRecord(base, true) : sourceRecord({ ...base, attempt: Math.max(0, message.attempt - 1) }, true)
     return begin(record)
   }
 
-  const answer = async (link: DeviceLink | undefined, { handoff, session, trace }: MessageIds, { attempt }: ControlMessage, reason: AbortReason): Promise<void> => {
+  const answer = async (
+    link: DeviceLink | undefined,
+    { handoff, session, trace }: MessageIds,
+    { attempt }: ControlMessage,
+    reason: AbortReason,
+  ): Promise<void> => {
     const abort = encodeControlMessage(composeAbort({ id: handoff, session, trace }, attempt, reason))
     await link?.send('control', abort).catch(error => logger.debug('handoff-not-answered', { detail: String(error) }))
   }

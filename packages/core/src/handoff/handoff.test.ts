@@ -178,7 +178,10 @@ describe('permission', () => {
     const [frame] = world.frames.splice(index, 1)
     const grant = messageIn(frame?.bytes as Uint8Array)
     if (frame === undefined || grant.type !== 'grant') throw new Error('no grant')
-    for (const forged of [{ ...grant, nonce: new Uint8Array(32) }, { ...grant, signature: new Uint8Array(64) }]) {
+    for (const forged of [
+      { ...grant, nonce: new Uint8Array(32) },
+      { ...grant, signature: new Uint8Array(64) },
+    ]) {
       world.frames.unshift({ ...frame, bytes: encodeControlMessage(forged) })
       await world.deliver(0)
       expect(desk.handoffs.list.peek()[0]).toMatchObject({ milestone: 'authentication' })
@@ -330,7 +333,10 @@ describe('bad days', () => {
   })
 
   test('[H18] cancel from either side ends both', async () => {
-    for (const [mine, theirs] of [['laptop', 'desk'], ['desk', 'laptop']] as const) {
+    for (const [mine, theirs] of [
+      ['laptop', 'desk'],
+      ['desk', 'laptop'],
+    ] as const) {
       const world = await together()
       const handoff = world.laptop.handoffs.send(world.session, { to: world.desk.id })
       await quiesce()
@@ -360,7 +366,12 @@ describe('bad days', () => {
   test('[H21] ended handoffs are forgotten after a week, and the oldest of too many', () => {
     const ended = (expiresAt: number): HandoffRecord => ({ state: 'ended', expiresAt }) as HandoffRecord
     expect(forgettable([ended(0), ended(1)], REMEMBER_MS + 1)).toEqual([ended(0)])
-    expect(forgettable(Array.from({ length: MAX_REMEMBERED + 1 }, (_, i) => ended(i)), 0)).toEqual([ended(0)])
+    expect(
+      forgettable(
+        Array.from({ length: MAX_REMEMBERED + 1 }, (_, i) => ended(i)),
+        0,
+      ),
+    ).toEqual([ended(0)])
     expect(forgettable([{ state: 'offered', expiresAt: 0 } as HandoffRecord], 2 * REMEMBER_MS)).toEqual([])
   })
 })

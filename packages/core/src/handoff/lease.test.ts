@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createSigningKeys } from '../crypto/sign.ts'
 import { deviceIdOf, hexId, type DeviceId, type HandoffId, type SessionId } from '../lib/ids.ts'

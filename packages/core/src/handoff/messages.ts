@@ -33,7 +33,13 @@ export function scopeOf(record: HandoffRecord, self: DeviceId): GrantScope {
 export function composeMessage(
   record: HandoffRecord,
   type: SentMessage,
-  here: { readonly self: DeviceId; readonly secretKey: Uint8Array; readonly now: number; readonly hotSet: Uint8Array; readonly bytes: number },
+  here: {
+    readonly self: DeviceId
+    readonly secretKey: Uint8Array
+    readonly now: number
+    readonly hotSet: Uint8Array
+    readonly bytes: number
+  },
 ): ControlMessage | undefined {
   const base = baseOf(record, record.attempt)
   const expiresInMs = Math.max(0, record.expiresAt - here.now)
@@ -66,15 +72,26 @@ export function composeAbort(ids: Pick<HandoffRecord, 'id' | 'session' | 'trace'
 }
 
 /** The event that a message is to this record; `undefined` when a signature does not hold. Times are stamped here. */
-export function eventOf(message: ControlMessage, record: HandoffRecord, here: { readonly self: DeviceId; readonly now: number }): HandoffEvent | undefined {
+export function eventOf(
+  message: ControlMessage,
+  record: HandoffRecord,
+  here: { readonly self: DeviceId; readonly now: number },
+): HandoffEvent | undefined {
   const scope = scopeOf(record, here.self)
   const { now } = here
   switch (message.type) {
     case 'request':
-      return { type: 'request', attempt: message.attempt, kinds: message.kinds, startedAt: now, expiresAt: now + boundedLifetimeMs(message.expiresInMs) }
+      return {
+        type: 'request',
+        attempt: message.attempt,
+        kinds: message.kinds,
+        startedAt: now,
+        expiresAt: now + boundedLifetimeMs(message.expiresInMs),
+      }
     case 'offer': {
       const { attempt, revision, kinds, standing } = message
-      const isStanding = standing !== undefined && now <= standing.expiresAt && isClaimGrant(scope, standing.counter, standing.expiresAt, standing.signature)
+      const isStanding =
+        standing !== undefined && now <= standing.expiresAt && isClaimGrant(scope, standing.counter, standing.expiresAt, standing.signature)
       const lifetimeMs = boundedLifetimeMs(message.expiresInMs)
       const expiresAt = isStanding ? Math.min(standing.expiresAt, now + LONGEST_LIFETIME_MS) : now + lifetimeMs
       const manifest = fromWireManifest(message.manifest)

@@ -33,7 +33,9 @@ async function live(seed: number): Promise<string> {
     for (const device of cast) {
       for (const { id, side, outcome } of device.handoffs.list.peek()) {
         if (side !== 'target' || (outcome?.kind !== 'done' && outcome?.kind !== 'needs-review')) continue
-        const source = cast.find(other => other !== device && other.handoffs.list.peek().some(mine => mine.id === id && mine.side === 'source'))
+        const source = cast.find(
+          other => other !== device && other.handoffs.list.peek().some(mine => mine.id === id && mine.side === 'source'),
+        )
         const passed = source === laptop ? snapshots.get(device.id) : undefined
         const lacks = outcome.late > 0 ? [] : (passed ?? []).filter(change => !device.changes().includes(change))
         expect(lacks, `seed ${seed}: ${device.name} is done and lacks what was acknowledged after ${log.join(' ')}`).toEqual([])
@@ -50,7 +52,8 @@ async function live(seed: number): Promise<string> {
     log.push(String(action))
     if (action < 10) await world.deliver(roll(Math.max(1, Math.min(3, world.frames.length))), { twice: roll(4) === 0 })
     else if (action < 12) world.frames.splice(roll(Math.max(1, world.frames.length)), 1)
-    else if (action < 15 && world.isLinked(laptop, desk)) await world.replicate(...(roll(3) > 0 ? ([laptop, desk] as const) : ([desk, laptop] as const)))
+    else if (action < 15 && world.isLinked(laptop, desk))
+      await world.replicate(...(roll(3) > 0 ? ([laptop, desk] as const) : ([desk, laptop] as const)))
     else if (action < 17) world.disconnect(laptop, desk)
     else if (action < 19) await world.connect(laptop, desk)
     else if (action < 20) {
@@ -60,7 +63,8 @@ async function live(seed: number): Promise<string> {
     else if (action < 23) victim.edit(roll(5))
     else if (action === 23 && roll(4) === 0) {
       const [first] = victim.handoffs.list.peek()
-      if (first !== undefined) promised.push(victim.handoffs.cancel(first.id).then(result => (result.ok ? result.value : { kind: 'expired' })))
+      if (first !== undefined)
+        promised.push(victim.handoffs.cancel(first.id).then(result => (result.ok ? result.value : { kind: 'expired' })))
     } else if (action === 24 && roll(3) === 0) {
       const [first] = victim.handoffs.list.peek()
       const again = first === undefined ? undefined : victim.handoffs.retry(first.id)
@@ -75,7 +79,12 @@ async function live(seed: number): Promise<string> {
     await check()
   }
 
-  for (const [a, b] of [[laptop, desk], [laptop, phone], [desk, phone]] as const) await world.connect(a, b)
+  for (const [a, b] of [
+    [laptop, desk],
+    [laptop, phone],
+    [desk, phone],
+  ] as const)
+    await world.connect(a, b)
   await world.pass(2_000)
   await check()
   await world.pass(2 * LIFETIME_MS)

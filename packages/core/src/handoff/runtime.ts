@@ -104,7 +104,16 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
         const ms = clock.monotonic() - startedAt
         const { id: handoff, session, side, trace } = record
         publish('reached', effect.milestone)
-        return telemetry.record({ type: 'handoff-milestone', time: clock.now(), trace, handoff, session, side, milestone: effect.milestone, ms })
+        return telemetry.record({
+          type: 'handoff-milestone',
+          time: clock.now(),
+          trace,
+          handoff,
+          session,
+          side,
+          milestone: effect.milestone,
+          ms,
+        })
       }
       case 'arriving': {
         const { hotSet } = memory
@@ -124,14 +133,26 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
     if (wasOver) return
     const { id: handoff, session, side, trace } = record
     const ms = clock.monotonic() - startedAt
-    telemetry.record({ type: 'handoff-ended', time: clock.now(), trace, handoff, session, side, outcome: outcome.kind, bytes: record.bytes, ms })
+    telemetry.record({
+      type: 'handoff-ended',
+      time: clock.now(),
+      trace,
+      handoff,
+      session,
+      side,
+      outcome: outcome.kind,
+      bytes: record.bytes,
+      ms,
+    })
   }
 
   const send = (message: ControlMessage | undefined): void => {
     const link = devices.link(record.peer)
     if (message === undefined || link === undefined) return
     // a frame that does not get through is said again by the retry timer or by the next link
-    link.send('control', encodeControlMessage(message)).catch(error => logger.debug('handoff-not-sent', { handoff: record.id, detail: String(error) }))
+    link
+      .send('control', encodeControlMessage(message))
+      .catch(error => logger.debug('handoff-not-sent', { handoff: record.id, detail: String(error) }))
   }
 
   const here = (): Parameters<typeof composeMessage>[2] => ({
@@ -148,19 +169,22 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
     running.set(step, controller)
     const { signal } = controller
     const isCurrent = (): boolean => running.get(step) === controller
-    steps.run(step, record, { memory, signal, onBytes: bytes => isCurrent() && onBytes(bytes) }).then(
-      event => {
-        if (!isCurrent()) return
-        if (event !== undefined) return dispatch(event).finally(() => isCurrent() && running.delete(step))
-        running.delete(step)
-      },
-      error => {
-        if (!isCurrent()) return
-        running.delete(step)
-        logger.info('handoff-step-failed', { handoff: record.id, step, detail: String(error) })
-        return dispatch({ type: 'step-failed', ...troubleOf(error) })
-      },
-    ).catch(error => logger.error('handoff-broken', { handoff: record.id, detail: String(error) }))
+    steps
+      .run(step, record, { memory, signal, onBytes: bytes => isCurrent() && onBytes(bytes) })
+      .then(
+        event => {
+          if (!isCurrent()) return
+          if (event !== undefined) return dispatch(event).finally(() => isCurrent() && running.delete(step))
+          running.delete(step)
+        },
+        error => {
+          if (!isCurrent()) return
+          running.delete(step)
+          logger.info('handoff-step-failed', { handoff: record.id, step, detail: String(error) })
+          return dispatch({ type: 'step-failed', ...troubleOf(error) })
+        },
+      )
+      .catch(error => logger.error('handoff-broken', { handoff: record.id, detail: String(error) }))
   }
 
   const onBytes = (bytes: number): void => {
@@ -173,7 +197,13 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
 
   const publish = (state: Step['state'], milestone: Step['milestone']): void => {
     const bytes = Math.max(memory.bytes, record.bytes)
-    feed.publish({ milestone, state, ms: clock.monotonic() - startedAt, bytes, totalBytes: Math.max(bytes, manifestBytes(record.manifest)) })
+    feed.publish({
+      milestone,
+      state,
+      ms: clock.monotonic() - startedAt,
+      bytes,
+      totalBytes: Math.max(bytes, manifestBytes(record.manifest)),
+    })
   }
 
   const armTick = (): void => {

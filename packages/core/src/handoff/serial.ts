@@ -9,9 +9,11 @@ export function createSerialQueue<Key>(): SerialQueue<Key> {
     run(key, task) {
       const before = tails.get(key) ?? Promise.resolve()
       const result = before.then(task)
-      const tail = result.catch(() => undefined).then(() => {
-        if (tails.get(key) === tail) tails.delete(key)
-      })
+      const tail = result
+        .catch(() => undefined)
+        .then(() => {
+          if (tails.get(key) === tail) tails.delete(key)
+        })
       tails.set(key, tail)
       return result
     },

@@ -165,7 +165,18 @@ export function requestAfterEnd(record: SourceRecord, event: Of<'request'>): Nex
 function renew(record: SourceRecord, fresh: Pick<SourceRecord, 'attempt' | 'startedAt' | 'expiresAt' | 'kinds'>): Next {
   const { id, session, trace, peer, target, incoming, side, lifetimeMs, manifest, checkpoint } = record
   const { attempt, startedAt, expiresAt, kinds } = fresh
-  const kept = { id, session, trace, peer, target, incoming, side, lifetimeMs, ...(manifest && { manifest }), ...(checkpoint && { checkpoint }) }
+  const kept = {
+    id,
+    session,
+    trace,
+    peer,
+    target,
+    incoming,
+    side,
+    lifetimeMs,
+    ...(manifest && { manifest }),
+    ...(checkpoint && { checkpoint }),
+  }
   const blank = { authority: 'live', milestone: 'authentication', revision: 0, bytes: 0, conflicts: 0, late: 0, held: false } as const
   return enter({ ...kept, ...blank, attempt, startedAt, expiresAt, kinds, state: 'preparing' }, 'preparing')
 }
@@ -178,7 +189,10 @@ function enter(record: SourceRecord, state: SourceState, changes: Partial<Source
 function advance(record: SourceRecord, to: number): Next {
   const from = MILESTONES.indexOf(record.milestone)
   const milestone = MILESTONES[Math.max(from, to)] ?? record.milestone
-  return { record: { ...record, milestone }, effects: MILESTONES.slice(from, Math.max(from, to)).map(passed => ({ type: 'reached', milestone: passed })) }
+  return {
+    record: { ...record, milestone },
+    effects: MILESTONES.slice(from, Math.max(from, to)).map(passed => ({ type: 'reached', milestone: passed })),
+  }
 }
 
 function fail(record: SourceRecord, code: ErrorCode, again: Retry): Next {

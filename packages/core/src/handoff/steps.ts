@@ -55,7 +55,8 @@ export function createSteps(components: HandoffComponents, claims: ClaimWriter):
 
   const manifestNow = async ({ session, kinds }: HandoffRecord): Promise<Manifest> => {
     const manifest = await sessions.manifest(session, kinds)
-    const isSendable = manifest.documents.length <= MAX_MANIFEST_DOCUMENTS && manifest.documents.every(({ heads }) => heads.length <= MAX_HEADS)
+    const isSendable =
+      manifest.documents.length <= MAX_MANIFEST_DOCUMENTS && manifest.documents.every(({ heads }) => heads.length <= MAX_HEADS)
     if (!isSendable) throw new SegueError('HANDOFF_TOO_LARGE')
     return manifest
   }
@@ -77,7 +78,8 @@ export function createSteps(components: HandoffComponents, claims: ClaimWriter):
     const { holder } = await claims.lease(record.session)
     if (record.held && holder !== identity.id && holder !== record.target) return { type: 'lease-moved' }
     // its own claim has changed the session document since the target verified it
-    const counted = record.authority === 'standing' ? { ...manifest, documents: manifest.documents.filter(({ kind }) => kind !== 'session') } : manifest
+    const counted =
+      record.authority === 'standing' ? { ...manifest, documents: manifest.documents.filter(({ kind }) => kind !== 'session') } : manifest
     const changed = record.manifest === undefined ? counted.documents.length : countChanged(record.manifest, counted)
     return { type: 'rechecked', manifest, changed }
   }

@@ -33,7 +33,9 @@ export function ignore(record: TargetRecord): Next {
 
 /** The abort that a cancelling target repeats carries its attempt. */
 export function pursue(record: TargetRecord): Next {
-  const effects = TARGET_PURSUITS[record.state](record).map(effect => (effect === CANCELLED ? { ...CANCELLED, attempt: record.attempt } : effect))
+  const effects = TARGET_PURSUITS[record.state](record).map(effect =>
+    effect === CANCELLED ? { ...CANCELLED, attempt: record.attempt } : effect,
+  )
   return { record, effects }
 }
 
@@ -43,7 +45,17 @@ export function receive(record: TargetRecord, event: Of<'offer'>): Next {
   // a target that asked by itself keeps its own deadline; one that is offered something new takes the offer's
   const renewed = record.state === 'requesting' ? {} : { startedAt, expiresAt }
   const { standing: _standing, outcome: _outcome, trouble: _trouble, ...rest } = record
-  const offered = { ...rest, ...renewed, attempt, revision, kinds, manifest, verified: false, milestone: 'authentication', authority: 'live' } as const
+  const offered = {
+    ...rest,
+    ...renewed,
+    attempt,
+    revision,
+    kinds,
+    manifest,
+    verified: false,
+    milestone: 'authentication',
+    authority: 'live',
+  } as const
   return enter(standing === undefined ? offered : { ...offered, standing, authority: 'standing' }, 'deciding')
 }
 
@@ -210,7 +222,19 @@ export function stumbleAtTheEnd(record: TargetRecord, { code, retry }: Of<'step-
 
 export function retry(record: TargetRecord, { startedAt, expiresAt }: Of<'retry'>): Next {
   const { id, session, trace, peer, target, incoming, side, kinds, lifetimeMs, manifest, checkpoint } = record
-  const kept = { id, session, trace, peer, target, incoming, side, kinds, lifetimeMs, ...(manifest && { manifest }), ...(checkpoint && { checkpoint }) }
+  const kept = {
+    id,
+    session,
+    trace,
+    peer,
+    target,
+    incoming,
+    side,
+    kinds,
+    lifetimeMs,
+    ...(manifest && { manifest }),
+    ...(checkpoint && { checkpoint }),
+  }
   const blank = { authority: 'live', milestone: 'authentication', revision: 0, bytes: 0, conflicts: 0, late: 0, verified: false } as const
   const nonce = record.nonce === undefined ? {} : { nonce: record.nonce }
   return enter({ ...kept, ...blank, ...nonce, attempt: record.attempt + 1, startedAt, expiresAt, state: 'requesting' }, 'requesting')
@@ -232,7 +256,12 @@ function authenticated(record: TargetRecord): Next {
 function reach(record: TargetRecord, passed: Milestone, underway: Milestone, state: TargetState): Next {
   const isFirst = record.milestone === passed
   const next = enter({ ...record, milestone: isFirst ? underway : record.milestone }, state)
-  const effects: readonly Effect[] = isFirst ? [{ type: 'reached', milestone: passed }, { type: 'send', message: 'progress' }] : []
+  const effects: readonly Effect[] = isFirst
+    ? [
+        { type: 'reached', milestone: passed },
+        { type: 'send', message: 'progress' },
+      ]
+    : []
   return { ...next, effects: [...effects, ...next.effects] }
 }
 

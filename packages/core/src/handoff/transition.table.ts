@@ -16,8 +16,12 @@ import type {
 } from './state.ts'
 import * as target from './target-rules.ts'
 
-type SourceRules = { readonly [T in SourceEventType]: (record: SourceRecord, event: Extract<SourceEvent, { type: T }>) => Transition<SourceRecord> }
-type TargetRules = { readonly [T in TargetEventType]: (record: TargetRecord, event: Extract<TargetEvent, { type: T }>) => Transition<TargetRecord> }
+type SourceRules = {
+  readonly [T in SourceEventType]: (record: SourceRecord, event: Extract<SourceEvent, { type: T }>) => Transition<SourceRecord>
+}
+type TargetRules = {
+  readonly [T in TargetEventType]: (record: TargetRecord, event: Extract<TargetEvent, { type: T }>) => Transition<TargetRecord>
+}
 
 const NO_SOURCE_RESULTS = {
   prepared: source.ignore,

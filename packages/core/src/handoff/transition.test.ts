@@ -21,7 +21,10 @@ import { transition, transitionSource, transitionTarget } from './transition.ts'
 
 const random = createSeededRandom(1)
 const peer = deviceIdOf(createSigningKeys(random).publicKey)
-const manifest: Manifest = { schemaVersion: 1, documents: [{ documentId: new Uint8Array(16), kind: 'session', heads: ['ab'.repeat(32)], bytes: 7 }] }
+const manifest: Manifest = {
+  schemaVersion: 1,
+  documents: [{ documentId: new Uint8Array(16), kind: 'session', heads: ['ab'.repeat(32)], bytes: 7 }],
+}
 const common = {
   id: '01'.repeat(16) as HandoffId,
   session: '02'.repeat(16) as SessionId,
@@ -43,7 +46,13 @@ const common = {
   late: 0,
 } as const
 const source = (state: SourceState): SourceRecord => ({ ...common, side: 'source', state, held: true })
-const target = (state: TargetState): TargetRecord => ({ ...common, side: 'target', state, verified: state === 'awaiting-commit', nonce: new Uint8Array(32) })
+const target = (state: TargetState): TargetRecord => ({
+  ...common,
+  side: 'target',
+  state,
+  verified: state === 'awaiting-commit',
+  nonce: new Uint8Array(32),
+})
 const renewal = { startedAt: 100, expiresAt: 160 }
 const claim = { counter: 2, expiresAt: 0, signature: new Uint8Array(64), time: 9 }
 
@@ -101,7 +110,14 @@ const targetMoves: Readonly<Record<TargetState, Partial<Record<TargetEventType, 
   accepting: { grant: 'transferring', commit: 'transferring', abort: 'ended', deadline: 'ended', cancel: 'ended' },
   transferring: { abort: 'ended', transferred: 'merging', deadline: 'ended', cancel: 'ended' },
   merging: { offer: 'transferring', commit: 'transferring', abort: 'ended', merged: 'verifying', deadline: 'ended', cancel: 'ended' },
-  verifying: { offer: 'transferring', commit: 'transferring', abort: 'ended', checked: 'awaiting-commit', deadline: 'ended', cancel: 'ended' },
+  verifying: {
+    offer: 'transferring',
+    commit: 'transferring',
+    abort: 'ended',
+    checked: 'awaiting-commit',
+    deadline: 'ended',
+    cancel: 'ended',
+  },
   claiming: { commit: 'transferring', 'lease-written': 'restoring' },
   'awaiting-commit': { offer: 'transferring', commit: 'restoring', abort: 'ended', deadline: 'ended', cancel: 'cancelling' },
   cancelling: { commit: 'transferring', abort: 'ended', deadline: 'ended' },
@@ -122,7 +138,8 @@ describe('the table of the source', () => {
         expect(before).toEqual(frozen)
         expect(transitionSource(before, event)).toEqual({ record, effects })
         expect(decodeRecord(encodeRecord(record))).toEqual(record)
-        if (isSettledState(record.state) && !isSettledState(state) && state !== 'withdrawing') expect(effects.some(({ type }) => type === 'settle')).toBe(true)
+        if (isSettledState(record.state) && !isSettledState(state) && state !== 'withdrawing')
+          expect(effects.some(({ type }) => type === 'settle')).toBe(true)
       })
     }
   }
@@ -183,8 +200,10 @@ describe('the finer rules', () => {
   })
 
   test('[H18] cancel after the source began to let go changes nothing', () => {
-    for (const state of ['committing', 'committed'] as const) expect(transitionSource(source(state), sourceEvents.cancel).effects).toEqual([])
-    for (const state of ['claiming', 'restoring', 'done'] as const) expect(transitionTarget(target(state), targetEvents.cancel).effects).toEqual([])
+    for (const state of ['committing', 'committed'] as const)
+      expect(transitionSource(source(state), sourceEvents.cancel).effects).toEqual([])
+    for (const state of ['claiming', 'restoring', 'done'] as const)
+      expect(transitionTarget(target(state), targetEvents.cancel).effects).toEqual([])
   })
 
   test('[H20] a source that has let go answers everything with commit', () => {

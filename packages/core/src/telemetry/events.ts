@@ -38,7 +38,12 @@ export type TelemetryEvent = Stamp &
         readonly bytes: number
         readonly ms: number
       }
-    | { readonly type: 'merge-decided'; readonly session: SessionId; readonly conflicts: number; readonly decision: 'suggested' | 'chosen' | 'automatic' }
+    | {
+        readonly type: 'merge-decided'
+        readonly session: SessionId
+        readonly conflicts: number
+        readonly decision: 'suggested' | 'chosen' | 'automatic'
+      }
     | { readonly type: 'reverted'; readonly session: SessionId; readonly documents: number }
   )
 export type TelemetryEventType = TelemetryEvent['type']

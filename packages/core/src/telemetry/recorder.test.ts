@@ -14,7 +14,12 @@ test('[H32] the log keeps the newest events and says how many it dropped', () =>
 
 test('[H32] what is neither a number, an id nor a fixed word is redacted', () => {
   const recorder = createRecorder()
-  recorder.record({ type: 'device-linked', time: 1, device: 'Maria’s laptop', path: '/home/maria/secret plan.txt' } as unknown as TelemetryEvent)
+  recorder.record({
+    type: 'device-linked',
+    time: 1,
+    device: 'Maria’s laptop',
+    path: '/home/maria/secret plan.txt',
+  } as unknown as TelemetryEvent)
   expect(recorder.events.peek()).toEqual([{ type: 'device-linked', time: 1, device: 'redacted', path: 'redacted' }])
 })
 

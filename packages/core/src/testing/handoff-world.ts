@@ -79,7 +79,7 @@ const DOCUMENTS = [...SESSION_KINDS, 'session'] as const
 
 /** Lets everything that waits for a promise run; nothing in this world waits for anything else. */
 export async function quiesce(turns = 80): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await undefined
+  for (let turn = 0; turn < turns; turn++) await Promise.resolve()
 }
 
 export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number } = {}): Promise<HandoffWorld> {

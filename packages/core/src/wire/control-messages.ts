@@ -88,7 +88,13 @@ export type ControlMessage = Base &
     | { readonly type: 'grant'; readonly nonce: Uint8Array; readonly signature: Uint8Array }
     | { readonly type: 'progress'; readonly milestone: WireMilestone; readonly bytes: number }
     | { readonly type: 'verified'; readonly revision: number; readonly bytes: number; readonly conflicts: number }
-    | { readonly type: 'commit'; readonly kinds: readonly WireKind[]; readonly manifest: WireManifest; readonly late: number; readonly claim: CommittedClaim }
+    | {
+        readonly type: 'commit'
+        readonly kinds: readonly WireKind[]
+        readonly manifest: WireManifest
+        readonly late: number
+        readonly claim: CommittedClaim
+      }
     | { readonly type: 'abort'; readonly reason: AbortReason }
   )
 export type ControlMessageType = ControlMessage['type']
@@ -152,6 +158,16 @@ export const controlMessage: v.GenericSchema<unknown, ControlMessage> = v.varian
   v.strictObject({
     type: v.literal('abort'),
     ...base,
-    reason: v.picklist(['declined', 'schema-newer', 'unknown-session', 'not-offered', 'busy', 'expired', 'cancelled', 'failed', 'unknown-handoff']),
+    reason: v.picklist([
+      'declined',
+      'schema-newer',
+      'unknown-session',
+      'not-offered',
+      'busy',
+      'expired',
+      'cancelled',
+      'failed',
+      'unknown-handoff',
+    ]),
   }),
 ])
