@@ -8,7 +8,7 @@ import type { Kind } from '../session/contract.ts'
 import type { Choice, Conflict, ConflictKind, ConflictSide } from './contract.ts'
 import type { Fork } from './graph.ts'
 import { copyOf, isSameValue, shown, valueAt, type Container } from './plain-values.ts'
-import { textConflicts, type TextConflict } from './text-conflicts.ts'
+import { textConflicts, type ForkCache, type TextConflict } from './text-conflicts.ts'
 import { oneEdit } from './text-edits.ts'
 import { valueConflicts, type ValueConflict } from './value-conflicts.ts'
 
@@ -25,6 +25,7 @@ export interface Searched {
   readonly self: DeviceId
   readonly authorOf: (document: DocumentId, actor: string) => DeviceId | undefined
   readonly isSettled: (fork: Fork) => boolean
+  readonly cache: ForkCache
   /** False for a value that was in conflict before what the caller asks about. */
   readonly isNew: (operation: string) => boolean
 }
@@ -39,12 +40,12 @@ const UNDER: Readonly<Record<'session' | Kind, readonly string[] | undefined>> =
 }
 
 export function findConflicts(searched: Searched): readonly FoundConflict[] {
-  const { handle, kind, isSettled, isNew } = searched
+  const { handle, kind, isSettled, isNew, cache } = searched
   const doc = handle.doc() as A.Doc<unknown>
   const values = valueConflicts(doc, UNDER[kind]).filter(
     conflict => isAsked(kind, conflict.path) && conflict.values.some(each => isNew(each.operation)),
   )
-  const texts = textConflicts(doc, isSettled, UNDER[kind]).filter(conflict => isAsked(kind, conflict.path))
+  const texts = textConflicts(doc, isSettled, UNDER[kind], cache).filter(conflict => isAsked(kind, conflict.path))
   return [...values.map(conflict => ofValue(searched, conflict)), ...texts.map(conflict => ofText(searched, conflict))]
 }
 

@@ -18,6 +18,7 @@ import { findConflicts, type FoundConflict } from './conflicts.ts'
 import type { Checkpoint, CheckpointReason, Choice, Conflict, ConflictFilter, DocumentComparison, History } from './contract.ts'
 import type { Fork } from './graph.ts'
 import { closedDraftConflicts, driversConflict, removedDocumentConflict } from './session-conflicts.ts'
+import type { ForkCache } from './text-conflicts.ts'
 import { isResolved, markResolved, markReviewed, reviewedHeads } from './settled.ts'
 
 export interface HistoryComponents {
@@ -53,6 +54,7 @@ export function createHistory(components: HistoryComponents): History {
     return checkpoint
   }
 
+  const caches = new Map<DocumentId, ForkCache>()
   const search = async ({ kinds = KINDS, since, signal }: ConflictFilter = {}): Promise<readonly FoundConflict[]> => {
     const list = handles.session
     const checkpoint = since === undefined ? undefined : findCheckpoint(list.doc(), since)
@@ -65,7 +67,9 @@ export function createHistory(components: HistoryComponents): History {
       const settled = after === undefined ? reviewed : [...reviewed, after]
       const isSettled = (fork: Fork): boolean => settled.some(changes => fork.sides.every(side => !changes.has(side)))
       const isNew = (operation: string): boolean => after === undefined || isOperationIn(operation, after)
-      found.push(...findConflicts({ handle, kind, self: identity.id, authorOf, isSettled, isNew }))
+      const cache = caches.get(handle.documentId) ?? new Map()
+      caches.set(handle.documentId, cache)
+      found.push(...findConflicts({ handle, kind, self: identity.id, authorOf, isSettled, isNew, cache }))
     }
     searchIn(list as DocHandle<unknown>, 'session')
     const drivers = driversConflict(session, identity.id, clock.now)

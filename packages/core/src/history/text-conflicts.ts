@@ -21,42 +21,63 @@ export interface TextConflict {
   readonly to: number
 }
 
+/** What a fork holds never changes: it is worked out once. Keyed by its sides. */
+export type ForkCache = Map<string, readonly Stretch[]>
+
+interface Stretch extends Omit<TextConflict, 'from' | 'to'> {
+  readonly text: string
+  readonly start: number
+  readonly end: number
+}
+
 /** Looks below the given keys of the root, or everywhere. `isSettled` spares the work for forks that were looked at already. */
 export function textConflicts(
   doc: A.Doc<unknown>,
   isSettled: (fork: Fork) => boolean,
   under?: readonly string[],
+  cache: ForkCache = new Map(),
 ): readonly TextConflict[] {
   const forks = forksOf(A.getChangesMetaSince(doc, [])).filter(fork => !isSettled(fork))
-  return forks.flatMap(fork => conflictsOfFork(doc, fork, under))
+  return forks.flatMap(fork => {
+    const key = fork.sides.join()
+    const stretches = cache.get(key) ?? stretchesOf(doc, fork, under)
+    cache.set(key, stretches)
+    return stretches.length === 0 ? [] : placeNow(doc, fork, stretches)
+  })
 }
 
-function conflictsOfFork(doc: A.Doc<unknown>, fork: Fork, under: readonly string[] | undefined): readonly TextConflict[] {
+/** Where the stretches are now; those whose text is no longer there are no conflict any more. */
+function placeNow(doc: A.Doc<unknown>, fork: Fork, stretches: readonly Stretch[]): readonly TextConflict[] {
+  const heads = A.getHeads(doc)
+  const later = A.diff(doc, [...fork.base], heads)
+  return stretches.flatMap(({ text, start, end, ...conflict }) => {
+    const now = valueAt(doc, conflict.path)
+    if (typeof now !== 'string' || objectAt(doc, heads, conflict.path) !== conflict.object) return []
+    return [{ ...conflict, ...stretchAfter(textEdits(text, now, later, conflict.path), start, end) }]
+  })
+}
+
+function stretchesOf(doc: A.Doc<unknown>, fork: Fork, under: readonly string[] | undefined): readonly Stretch[] {
   const base = [...fork.base]
   const [one, other] = fork.sides.map(side => A.diff(doc, base, [side])) as [A.Patch[], A.Patch[]]
   const paths = touchedTexts(one).filter(path => under === undefined || under.includes(String(path[0])))
   const othersPaths = new Set(touchedTexts(other).map(path => JSON.stringify(path)))
-  const shared = paths.filter(path => othersPaths.has(JSON.stringify(path)))
-  if (shared.length === 0) return []
-  const before = A.view(doc, base)
-  const views = fork.sides.map(side => A.view(doc, [side])) as [A.Doc<unknown>, A.Doc<unknown>]
-  const later = A.diff(doc, base, A.getHeads(doc))
-  return shared.flatMap(path => {
-    const object = objectAt(doc, base, path)
-    const text = valueAt(before, path)
-    const now = valueAt(doc, path)
-    const made = views.map(view => valueAt(view, path))
-    const states = [A.getHeads(doc), ...fork.sides.map(side => [side])]
-    const isOneText = states.every(heads => objectAt(doc, heads, path) === object)
-    if (object === undefined || !isOneText || typeof text !== 'string' || typeof now !== 'string') return []
-    const edits = [textEdits(text, made[0] as string, one, path), textEdits(text, made[1] as string, other, path)] as const
-    const since = textEdits(text, now, later, path)
-    return touching(...edits).flatMap(({ from, to }): TextConflict[] => {
+  const backend = A.getBackend(doc)
+  return paths.flatMap(path => {
+    const object = othersPaths.has(JSON.stringify(path)) ? objectAt(doc, base, path) : undefined
+    const isOneText = fork.sides.every(side => objectAt(doc, [side], path) === object)
+    if (object === undefined || !isOneText || typeof valueAt(doc, path) !== 'string') return []
+    const text = backend.text(object, base)
+    const edits = [
+      textEdits(text, backend.text(object, [fork.sides[0]]), one, path),
+      textEdits(text, backend.text(object, [fork.sides[1]]), other, path),
+    ] as const
+    return touching(...edits).flatMap(({ from, to }): Stretch[] => {
       const sides = [applyWithin(text, edits[0], from, to), applyWithin(text, edits[1], from, to)] as const
       // Both took the same away and put nothing there: they agree.
       if (sides[0] === sides[1] && onlyDeletes(edits[0], from, to) && onlyDeletes(edits[1], from, to)) return []
-      const after = from === 0 ? 'start' : A.getCursor(before, [...path], from - 1)
-      return [{ fork, path, object, after, base: text.slice(from, to), sides, ...stretchAfter(since, from, to) }]
+      const after = from === 0 ? 'start' : backend.getCursor(object, from - 1, base)
+      return [{ fork, path, object, after, base: text.slice(from, to), sides, text, start: from, end: to }]
     })
   })
 }
