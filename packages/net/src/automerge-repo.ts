@@ -110,7 +110,7 @@ export class SegueNetworkAdapter extends NetworkAdapter {
       peerId = arrival.peerId as PeerId
       this.#links.set(peerId, link)
       if (this.#links.size === this.#options.members.size) this.#becomeReady()
-      this.emit('peer-candidate', { peerId, peerMetadata: arrival.peerMetadata as PeerMetadata })
+      this.emit('peer-candidate', { peerId, peerMetadata: arrival.peerMetadata })
     }
 
     return {
@@ -143,8 +143,8 @@ export class SegueNetworkAdapter extends NetworkAdapter {
   }
 }
 
-/** As automerge-repo's own WebSocket adapter. */
-const READY_AFTER_MS: number = SECOND_MS
+/** Long enough for a dial on a busy machine. */
+const READY_AFTER_MS: number = 3 * SECOND_MS
 const MORE = 1
 const LAST = 0
 const PART_BYTES: number = MAX_FRAME_BYTES - 1

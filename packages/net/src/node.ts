@@ -13,7 +13,6 @@ import { createLibp2p } from 'libp2p'
 import type { Connection } from '@libp2p/interface'
 import { CHANNELS, MINUTE_MS, PROTOCOL_OF, createSubject, deviceIdOf, openOrCleanUp } from '@segue/core'
 import type { CloseCode, Closeables, DeviceId } from '@segue/core'
-import type { DeviceLink, NearbyDevice } from '@segue/core/ports'
 import { createAddressBook } from './discovery/address-book.ts'
 import type { Announcement } from './discovery/announcement.ts'
 import { watchInterfaces } from './discovery/interfaces.ts'
@@ -100,11 +99,16 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
 
   const dialMember = async (device: DeviceId, signal: AbortSignal): Promise<'up' | 'nowhere' | CloseCode> => {
     if (book.addressesOf(device).length === 0) return 'nowhere'
+    // The peer's own dial may be faster. Until ours has come to streams it gives way, so that the host sees one link and no exchange.
+    const racing = new AbortController()
+    const giveWay = (): void => racing.abort(new Error('linked by the other side, or no longer wanted'))
+    const unsubscribe = links.current.subscribe(map => (map.has(device) ? giveWay() : undefined))
+    signal.addEventListener('abort', giveWay, { once: true })
     try {
-      const connection = await dial({ device }, { signal })
-      if (signal.aborted) {
+      const connection = await dial({ device }, { signal: racing.signal })
+      if (racing.signal.aborted) {
         void hangUp(connection, clock)
-        return 'lost'
+        return 'duplicate'
       }
       const outcome = await links.open(connection)
       if (outcome !== 'up' && outcome !== 'lost' && outcome !== 'duplicate') options.onRefused?.(device, outcome)
@@ -112,6 +116,9 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     } catch (error) {
       logger?.debug('dial-failed', { device, error: String(error) })
       return 'lost'
+    } finally {
+      unsubscribe()
+      signal.removeEventListener('abort', giveWay)
     }
   }
   const members = createMembers({ clock, random, links: links.current, dial: dialMember })
@@ -121,8 +128,9 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     gate,
     clock,
     logger,
-    handle: (protocol, handler) => libp2p.handle(protocol, handler, { maxInboundStreams: 1, force: true }).catch(reportHandle),
-    unhandle: protocol => libp2p.unhandle(protocol).catch(reportHandle),
+    // Both take effect at once; the promises are about libp2p's own notes.
+    handle: (protocol, handler) => void libp2p.handle(protocol, handler, { maxInboundStreams: 1, force: true }).catch(reportHandle),
+    unhandle: protocol => void libp2p.unhandle(protocol).catch(reportHandle),
     dial,
     onPairingChanged: () => mdns?.announce(),
   })

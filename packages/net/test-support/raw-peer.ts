@@ -31,7 +31,7 @@ export async function startRawPeer(device: Device): Promise<RawPeer> {
 }
 
 export async function stopRawPeers(): Promise<void> {
-  await Promise.all(running.splice(0).map(peer => peer.stop()))
+  for (const peer of running.splice(0)) await peer.stop()
 }
 
 export function dialRaw(peer: RawPeer, to: Recorded): Promise<Connection> {

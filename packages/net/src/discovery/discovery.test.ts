@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { anything, array, assert, integer, oneof, property, uint8Array } from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeCbor, utf8 } from '@segue/core'
 import type { DeviceId } from '@segue/core'
@@ -26,9 +26,9 @@ test('[N23] a long name is cut at a whole character and fits its record', () => 
 })
 
 test('[N26] none of 10,000 pieces of garbage makes a decoder throw', () => {
-  const shapes = fc.oneof(fc.uint8Array({ maxLength: 64 }), fc.anything().map(encodeIfPossible))
-  fc.assert(
-    fc.property(shapes, bytes => {
+  const shapes = oneof(uint8Array({ maxLength: 64 }), anything().map(encodeIfPossible))
+  assert(
+    property(shapes, bytes => {
       decodeHello(bytes)
       decodeAnnouncement(instanceName(desk), [bytes, utf8('v=1'), utf8(`a=${String(bytes)}`)])
       createFrameReader(32).push(bytes)
@@ -48,8 +48,8 @@ function encodeIfPossible(value: unknown): Uint8Array {
 
 test('[N26] a frame comes out the same however the bytes were cut', () => {
   const stream = new Uint8Array([0, 0, 0, 3, 1, 2, 3, 0x81, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 4])
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: stream.length })), cuts => {
+  assert(
+    property(array(integer({ min: 1, max: stream.length })), cuts => {
       const reader = createFrameReader(8)
       const points = [0, ...[...new Set(cuts)].sort((a, b) => a - b), stream.length]
       const reads = points.slice(1).flatMap((end, i) => {

@@ -26,7 +26,12 @@ function mayMakeNamespaces(): boolean {
 const isAllowed = mayMakeNamespaces()
 
 afterAll(async () => {
-  await Promise.all(children.map(child => (child.exitCode === null ? new Promise(resolve => (child.once('exit', resolve), child.stdin?.end())) : undefined)))
+  for (const child of children.filter(({ exitCode }) => exitCode === null)) {
+    await new Promise(resolve => {
+      child.once('exit', resolve)
+      child.stdin?.end()
+    })
+  }
   for (const name of names) {
     try {
       ip('netns', 'del', name)

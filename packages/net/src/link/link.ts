@@ -156,7 +156,7 @@ export function createLink(options: LinkOptions): Link {
           onSignal: signal => onSignal(channel, signal),
           onSignalSeen,
           onFailure: (code, error) => {
-            options.logger?.warn('link-failed', { peer, channel, code, error: error === undefined ? undefined : String(error) })
+            options.logger?.warn('link-failed', { peer, channel, code, error: error instanceof Error ? error.message : undefined })
             void close(code)
           },
           onEnded: () => finishAndHangUp(peerCode ?? 'lost'),

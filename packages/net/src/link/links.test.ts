@@ -38,7 +38,7 @@ test.each([1, 2, 3, 4, 5])('[N11] when both dial at once one link stays, the sam
   expect(desk.ups.peek().filter(link => !link.closed.aborted)).toHaveLength(1)
 })
 
-test('[N11] of two live connections the one dialled by the smaller id replaces the other', async () => {
+test('[N11] a second connection by the same dialler replaces the first', async () => {
   const [a, b] = await createPair()
   const desk = await startNode(a, [b]) // smaller
   const laptop = await startNode(b, [a], { members: knowing(desk) })
@@ -47,7 +47,7 @@ test('[N11] of two live connections the one dialled by the smaller id replaces t
   const refused = await linkRaw(await dialRaw(raw, desk)) // same dialler: newer
   await expect.poll(() => desk.closes.peek()).toEqual(['duplicate'])
   expect(refused.get('control')?.ended.peek()).toBe(false)
-  expect(laptop.closes.peek()[0]).toBe('duplicate')
+  expect((await laptop.closes.when(codes => codes.length > 0))[0]).toBe('duplicate')
 })
 
 test('[N12] a peer that restarts is linked again', async () => {
