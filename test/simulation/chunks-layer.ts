@@ -35,7 +35,7 @@ export function createChunksLayer(random: SeededRandom): Layer {
       const chunk = await make(world, device)
       // A crash loses what was not acknowledged; that is no failure.
       device.replica.add([chunk]).then(
-        () => acknowledged.set(`${chunk.id}`, chunk),
+        () => acknowledged.set(chunk.id, chunk),
         () => undefined,
       )
     },

@@ -120,7 +120,7 @@ export function createJournal(parts: JournalParts): Journal {
     const items = tasks.flatMap(task => task.items)
     const reconsidered = new Set(tasks.flatMap(task => task.reconsider))
     for (const item of items) if (item.chunk.class === 'fragment') reconsidered.add(item.chunk.docTag)
-    const heads = await Promise.all(items.map(item => (item.origin === 'mended' ? undefined : store.head(item.chunk.id))))
+    const heads = await Promise.all(items.map(async item => (item.origin === 'mended' ? undefined : store.head(item.chunk.id))))
     for (const [i, item] of items.entries()) {
       if (reconsidered.has(item.chunk.docTag) && item.chunk.class !== 'register' && item.chunk.class !== 'log') continue
       await place(batch, item, heads[i])

@@ -15,7 +15,7 @@ import type { CloseCode } from '../wire/close-codes.ts'
 import { negotiateVersion, SYNC_VERSION, SYNC_VERSION_MIN, type Hello } from '../wire/hello.ts'
 import { MAX_FRAME_BYTES, PART_BYTES } from '../wire/limits.ts'
 import { decodeSyncMessage, encodeSyncMessage, MAX_HAVE_RECORDS, MAX_STORED_IDS, type RefusalReason, type SyncMessage } from '../wire/sync-messages.ts'
-import { packDocSums, packIds, packOffers, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from '../wire/sync-records.ts'
+import { packIds, packOffers, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from '../wire/sync-records.ts'
 import { createAssembler, cutUp } from './parts.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
@@ -66,6 +66,8 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const greeting = new Promise<void>(resolve => (greeted = resolve))
 
   const isLive = (): boolean => isReady && peerIsReady && phase !== 'closed'
+  /** Asked after waiting, when the link may be gone. */
+  const isOpen = (): boolean => phase !== 'closed'
   const isInScope: Session['isInScope'] = header =>
     common === undefined || header.class === 'log' || header.docTag === GROUP_DOC_TAG || common.has(header.docTag)
 
@@ -298,7 +300,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
   const takeOffer = async (offered: readonly Offer[], isFresh: boolean): Promise<void> => {
     const { lacking, held } = await lackedOf(host, offered)
-    if ((phase as string) === 'closed') return
+    if (!isOpen()) return
     for (const offer of lacking) wants.announce(session, offer)
     wants.pump(session)
     if (!isFresh && held.length > 0) announce(held.filter(offer => !host.unchecked.has(offer.id)), true)
@@ -324,7 +326,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
 
   const serve = async (ids: readonly ChunkId[]): Promise<void> => {
     let group = 8
-    for (let at = 0; at < ids.length && (phase as string) !== 'closed'; ) {
+    for (let at = 0; at < ids.length && isOpen(); ) {
       const asked = ids.slice(at, at + group)
       at += group
       const found = await store.getMany(asked)
@@ -456,7 +458,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       if (!message.ok) return close('malformed-frame')
       // The two channels do not wait for each other: what overtook the hello waits for it here.
       if (theirs === undefined && message.value.type !== 'hello') await greeting
-      if ((phase as string) === 'closed') return
+      if (!isOpen()) return
       await handle(message.value)
     },
     onClosed() {

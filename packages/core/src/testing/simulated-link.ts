@@ -57,6 +57,7 @@ export function linkDevices(a: SimulatedLinkEnd, b: SimulatedLinkEnd, options: S
   const busyUntil: [number, number] = [0, 0]
   let closedWith: CloseCode | undefined
 
+  const isOpen = (): boolean => closedWith === undefined
   const die = (code: CloseCode): void => {
     if (closedWith !== undefined) return
     closedWith = code
@@ -75,11 +76,11 @@ export function linkDevices(a: SimulatedLinkEnd, b: SimulatedLinkEnd, options: S
     const wire = wires[side][channel]
     if (wire.isBusy) return
     wire.isBusy = true
-    for (let frame = wire.queue[0]; frame !== undefined && closedWith === undefined; frame = wire.queue[0]) {
+    for (let frame = wire.queue[0]; frame !== undefined && isOpen(); frame = wire.queue[0]) {
       const waitMs = frame.dueAt - clock.monotonic()
       if (waitMs > 0) await clock.sleep(waitMs)
       const handler = handlers[other(side)]
-      if (closedWith !== undefined || handler === undefined) break
+      if (!isOpen() || handler === undefined) break
       wire.queue.shift()
       wire.bytes -= frame.bytes.length
       frame.taken(undefined)
@@ -122,7 +123,7 @@ export function linkDevices(a: SimulatedLinkEnd, b: SimulatedLinkEnd, options: S
 
   for (const side of SIDES) handlers[side] = ends[side].accept(linkOf(side))
   for (const side of SIDES) for (const channel of CHANNELS) void deliver(side, channel)
-  return { isOpen: () => closedWith === undefined, cut: () => die('lost'), sent: traffic, closedWith: () => closedWith }
+  return { isOpen, cut: () => die('lost'), sent: traffic, closedWith: () => closedWith }
 }
 
 type Side = 0 | 1
