@@ -128,6 +128,7 @@ test('[G28] more than 1 MiB is refused while it comes', async () => {
   })
   for (let i = 0; i < 16; i++) links.inject('a', frame)
   expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'FRAME_TOO_LARGE' })
+  expect(await links.a.receive()).toEqual(frame) // the rest was never read
 })
 
 test('a proof ends when the link does, and when the signal aborts', async () => {

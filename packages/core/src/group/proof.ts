@@ -36,7 +36,7 @@ export async function proveMembership(link: PairingLink, group: Group, waiting: 
     theirs.value.heads.map(head => hexId<EntryId>(head)),
   )
   const entries = path.map(entry => entry.bytes)
-  if (entries.reduce((total, bytes) => total + bytes.length, 0) > MAX_PROOF_BYTES) return failed('FRAME_TOO_LARGE')
+  if (sizeOf(entries) > MAX_PROOF_BYTES) return failed('FRAME_TOO_LARGE')
   for (const frame of framesOf(entries)) await link.send(frame)
   const answer = decodeCbor(ANSWER, await link.receive(waiting), MAX_PAIRING_FRAME_BYTES)
   if (!answer.ok) return failed('FRAME_INVALID')
@@ -87,13 +87,19 @@ async function receiveEntries(link: PairingLink, waiting: Waiting): Promise<Resu
   for (let count = 0; count < MAX_FRAMES; count++) {
     const frame = await link.receive(waiting)
     total += frame.length
+    // The frames are hardly larger than what they carry: stop before even parsing more.
     if (total > MAX_PROOF_BYTES + MAX_PAIRING_FRAME_BYTES) return failed('FRAME_TOO_LARGE')
     const read = decodeCbor(ENTRIES, frame, MAX_PAIRING_FRAME_BYTES)
     if (!read.ok) return failed(read.error.reason === 'too-large' ? 'FRAME_TOO_LARGE' : 'FRAME_INVALID')
     entries.push(...read.value.entries)
+    if (sizeOf(entries) > MAX_PROOF_BYTES) return failed('FRAME_TOO_LARGE')
     if (read.value.last) return ok(entries)
   }
   return failed('FRAME_INVALID')
+}
+
+function sizeOf(entries: readonly Uint8Array[]): number {
+  return entries.reduce((total, entry) => total + entry.length, 0)
 }
 
 function admit(peer: DeviceId, group: Group, entries: readonly Uint8Array[]): Result<DeviceId, ErrorCode> {
