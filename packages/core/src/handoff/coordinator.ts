@@ -41,15 +41,15 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
     list.set([...runtimes.values()].map(summaryOf).toSorted((a, b) => b.startedAt - a.startedAt))
   }
 
-  const add = (record: HandoffRecord): Runtime => {
-    const runtime = createRuntime(components, steps, record, announce)
+  const add = (record: HandoffRecord, isStored: boolean): Runtime => {
+    const runtime = createRuntime(components, steps, record, { isStored, onChange: announce })
     runtimes.set(record.id, runtime)
     announce()
     return runtime
   }
 
   const begin = (record: HandoffRecord): Runtime => {
-    const runtime = add(record)
+    const runtime = add(record, false)
     forgetOld()
     return runtime
   }
@@ -149,11 +149,8 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
     )
   }
 
-  /** The first write of a record, then its first effects. Until it is on disk nothing happened. */
-  const start = async (runtime: Runtime): Promise<void> => {
-    await runtime.save()
-    await runtime.dispatch({ type: 'nudged' })
-  }
+  /** Writes the record, then does what its first state asks for. */
+  const start = (runtime: Runtime): Promise<void> => runtime.dispatch({ type: 'nudged' })
 
   const cancel = async (id: HandoffId): Promise<Result<HandoffOutcome, ErrorCode>> => {
     const runtime = runtimes.get(id)
@@ -261,7 +258,7 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
   for await (const [key, bytes] of records.list(HANDOFF_RECORDS)) {
     const record = decodeRecord(bytes)
     if (record === undefined) logger.warn('handoff-record-unreadable', { key })
-    else add(record)
+    else add(record, true)
   }
   forgetOld()
   for (const runtime of runtimes.values()) void runtime.dispatch({ type: 'nudged' })

@@ -449,3 +449,17 @@ test('[H27] 2,000 frames of garbage to a coordinator reject and change nothing',
   expect(desk.handoffs.list.peek()).toEqual([])
   await world.close()
 })
+
+test('[H15] nothing is done while the first record cannot be written', async () => {
+  const world = await together()
+  const { laptop, desk, session } = world
+  laptop.store.failWrites(new Error('disk full'))
+  const handoff = laptop.handoffs.send(session, { to: desk.id })
+  await world.pass(1_000)
+  expect(world.frames).toEqual([])
+  expect(desk.handoffs.list.peek()).toEqual([])
+  laptop.store.failWrites(undefined)
+  await world.pass(5_000)
+  expect(await handoff.done).toMatchObject({ kind: 'done' })
+  await world.close()
+})

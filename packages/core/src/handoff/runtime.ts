@@ -24,8 +24,6 @@ export interface Runtime {
   readonly feed: () => StepFeed
   /** Resolves when the event is on disk and its effects are under way. */
   dispatch(event: HandoffEvent): Promise<void>
-  /** The first write; a failure is tried again with the first step. */
-  save(): Promise<void>
   /** Fresh promises for a new try, when the last try is over. */
   renew(): void
   close(): void
@@ -38,7 +36,13 @@ export const SETTLE_GRACE_MS: number = SECOND_MS
 /** Progress goes to the other side when this many bytes came. */
 const PROGRESS_BYTES = 64 * 1_024
 
-export function createRuntime(components: HandoffComponents, steps: Steps, initial: HandoffRecord, onChange: () => void): Runtime {
+/** `isStored`: the record came from disk; else the first event writes it, before anything is done. */
+export function createRuntime(
+  components: HandoffComponents,
+  steps: Steps,
+  initial: HandoffRecord,
+  { isStored, onChange }: { readonly isStored: boolean; readonly onChange: () => void },
+): Runtime {
   const { identity, clock, random, logger, records, devices, sessions, telemetry } = components
   const memory: StepMemory = { hotSet: undefined, hasConsent: false, published: 0, bytes: initial.bytes }
   const running = new Map<StepName, AbortController>()
@@ -52,6 +56,7 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
   let cancelTick: (() => void) | undefined
   let cancelDeadline: (() => void) | undefined
   let closed = false
+  let isSaved = isStored
 
   const dispatch = (event: HandoffEvent): Promise<void> => {
     tail = tail.then(() => handle(event)).catch(error => logger.error('handoff-broken', { handoff: record.id, detail: String(error) }))
@@ -62,7 +67,7 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
     if (closed) return
     const before = record
     const { record: next, effects } = transition(before, event)
-    if (mustPersist(before, next) && !(await isPersisted(next, event))) return
+    if ((!isSaved || mustPersist(before, next)) && !(await isPersisted(next, event))) return
     if (closed) return
     record = next
     const isNew = before.state !== next.state || before.attempt !== next.attempt || before.revision !== next.revision
@@ -80,6 +85,7 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
   const isPersisted = async (next: HandoffRecord, event: HandoffEvent): Promise<boolean> => {
     try {
       await records.write(new Map([[recordKey(next.id), encodeRecord(next)]]))
+      isSaved = true
       return true
     } catch (error) {
       logger.warn('handoff-not-saved', { handoff: next.id, detail: String(error) })
@@ -254,12 +260,6 @@ export function createRuntime(components: HandoffComponents, steps: Steps, initi
     promises: () => promises,
     feed: () => feed,
     dispatch,
-    save() {
-      tail = tail.then(async () => {
-        await isPersisted(record, { type: 'nudged' })
-      })
-      return tail
-    },
     renew() {
       if (promises.isOver()) renew()
     },
