@@ -131,6 +131,19 @@ test('[G28] more than 1 MiB is refused while it comes', async () => {
   expect(await links.a.receive()).toEqual(frame) // the rest was never read
 })
 
+test('[G28] the limit is on the entries, to the byte', async () => {
+  const { onDesk, links } = story()
+  const bringing = (last: number): void => {
+    for (let i = 0; i < 4; i++)
+      links.inject('a', encodeCbor({ v: 1, entries: [1, 2, 3, 4].map(() => new Uint8Array(65_536 - 512)), last: false }))
+    links.inject('a', encodeCbor({ v: 1, entries: [new Uint8Array(16 * 512 + last)], last: true }))
+  }
+  bringing(0)
+  expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'NOT_A_MEMBER' })
+  bringing(1)
+  expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'FRAME_TOO_LARGE' })
+})
+
 test('a proof ends when the link does, and when the signal aborts', async () => {
   const { onDesk, onPhone, links } = story()
   const waiting = proveMembership(links.b, onPhone)
