@@ -34,7 +34,13 @@ export function createGroupLogCast(seed: number): GroupLogCast {
       group: undefined,
       parents: [],
       time: 0,
-      content: { kind: 'genesis', name: 'laptop', sealingKey: laptop.sealing.publicKey, rootDocument: random.bytes(16), box: random.bytes(105) },
+      content: {
+        kind: 'genesis',
+        name: 'laptop',
+        sealingKey: laptop.sealing.publicKey,
+        rootDocument: random.bytes(16),
+        box: random.bytes(105),
+      },
     },
     laptop.signing,
   )
@@ -57,7 +63,10 @@ export function createGroupLogCast(seed: number): GroupLogCast {
         v: 1,
         group: idBytes(genesis.group),
         author: author.signing.publicKey,
-        parents: parents.map(parent => parent.id).sort().map(idBytes),
+        parents: parents
+          .map(parent => parent.id)
+          .sort()
+          .map(idBytes),
         kind: 'rename',
         body: {},
         time: 0,
