@@ -18,7 +18,7 @@ import { findConflicts, type FoundConflict } from './conflicts.ts'
 import type { Checkpoint, CheckpointReason, Choice, Conflict, ConflictFilter, DocumentComparison, History } from './contract.ts'
 import type { Fork } from './graph.ts'
 import { closedDraftConflicts, driversConflict, removedDocumentConflict } from './session-conflicts.ts'
-import type { ForkCache } from './text-conflicts.ts'
+import { createForkCache, type ForkCache } from './text-conflicts.ts'
 import { isResolved, markResolved, markReviewed, reviewedHeads } from './settled.ts'
 
 export interface HistoryComponents {
@@ -67,7 +67,7 @@ export function createHistory(components: HistoryComponents): History {
       const settled = after === undefined ? reviewed : [...reviewed, after]
       const isSettled = (fork: Fork): boolean => settled.some(changes => fork.sides.every(side => !changes.has(side)))
       const isNew = (operation: string): boolean => after === undefined || isOperationIn(operation, after)
-      const cache = caches.get(handle.documentId) ?? new Map()
+      const cache = caches.get(handle.documentId) ?? createForkCache()
       caches.set(handle.documentId, cache)
       found.push(...findConflicts({ handle, kind, self: identity.id, authorOf, isSettled, isNew, cache }))
     }

@@ -21,8 +21,17 @@ export interface TextConflict {
   readonly to: number
 }
 
-/** What a fork holds never changes: it is worked out once. Keyed by its sides. */
-export type ForkCache = Map<string, readonly Stretch[]>
+/** History only grows and what a fork holds never changes: of one document, both are read once. */
+export interface ForkCache {
+  heads: readonly string[]
+  readonly changes: A.ChangeMetadata[]
+  /** By the sides of the fork. */
+  readonly stretches: Map<string, readonly Stretch[]>
+}
+
+export function createForkCache(): ForkCache {
+  return { heads: [], changes: [], stretches: new Map() }
+}
 
 interface Stretch extends Omit<TextConflict, 'from' | 'to'> {
   readonly text: string
@@ -35,13 +44,17 @@ export function textConflicts(
   doc: A.Doc<unknown>,
   isSettled: (fork: Fork) => boolean,
   under?: readonly string[],
-  cache: ForkCache = new Map(),
+  cache: ForkCache = createForkCache(),
 ): readonly TextConflict[] {
-  const forks = forksOf(A.getChangesMetaSince(doc, [])).filter(fork => !isSettled(fork))
+  const heads = A.getHeads(doc)
+  if (!A.hasHeads(doc, [...cache.heads])) cache.changes.length = 0 // opened anew and not all here yet: read it all again
+  for (const change of A.getChangesMetaSince(doc, cache.changes.length === 0 ? [] : [...cache.heads])) cache.changes.push(change)
+  cache.heads = heads
+  const forks = forksOf(cache.changes).filter(fork => !isSettled(fork))
   return forks.flatMap(fork => {
     const key = fork.sides.join()
-    const stretches = cache.get(key) ?? stretchesOf(doc, fork, under)
-    cache.set(key, stretches)
+    const stretches = cache.stretches.get(key) ?? stretchesOf(doc, fork, under)
+    cache.stretches.set(key, stretches)
     return stretches.length === 0 ? [] : placeNow(doc, fork, stretches)
   })
 }
