@@ -1,5 +1,5 @@
 import * as A from '@automerge/automerge'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { concatBytes } from '../lib/bytes.ts'
 import { buildFragments, levelOf, readBundleContents } from './bundle.ts'

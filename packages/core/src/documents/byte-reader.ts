@@ -5,24 +5,22 @@ import { concatBytes } from '../lib/bytes.ts'
 /** Raw deflate, given up (undefined) as soon as more than `maxBytes` come out or the data is not deflate. */
 export function inflate(deflated: Uint8Array, maxBytes: number): Uint8Array | undefined {
   const pieces: Uint8Array[] = []
-  let length = 0
-  let ended = false
+  const progress = { length: 0, isEnded: false }
   const stream = new Inflate((piece, final) => {
-    length += piece.length
-    if (length > maxBytes) throw new RangeError('inflates beyond the limit')
+    progress.length += piece.length
+    if (progress.length > maxBytes) throw new RangeError('inflates beyond the limit')
     pieces.push(piece)
-    ended ||= final
+    progress.isEnded ||= final
   })
   try {
     // Small steps: one step can put out about a thousand times what goes in.
-    for (let at = 0; at < deflated.length || !ended; at += INFLATE_STEP_BYTES) {
-      if (at >= deflated.length) return undefined
+    for (let at = 0; at < deflated.length; at += INFLATE_STEP_BYTES) {
       stream.push(deflated.subarray(at, at + INFLATE_STEP_BYTES), at + INFLATE_STEP_BYTES >= deflated.length)
     }
   } catch {
     return undefined // damaged or too large; both are the sender's fault and both mean refused
   }
-  return concatBytes(...pieces)
+  return progress.isEnded ? concatBytes(...pieces) : undefined
 }
 
 export interface ByteReader {

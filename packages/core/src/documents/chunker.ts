@@ -11,12 +11,13 @@ import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { readCommit, type CommitFacts } from './commit.ts'
 import { commitContentKey } from './content-keys.ts'
 import type { Sealer } from './sealer.ts'
+import type { AnyDoc } from './any-doc.ts'
 
 export interface Chunker {
   /** `heads` came out of chunks: there is nothing in them to capture. */
   passOver(heads: readonly string[]): void
   /** Seals and hands on what `doc` has beyond what was captured or passed over. Synchronous; durable after `flush`. */
-  capture(doc: A.Doc<unknown>): void
+  capture(doc: AnyDoc): void
   /**
    * Everything captured so far is durable. Rejects with DOCUMENT_TOO_LARGE once a single change was too large to be a chunk:
    * it stays on this device only, and what builds on it waits on the others.

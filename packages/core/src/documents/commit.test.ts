@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { deflateRawSync } from 'node:zlib'
 import * as A from '@automerge/automerge'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { concatBytes } from '../lib/bytes.ts'
 import { readCommit } from './commit.ts'

@@ -10,9 +10,10 @@ import type { DocumentsContext } from './context.ts'
 import { fragmentContentKey, fragmentKey } from './content-keys.ts'
 import { coverOf, readFragment } from './fragments.ts'
 import type { DocumentName } from './stored-document.ts'
+import type { AnyDoc } from './any-doc.ts'
 
 /** The ids of the fragments made of `doc`, durable and handed on. */
-export async function compactDocument(context: DocumentsContext, name: DocumentName, doc: A.Doc<unknown>): Promise<readonly ChunkId[]> {
+export async function compactDocument(context: DocumentsContext, name: DocumentName, doc: AnyDoc): Promise<readonly ChunkId[]> {
   const { replica, sealer, worker, logger, hasher } = context
   const saved = A.save(doc)
   const built = await worker.buildFragments(saved, await heldFragmentKeys(context, name))

@@ -1,5 +1,5 @@
 import * as A from '@automerge/automerge'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
 import { GROUP_DOCUMENT_ID, encodeRegister, registerContentKey, sealChunk } from '../crypto/index.ts'
 import { LOG_EPOCH, idBytes } from '../lib/ids.ts'

@@ -17,12 +17,14 @@ import { createLiveDocument, type LiveDocument } from './live-document.ts'
 import { createSealer } from './sealer.ts'
 import { SegueRepo } from './segue-repo.ts'
 import { freshActor, readStored, withStored, type DocumentName } from './stored-document.ts'
+import type { AnyDoc } from './any-doc.ts'
 
 export function createDocuments(components: DocumentsComponents): Documents {
   const { replica, keyring, clock, random, logger, hasher, maxOpenDocuments = MAX_OPEN_DOCUMENTS } = components
   const context: DocumentsContext = { ...components, sealer: createSealer({ keyring, random, hasher }) }
   const live = new Map<DocumentId, LiveDocument>()
   const liveByTag = new Map<DocTag, LiveDocument>()
+  /** Of documents that somebody follows, open or not. */
   const states = new Map<DocumentId, Subject<DocumentState>>()
   const claimsOn = new Map<DocumentId, number>()
   const evicting = new Map<DocumentId, Promise<void>>()
@@ -35,7 +37,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     return { id, bytes, tag: docTagOf(keyring.tagKey, bytes, hasher) }
   }
   const stateOf = (id: DocumentId): Subject<DocumentState> => {
-    const present = states.get(id) ?? createSubject<DocumentState>('closed')
+    const present = states.get(id) ?? createSubject<DocumentState>(live.get(id)?.state.peek() ?? 'closed')
     states.set(id, present)
     return present
   }
@@ -65,8 +67,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     })
     live.set(name.id, document)
     liveByTag.set(name.tag, document)
-    const state = stateOf(name.id)
-    document.state.subscribe(value => state.set(value))
+    document.state.subscribe(value => states.get(name.id)?.set(value))
     makeRoom()
     return document
   }
@@ -81,7 +82,6 @@ export function createDocuments(components: DocumentsComponents): Documents {
     live.delete(document.name.id)
     liveByTag.delete(document.name.tag)
     repo.forget(document.name.id)
-    if (claimsOn.get(document.name.id) === undefined) states.delete(document.name.id)
   }
 
   const open = async (id: DocumentId, signal: AbortSignal | undefined): Promise<LiveDocument> => {
@@ -105,7 +105,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
   const evictNow = async (id: DocumentId): Promise<void> => {
     const document = live.get(id)
     if (document === undefined) return
-    await document.load()
+    await document.load().catch(() => undefined) // whoever opened it heard; what is here must be durable all the same
     await document.flush()
     await document.snapshot()
     // Nothing may be captured in the gap between the last flush and the end of listening: this part is synchronous.
@@ -191,7 +191,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     await document.state.when(state => state === 'open', { signal: withSignal(options.signal) })
     return document.handle as DocHandle<T>
   }
-  const storedDocument = async (name: DocumentName): Promise<A.Doc<unknown>> =>
+  const storedDocument = async (name: DocumentName): Promise<AnyDoc> =>
     withStored(context, undefined, await readStored(context, name))
   const headsOf = async (id: DocumentId): Promise<readonly string[]> => {
     const document = live.get(id)

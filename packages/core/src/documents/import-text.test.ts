@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { utf8 } from '../lib/bytes.ts'
 import { checkText, cutText } from './import-text.ts'
 

@@ -7,6 +7,7 @@ import type { DocHandle } from '@automerge/automerge-repo'
 import { fromUtf8, utf8 } from '../lib/bytes.ts'
 import { SegueError } from '../lib/errors.ts'
 import { IMPORT_PIECE_BYTES, MAX_TEXT_BYTES } from '../wire/limits.ts'
+import type { AnyDoc } from './any-doc.ts'
 
 /** Pieces of at most `maxBytes` (at least 4) of UTF-8 each, which joined are `text`. */
 export function cutText(text: string, maxBytes: number): readonly string[] {
@@ -50,7 +51,7 @@ export async function importTextInto(
     if (last !== undefined) await between()
     // Somebody may write into the text meanwhile: the next piece belongs after the last one, wherever that is now.
     const at: number = last === undefined ? 0 : A.getCursorPosition(handle.doc(), props, last.cursor) + last.length
-    handle.change(draft => A.splice(draft as A.Doc<unknown>, props, at, 0, piece))
+    handle.change(draft => A.splice(draft as AnyDoc, props, at, 0, piece))
     // A character outside the first plane is one element of two units: the cursor stands at its first.
     const length = (piece.codePointAt(piece.length - 2) ?? 0) > 0xffff ? 2 : 1
     last = { cursor: A.getCursor(handle.doc(), props, at + piece.length - length), length }
@@ -67,6 +68,6 @@ function clearText(draft: Record<string, unknown>, path: readonly string[]): voi
     parent = next as Record<string, unknown>
   }
   const present = parent[last]
-  if (typeof present === 'string') A.splice(draft as A.Doc<unknown>, [...path], 0, present.length)
+  if (typeof present === 'string') A.splice(draft, [...path], 0, present.length)
   else parent[last] = ''
 }

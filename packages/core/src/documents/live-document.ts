@@ -16,6 +16,7 @@ import type { DocumentState } from './documents-interface.ts'
 import { createMaterialiser } from './materialiser.ts'
 import { sealSnapshot } from './snapshot.ts'
 import { isContent, readStored, withStored, type DocumentName } from './stored-document.ts'
+import type { AnyDoc } from './any-doc.ts'
 
 export interface LiveDocument {
   readonly name: DocumentName
@@ -26,13 +27,13 @@ export interface LiveDocument {
   /** Monotonic time of the last change or call of `touch`. */
   readonly usedAt: () => number
   touch(): void
-  /** Reads what the store has into the handle; what arrives meanwhile waits. Once. */
+  /** Reads what the store has into the handle, once; what arrives meanwhile waits. Rejects when the store cannot be read. */
   load(): Promise<void>
   /** The store again, for chunks whose key was missing. */
   reread(): Promise<void>
   receive(chunks: readonly SealedChunk[]): void
   /** Undefined while nothing is there. */
-  doc(): A.Doc<unknown> | undefined
+  doc(): AnyDoc | undefined
   /** Chunks that this device made of the document as it stands (fragments). */
   noteContained(ids: readonly ChunkId[]): void
   flush(): Promise<void>
@@ -64,7 +65,7 @@ export function createLiveDocument(
   let isClosed = false
   let cancelIdle: (() => void) | undefined
 
-  const doc = (): A.Doc<unknown> | undefined => (handle.isReady() ? handle.doc() : undefined)
+  const doc = (): AnyDoc | undefined => (handle.isReady() ? handle.doc() : undefined)
   const claims = createClaims(context, name, hash => A.hasHeads(doc() ?? A.init(), [hash]))
   const chunker = createChunker({
     documentId: name.bytes,
@@ -89,7 +90,7 @@ export function createLiveDocument(
     if (present !== undefined && A.getHeads(present).length > 0 && !isClosed) state.set('open')
     version.set(version.peek() + 1)
   }
-  const onHeadsChanged = ({ doc: changed }: { readonly doc: A.Doc<unknown> }): void => {
+  const onHeadsChanged = ({ doc: changed }: { readonly doc: AnyDoc }): void => {
     try {
       chunker.capture(changed)
     } catch (error) {
@@ -99,7 +100,7 @@ export function createLiveDocument(
     queueMicrotask(noteProgress) // the handle is ready only after this event
   }
   /** A change made by a listener while another is applied runs after it, so what is local is captured first, always. */
-  const update = (next: (present: A.Doc<unknown>) => A.Doc<unknown>): void => {
+  const update = (next: (present: AnyDoc) => AnyDoc): void => {
     handle.update(present => {
       chunker.capture(present)
       const after = next(present)
@@ -173,7 +174,11 @@ export function createLiveDocument(
     version,
     usedAt: () => usedAt,
     touch,
-    load: () => (loading ??= load()),
+    load: () =>
+      (loading ??= load().catch((error: unknown) => {
+        loading = undefined // the next who asks tries again
+        throw error
+      })),
     async reread() {
       await loading
       if (!isClosed) await read()

@@ -3,8 +3,8 @@
  * synchroniser of its own. What it overrides, and why, is written beside each method.
  */
 import * as A from '@automerge/automerge'
-import { DocHandle, Repo, interpretAsDocumentId, isValidAutomergeUrl, parseAutomergeUrl } from '@automerge/automerge-repo'
-import type { AnyDocumentId, DocumentId } from '@automerge/automerge-repo'
+import { Repo, interpretAsDocumentId, isValidAutomergeUrl, parseAutomergeUrl } from '@automerge/automerge-repo'
+import type { AnyDocumentId, DocHandle, DocumentId } from '@automerge/automerge-repo'
 
 /** What the repo asks of the documents layer. */
 export interface RepoHost {
@@ -80,7 +80,7 @@ export class SegueRepo extends Repo {
   override findWithProgress<T>(id: AnyDocumentId, options: { signal?: AbortSignal } = {}): Progress<T> {
     const { documentId, heads } = parse(id)
     const handle = this.handleFor<T>(documentId)
-    if (handle.isReady()) return { state: 'ready', handle: heads === undefined ? handle : handle.view(heads) } as Progress<T>
+    if (handle.isReady()) return { state: 'ready', handle: heads === undefined ? handle : handle.view(heads) }
     const listeners = new Set<(progress: Progress<T>) => void>()
     let progress = { state: 'loading', progress: 0, handle } as Progress<T>
     const notify = (next: Progress<T>): void => {
@@ -89,8 +89,8 @@ export class SegueRepo extends Repo {
     }
     const opened = this.find<T>(id, options)
     opened.then(
-      ready => notify({ state: 'ready', handle: ready } as Progress<T>),
-      (error: unknown) => notify({ state: 'failed', error: error instanceof Error ? error : new Error(String(error)), handle } as Progress<T>),
+      ready => notify({ state: 'ready', handle: ready }),
+      (error: unknown) => notify({ state: 'failed', error: error instanceof Error ? error : new Error(String(error)), handle }),
     )
     return {
       ...progress,
@@ -100,7 +100,7 @@ export class SegueRepo extends Repo {
         return () => listeners.delete(listener)
       },
       untilReady: () => opened,
-    } as Progress<T>
+    }
   }
 
   /** The base class forgets the document here only, and it would come back with the next chunk. */

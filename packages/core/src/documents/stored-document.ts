@@ -12,6 +12,7 @@ import type { Random } from '../ports/random.ts'
 import { applyContents, type OpenedContent } from './apply-contents.ts'
 import type { DocumentsContext } from './context.ts'
 import { openSnapshot } from './snapshot.ts'
+import type { AnyDoc } from './any-doc.ts'
 
 export interface DocumentName {
   readonly id: DocumentId
@@ -23,7 +24,7 @@ export interface DocumentName {
 export interface StoredDocument {
   /** `save()` of the snapshot, and the document it gives, under a fresh actor; an empty one without a snapshot. */
   readonly saved: Uint8Array | undefined
-  readonly base: A.Doc<unknown>
+  readonly base: AnyDoc
   /** What came after it. */
   readonly contents: readonly OpenedContent[]
   /** Every commit and fragment in the store that arrived up to this number is in the two. */
@@ -47,7 +48,7 @@ export async function readStored(context: Context, name: DocumentName): Promise<
  * `present` with what was stored, changes that still lack a dependency included (a merge would leave those out). A document
  * without content is continued under a fresh actor.
  */
-export function withStored(context: Context, present: A.Doc<unknown> | undefined, stored: StoredDocument): A.Doc<unknown> {
+export function withStored(context: Context, present: AnyDoc | undefined, stored: StoredDocument): AnyDoc {
   const { saved, base, contents } = stored
   const isNew = present === undefined || A.getHeads(present).length === 0
   const doc = isNew ? base : saved === undefined ? present : A.loadIncremental(present, saved)
@@ -63,7 +64,7 @@ export function freshActor(random: Random): string {
 
 const READ_BATCH = 256
 
-function tryLoad(saved: Uint8Array, { random, logger }: Context): A.Doc<unknown> | undefined {
+function tryLoad(saved: Uint8Array, { random, logger }: Context): AnyDoc | undefined {
   try {
     return A.load(saved, { actor: freshActor(random) })
   } catch (error) {

@@ -94,6 +94,6 @@ function ask(thread: Worker, job: Job, deadlineMs: number): Promise<JobAnswer> {
     thread.on('error', onError)
     thread.on('exit', onExit)
     thread.ref()
-    thread.postMessage(job)
+    thread.postMessage(job, [])
   })
 }

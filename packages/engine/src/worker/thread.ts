@@ -10,7 +10,7 @@ parentPort?.on('message', (job: Job) => {
   } catch (error) {
     answer = { ok: false, reason: error instanceof Error ? error.message : String(error) }
   }
-  parentPort?.postMessage(answer)
+  parentPort?.postMessage(answer, [])
 })
 
 function run(job: Job): JobResults[Job['kind']] {
