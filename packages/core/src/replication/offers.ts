@@ -77,6 +77,7 @@ export function createOffers({ host, common, send, onKnown }: OffersParts): Offe
         return send({ type: 'docs', buckets: new Uint8Array(), docs: packDocSums(docs), last: true })
       }
       if (sumOf(hello.root) === 0n) return offerSince(0)
+      if (summary.root() === 0n) return offerSince(store.lastArrival()) // nothing: do not make the peer list all it has
       const cursor = hello.cursor && { incarnation: hexId<Incarnation>(hello.cursor.incarnation), arrival: hello.cursor.arrival }
       const isNear = cursor !== undefined && store.lastArrival() - cursor.arrival <= MAX_DELTA
       if (isNear && history.hasReached(cursor)) return offerSince(cursor.arrival)

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { createChunkCast } from '../testing/plain-chunks.ts'
+import { createMemoryChunkStore, type MemoryChunkStore } from '../testing/memory-chunk-store.ts'
+import { createSeededRandom } from '../testing/seeded-random.ts'
+import { openHistory, type ReplicaHistory } from './history.ts'
+import type { DeviceId, Incarnation } from '../lib/ids.ts'
+
+const random = createSeededRandom(5)
+const chunks = createChunkCast()
+
+const open = async (store: MemoryChunkStore): Promise<ReplicaHistory> => {
+  const records = new Map<string, Uint8Array | undefined>()
+  const history = await openHistory(store, random, (key, value) => void records.set(key, value))
+  await store.apply({ records })
+  return history
+}
+const fill = (store: MemoryChunkStore, count: number): Promise<void> =>
+  store.apply({ put: Array.from({ length: count }, (_, i) => ({ ...chunks.commit('report', `${store.lastArrival() + i}`), live: true })) })
+
+test('[R5] a store restored from a backup knows that it did not get as far', async () => {
+  const laptop = createMemoryChunkStore()
+  const before = await open(laptop)
+  await fill(laptop, 20)
+  const backup = laptop.crash() // the original went on to 25 in the same incarnation
+  const after = await open(backup)
+  await fill(backup, 9)
+  expect(after.id).toBe(before.id)
+  expect(after.hasReached({ incarnation: before.incarnation, arrival: 20 })).toBe(true)
+  expect(after.hasReached({ incarnation: before.incarnation, arrival: 25 })).toBe(false)
+  expect(after.hasReached({ incarnation: after.incarnation, arrival: 29 })).toBe(true)
+  expect(after.hasReached({ incarnation: 'ff'.repeat(16) as Incarnation, arrival: 1 })).toBe(false)
+})
+
+test('[R5] cursors outlive a restart', async () => {
+  const laptop = createMemoryChunkStore()
+  const records = new Map<string, Uint8Array | undefined>()
+  const history = await openHistory(laptop, random, (key, value) => void records.set(key, value))
+  const cursor = { incarnation: history.incarnation, arrival: 7 }
+  history.setCursor('desk' as DeviceId, cursor)
+  await laptop.apply({ records })
+  expect((await open(laptop)).cursorFor('desk' as DeviceId)).toEqual(cursor)
+})
