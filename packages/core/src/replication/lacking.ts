@@ -1,7 +1,7 @@
 /** Of what a peer offers: what this replica lacks, and what it holds already, itself or contained in a fragment. */
 import type { ChunkId, DocTag } from '../lib/ids.ts'
 import type { ChunkRecord } from '../ports/chunk-store.ts'
-import type { Offer } from '../wire/sync-records.ts'
+import type { Offer } from './sync-records.ts'
 import type { SessionHost } from './session-host.ts'
 
 export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving'>

@@ -11,7 +11,7 @@ import type { Hasher } from '../ports/hasher.ts'
 import type { ChunkHeader } from '../ports/sealed-chunk.ts'
 import type { LogSummary } from '../wire/hello.ts'
 import { SUMMARY_BUCKETS } from '../wire/sync-messages.ts'
-import { sumBytes, sumOf } from '../wire/sync-records.ts'
+import { sumBytes, sumOf } from './sync-records.ts'
 
 export interface Summary {
   root(): bigint

@@ -6,7 +6,7 @@
 import type { ChunkId, DocTag } from '../lib/ids.ts'
 import { MIB } from '../lib/units.ts'
 import { MAX_WANT_IDS } from '../wire/sync-messages.ts'
-import type { Offer } from '../wire/sync-records.ts'
+import type { Offer } from './sync-records.ts'
 
 export interface Wants<Source> {
   /** `source` has it and this replica lacks it. */

@@ -2,8 +2,8 @@
 import { fromHex, toHex } from '../lib/bytes.ts'
 import { CHUNK_ID_BYTES, DOC_TAG_BYTES, type ChunkId, type DocTag } from '../lib/ids.ts'
 import type { ChunkClass, ChunkHeader } from '../ports/sealed-chunk.ts'
-import { FINGERPRINT_BYTES } from './hello.ts'
-import { DOC_RECORD_BYTES, HAVE_RECORD_BYTES } from './sync-messages.ts'
+import { FINGERPRINT_BYTES } from '../wire/hello.ts'
+import { DOC_RECORD_BYTES, HAVE_RECORD_BYTES } from '../wire/sync-messages.ts'
 
 /** A chunk somebody holds. */
 export type Offer = Omit<ChunkHeader, 'epoch'> & { readonly byteLength: number }
