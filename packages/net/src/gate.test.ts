@@ -3,6 +3,9 @@ import { CHANNELS, CLOSE_CODES, GROUP_PROTOCOL, PAIRING_PROTOCOL, PROTOCOL_OF, S
 import type { PairingLink } from '@segue/core/ports'
 import { createDevice, createManualClock, createPair, knowing, linkTo, startNode, stopAll } from '../test-support/cast.ts'
 import { dialRaw, frame, record, startRawPeer, stopRawPeers } from '../test-support/raw-peer.ts'
+import type { MultiaddrConnection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createGate } from './gate.ts'
 import { encodeSignal } from './link/frame-reader.ts'
 import { isPrivateAddress } from './private-addresses.ts'
 
@@ -148,4 +151,24 @@ test('[N22] only loopback, private and link-local addresses are ours', () => {
   const others = ['/ip4/8.8.8.8/tcp/1', '/ip4/172.32.0.1/tcp/1', '/ip4/100.64.0.1/tcp/1', '/ip6/2001:db8::1/tcp/1', '/dns4/example.com/tcp/1', '/ip4/10.0.0.1/tcp/1/p2p-circuit', 'nonsense', '']
   expect(ours.filter(address => !isPrivateAddress(address))).toEqual([])
   expect(others.filter(address => isPrivateAddress(address))).toEqual([])
+})
+
+test('[N22] a connection from a public address is refused before anything is read, unless that was asked for', async () => {
+  const host = { mayConnect: () => true, onLink: () => ({ onFrame: () => undefined, onClosed: () => undefined }) }
+  const from = (address: string): MultiaddrConnection => ({ remoteAddr: multiaddr(address) }) as MultiaddrConnection
+  const outcomes: unknown[] = []
+  for (const allowPublic of [false, true]) {
+    const { gater } = createGate({ host, clock: createManualClock(), allowPublic })
+    for (const address of ['/ip4/8.8.8.8/tcp/9', '/ip4/10.0.0.8/tcp/9']) outcomes.push(await gater.denyInboundConnection?.(from(address)))
+  }
+  expect(outcomes).toEqual([true, false, false, false])
+})
+
+test('[N22] a public address is not even dialled', async () => {
+  const [laptop, desk] = await createPair()
+  const node = (await startNode(laptop, [desk])).node
+  await expect(node.group.dial({ device: desk.id, addresses: ['/ip4/203.0.113.7/tcp/1', '/dns4/example.invalid/tcp/1'] })).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    details: { addresses: 0 },
+  })
 })

@@ -94,7 +94,8 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
 
   const dial = ({ device, addresses: extra = [] }: DialTarget, { signal }: DialOptions): Promise<Connection> => {
     const candidates = [...new Set([...extra.map(address => address.replace(/\/p2p\/[^/]+$/, '')), ...book.addressesOf(device)])]
-    return raceAddresses(device, candidates, { dial: libp2p.services.transports.dial, clock, signal })
+    const allowed = candidates.filter(address => allowPublic || isPrivateAddress(address))
+    return raceAddresses(device, allowed, { dial: libp2p.services.transports.dial, clock, signal })
   }
 
   const dialMember = async (device: DeviceId, signal: AbortSignal): Promise<'up' | 'nowhere' | CloseCode> => {
