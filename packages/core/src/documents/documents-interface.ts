@@ -29,7 +29,10 @@ export interface Documents extends Closeable {
   create<T>(init: Genesis<T>, options?: { readonly documentId?: DocumentId; readonly signal?: AbortSignal }): Promise<DocHandle<T>>
   /** As `repo.find`. Rejects with the signal's reason, or with CLOSED. */
   open<T>(documentId: DocumentId, options?: { readonly signal?: AbortSignal | undefined }): Promise<DocHandle<T>>
-  /** Keeps a document open (never evicted for being idle) until the returned function is called, which is idempotent. */
+  /**
+   * Keeps a document open until the returned function is called, which is idempotent. Without it, and without a listener on its
+   * handle, a document left alone for a minute is closed once more than 256 are open, and its handle is of no use then.
+   */
   retain(documentId: DocumentId): () => void
   /** Frees the memory of an open document once its changes are durable; its handle is of no use then. Not of a retained one. */
   evict(documentId: DocumentId): Promise<void>

@@ -290,6 +290,23 @@ test('[D11] a change arrives as one change event of the open handle', async () =
   expect(events).toBe(1)
 })
 
+test('[D11] what came out of chunks is not captured again', async () => {
+  cast.link(laptop, desk)
+  const handle = await laptop.documents.create(note)
+  const added: string[] = []
+  const { add } = desk.replica
+  desk.replica.add = (chunks, options) => {
+    added.push(...chunks.map(chunk => chunk.class))
+    return add(chunks, options)
+  }
+  const there = await within(desk.documents.open<Note>(handle.documentId))
+  typeInto(handle, 'abc')
+  await clock.runUntil(() => there.doc().text === 'abc')
+  there.change(draft => void (draft['own'] = true))
+  await within(desk.documents.flush())
+  expect(added).toEqual(['commit', 'register'])
+})
+
 test('[D15] chunks whose key was missing are applied when it is there', async () => {
   const handle = await laptop.documents.create(note)
   desk.isLocked = true

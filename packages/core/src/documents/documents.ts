@@ -30,6 +30,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
   const evicting = new Map<DocumentId, Promise<void>>()
   const closing = new AbortController()
   const opened = createCloseables()
+  let roomMadeAt = Number.NEGATIVE_INFINITY
 
   const nameOf = (id: DocumentId): DocumentName => {
     const bytes = documentIdToBinary(id)
@@ -125,7 +126,8 @@ export function createDocuments(components: DocumentsComponents): Documents {
     return running
   }
   const makeRoom = (): void => {
-    if (live.size <= maxOpenDocuments) return
+    if (live.size <= maxOpenDocuments || clock.monotonic() - roomMadeAt < MAKE_ROOM_EVERY_MS) return
+    roomMadeAt = clock.monotonic()
     const idle = [...live.values()].filter(isIdle).toSorted((a, b) => a.usedAt() - b.usedAt())
     for (const document of idle.slice(0, live.size - maxOpenDocuments)) inBackground(evict(document.name.id), 'eviction-failed')
   }
@@ -271,7 +273,9 @@ export function createDocuments(components: DocumentsComponents): Documents {
 }
 
 const MAX_OPEN_DOCUMENTS = 256
-const IDLE_BEFORE_EVICTION_MS: number = 5 * MINUTE_MS
+const IDLE_BEFORE_EVICTION_MS: number = MINUTE_MS
+/** Looking for idle documents goes through all that are open. */
+const MAKE_ROOM_EVERY_MS: number = SECOND_MS
 /** One fragment begins every 256 changes or so. */
 const LOOSE_COMMITS = 512
 /** A store that cannot be written must not keep anything from closing. */
