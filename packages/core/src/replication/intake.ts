@@ -8,8 +8,7 @@ import type { Hasher } from '../ports/hasher.ts'
 import type { Inspector } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Journal, JournalItem } from './journal.ts'
-import type { Session } from './session.ts'
-import type { Arriving } from './session-host.ts'
+import type { Arriving, Session } from './session-host.ts'
 import type { Wants } from './wants.ts'
 
 export interface IntakeParts {

@@ -8,7 +8,6 @@ import type { Hello } from '../wire/hello.ts'
 import { FINGERPRINT_BYTES } from '../wire/hello.ts'
 import { MAX_DOC_RECORDS, MAX_HAVE_RECORDS, SUMMARY_BUCKETS, type SyncMessage } from '../wire/sync-messages.ts'
 import { packDocSums, packOffers, sumOf, type DocSum, type Offer } from './sync-records.ts'
-import { offerOf } from './session.ts'
 import type { SessionHost } from './session-host.ts'
 import { sumOfRecords, tagsOfBucket } from './summary.ts'
 
@@ -137,6 +136,11 @@ export function createOffers({ host, common, send, onKnown }: OffersParts): Offe
       onKnown()
     },
   }
+}
+
+function offerOf(record: ChunkRecord): Offer {
+  const { class: kind, docTag, id, sequence, byteLength } = record
+  return { class: kind, docTag, id, sequence, byteLength }
 }
 
 /** Beyond this many arrivals since the cursor, comparing sums is cheaper. */

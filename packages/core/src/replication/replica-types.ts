@@ -61,7 +61,7 @@ export interface Replica extends Closeable {
   onKeysChanged(): Promise<void>
 
   /** The store found these damaged: fetched again from whoever holds them. */
-  refetch(damaged: readonly { readonly id: ChunkId; readonly docTag: DocTag }[]): void
+  refetch(damaged: readonly { readonly id: ChunkId }[]): void
 
   /** Peers heard of in this run; those without a link stay, as 'away'. */
   readonly peers: Observable<ReadonlyMap<DeviceId, PeerSync>>

@@ -1,16 +1,39 @@
-/** What a session needs of the replica it speaks for. */
+/** What a session is to its replica, and the replica to its sessions. */
 import type { ChunkId, DeviceId, DocTag } from '../lib/ids.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
-import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { DeviceLinkHandler } from '../ports/device-link.ts'
+import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
+import type { CloseCode } from '../wire/close-codes.ts'
 import type { Covers } from './covers.ts'
 import type { ReplicaHistory } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { PeerReceipts } from './receipts.ts'
-import type { Session } from './session.ts'
+import type { Offer } from './sync-records.ts'
 import type { Summary } from './summary.ts'
 import type { Wants } from './wants.ts'
+
+export interface Session extends DeviceLinkHandler {
+  readonly peer: DeviceId
+  readonly phase: () => 'greeting' | 'log' | 'comparing' | 'in-sync' | 'closed'
+  /** Takes live chunks and announcements. */
+  readonly isLive: () => boolean
+  /** Sends the chunks it does not know of now, if they are few and small; else they are announced once they are durable. */
+  readonly push: (entries: readonly Arriving[]) => void
+  /** Tells of chunks that are durable here. `owed`: the peer sent or offered them and waits for the receipt. */
+  readonly announce: (chunks: readonly Offer[], owed: boolean) => void
+  readonly isInScope: (header: Pick<ChunkHeader, 'class' | 'docTag'>) => boolean
+  readonly sendWant: (ids: readonly ChunkId[]) => void
+  readonly ask: (docTags: readonly DocTag[]) => void
+  readonly askSnapshot: (docTag: DocTag) => void
+  readonly sendReject: (id: ChunkId, bytesHash: Uint8Array, why: string) => void
+  /** Something of what it offered was settled. */
+  readonly onSettled: () => void
+  /** The summary changed here. */
+  readonly onChanged: () => void
+  readonly close: (code: CloseCode) => void
+}
 
 export interface SessionHost {
   readonly store: ChunkStore

@@ -3,45 +3,26 @@
  * large on the bulk one, in a chain, each frame after the channel took the last.
  */
 import { equalBytes, toHex } from '../lib/bytes.ts'
-import { CHUNK_ID_BYTES, DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DeviceId, type DocTag, type Incarnation } from '../lib/ids.ts'
+import { CHUNK_ID_BYTES, DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DocTag, type Incarnation } from '../lib/ids.ts'
 import { unreachable } from '../lib/assert.ts'
-import { KIB, MIB, SECOND_MS } from '../lib/units.ts'
+import { SECOND_MS } from '../lib/units.ts'
 import { parseChunk } from '../crypto/seal.ts'
-import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
-import type { ChunkRecord } from '../ports/chunk-store.ts'
-import type { DeviceLink, DeviceLinkHandler } from '../ports/device-link.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { DeviceLink } from '../ports/device-link.ts'
 import type { Channel } from '../wire/channels.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
-import { negotiateVersion, SYNC_VERSION, SYNC_VERSION_MIN, type Hello } from '../wire/hello.ts'
-import { MAX_FRAME_BYTES, PART_BYTES } from '../wire/limits.ts'
-import { decodeSyncMessage, encodeSyncMessage, MAX_HAVE_RECORDS, MAX_STORED_IDS, type RefusalReason, type SyncMessage } from '../wire/sync-messages.ts'
+import { negotiateVersion, type Hello } from '../wire/hello.ts'
+import { MAX_FRAME_BYTES } from '../wire/limits.ts'
+import { decodeSyncMessage, encodeSyncMessage, MAX_STORED_IDS, type SyncMessage } from '../wire/sync-messages.ts'
 import { packIds, packOffers, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
-import { createAssembler, cutUp } from './parts.ts'
+import { commonScope, helloOf, sameLog } from './greeting.ts'
+import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_QUEUED_TASKS, QUIET_MS } from './pace.ts'
+import { createAssembler } from './parts.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
-import type { Arriving, SessionHost } from './session-host.ts'
+import type { Session, SessionHost } from './session-host.ts'
+import { createServing } from './serving.ts'
 import { createThrottle } from './throttle.ts'
-
-export interface Session extends DeviceLinkHandler {
-  readonly peer: DeviceId
-  readonly phase: () => 'greeting' | 'log' | 'comparing' | 'in-sync' | 'closed'
-  /** Takes live chunks and announcements. */
-  readonly isLive: () => boolean
-  /** Sends the chunks it does not know of now, if they are few and small; else they are announced once they are durable. */
-  readonly push: (entries: readonly Arriving[]) => void
-  /** Tells of chunks that are durable here. `owed`: the peer sent or offered them and waits for the receipt. */
-  readonly announce: (chunks: readonly Offer[], owed: boolean) => void
-  readonly isInScope: (header: Pick<ChunkHeader, 'class' | 'docTag'>) => boolean
-  readonly sendWant: (ids: readonly ChunkId[]) => void
-  readonly ask: (docTags: readonly DocTag[]) => void
-  readonly askSnapshot: (docTag: DocTag) => void
-  readonly sendReject: (id: ChunkId, bytesHash: Uint8Array, why: string) => void
-  /** Something of what it offered was settled. */
-  readonly onSettled: () => void
-  /** The summary changed here. */
-  readonly onChanged: () => void
-  readonly close: (code: CloseCode) => void
-}
 
 export function createSession(host: SessionHost, link: DeviceLink, scope: readonly DocTag[] | undefined): Session {
   const { store, clock, summary, journal, history, wants, receipts } = host
@@ -106,29 +87,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     host.onClosed(session)
   }
 
-  const cursor = history.cursorFor(link.peer)
-  const mine: Hello = {
-    type: 'hello',
-    versions: { min: SYNC_VERSION_MIN, current: SYNC_VERSION },
-    replica: idBytes(history.id as ChunkId),
-    incarnation: idBytes(history.incarnation),
-    log: summary.log(),
-    root: sumBytes(summary.root()),
-    unchecked: host.unchecked.size,
-    arrival: store.lastArrival(),
-    ...(cursor === undefined ? {} : { cursor: { incarnation: idBytes(cursor.incarnation), arrival: cursor.arrival } }),
-    ...(scope === undefined ? {} : { scope: packIds(scope) }),
-  }
+  const mine = helloOf(host, link.peer, scope)
 
   const onHello = (hello: Hello): void => {
     if (!negotiateVersion(mine.versions, hello.versions).ok) return close('version-unsupported')
     theirs = hello
     receipts.begin(hexId<Incarnation>(hello.incarnation))
-    const theirScope = hello.scope === undefined ? undefined : unpackIds<DocTag>(hello.scope, DOC_TAG_BYTES)
-    if (scope !== undefined || theirScope !== undefined) {
-      const within = new Set(theirScope ?? scope)
-      common = new Set((scope ?? theirScope ?? []).filter(tag => within.has(tag)))
-    }
+    common = commonScope(scope, hello)
     phase = 'log'
     greeted()
     if (sameLog(mine.log, hello.log)) {
@@ -324,44 +289,6 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     await host.intake(chunks, session)
   }
 
-  const serve = async (ids: readonly ChunkId[]): Promise<void> => {
-    let group = 8
-    for (let at = 0; at < ids.length && isOpen(); ) {
-      const asked = ids.slice(at, at + group)
-      at += group
-      const found = await store.getMany(asked)
-      const held = new Set(found.map(chunk => chunk.id))
-      await sendChunks(found.filter(isInScope))
-      await refuse(asked.filter(id => !held.has(id)), 'absent')
-      await refuse(found.filter(chunk => !isInScope(chunk)).map(chunk => chunk.id), 'out-of-scope')
-      const bytes = found.reduce((sum, chunk) => sum + chunk.byteLength, 0)
-      group = Math.max(1, Math.min(2_048, Math.floor((group * FRAME_FILL_BYTES) / Math.max(bytes, 1))))
-    }
-  }
-  const refuse = async (ids: readonly ChunkId[], why: RefusalReason): Promise<void> => {
-    if (ids.length > 0) await send('sync-bulk', { type: 'refused', ids: packIds(ids), why })
-  }
-  const sendChunks = async (chunks: readonly SealedChunk[]): Promise<void> => {
-    let frame: Uint8Array[] = []
-    let filled = 0
-    const flush = async (): Promise<void> => {
-      if (frame.length > 0) await send('sync-bulk', { type: 'chunks', chunks: frame })
-      frame = []
-      filled = 0
-    }
-    for (const chunk of chunks) {
-      if (chunk.bytes.length > PART_BYTES) {
-        await flush()
-        for (const part of cutUp({ of: 'chunk', id: idBytes(chunk.id), bytes: chunk.bytes })) await send('sync-bulk', part)
-        continue
-      }
-      if (filled + chunk.bytes.length > FRAME_FILL_BYTES) await flush()
-      frame.push(chunk.bytes)
-      filled += chunk.bytes.length + 8
-    }
-    await flush()
-  }
-
   const onPart = async (part: Extract<SyncMessage, { type: 'part' }>): Promise<void> => {
     const whole = assembler.take(part)
     if (whole === undefined) return
@@ -388,7 +315,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       case 'have':
         return onHave(message)
       case 'want':
-        onBulk(() => serve(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)))
+        onBulk(() => serving.serve(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)))
         return
       case 'chunks':
         return onChunks(message.chunks)
@@ -412,19 +339,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         onBulk(() => offers.offerDocuments(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)))
         return
       case 'ask-snapshot':
-        onBulk(() => giveSnapshot(hexId<DocTag>(message.tag)))
+        onBulk(() => serving.giveSnapshot(hexId<DocTag>(message.tag)))
         return
       case 'no-snapshot':
         return host.onSnapshot(hexId<DocTag>(message.tag), undefined, session)
       default:
         return unreachable(message)
     }
-  }
-
-  const giveSnapshot = async (docTag: DocTag): Promise<void> => {
-    const bytes = isInScope({ class: 'commit', docTag }) ? await store.getRecord(snapshotKey(docTag)) : undefined
-    if (bytes === undefined) return send('sync-bulk', { type: 'no-snapshot', tag: idBytes(docTag) })
-    for (const part of cutUp({ of: 'snapshot', id: idBytes(docTag), bytes })) await send('sync-bulk', part)
   }
 
   const ask = (docTags: readonly DocTag[]): void => {
@@ -465,6 +386,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       if (phase !== 'closed') end()
     },
   }
+  const serving = createServing({ store, isOpen, isInScope, send: message => send('sync-bulk', message) })
   const offers = createOffers({
     host,
     common: () => common,
@@ -473,26 +395,4 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   })
   void send('sync-live', mine).catch(() => undefined) // see sendLive
   return session
-}
-
-export function snapshotKey(docTag: DocTag): string {
-  return `snapshot/${docTag}`
-}
-
-export function offerOf(record: ChunkRecord): Offer {
-  const { class: kind, docTag, id, sequence, byteLength } = record
-  return { class: kind, docTag, id, sequence, byteLength }
-}
-
-/** Below this a chunk goes out at once; above, it is announced and fetched on the bulk channel. */
-const MAX_PUSH_BYTES: number = 64 * KIB
-const LIVE_WINDOW_BYTES: number = 256 * KIB
-const FRAME_FILL_BYTES: number = MIB
-const MAX_FRESH_RECORDS: number = MAX_HAVE_RECORDS / 8
-const MAX_QUEUED_TASKS = 4_096
-const FRESH_DELAY_MS = 30
-const QUIET_MS: number = 10 * SECOND_MS
-
-function sameLog(a: Hello['log'], b: Hello['log']): boolean {
-  return a.count === b.count && equalBytes(a.fingerprint, b.fingerprint)
 }

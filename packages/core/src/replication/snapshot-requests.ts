@@ -1,6 +1,6 @@
 /** Snapshots are asked of one peer after another until one has it. */
 import type { DocTag } from '../lib/ids.ts'
-import type { Session } from './session.ts'
+import type { Session } from './session-host.ts'
 
 export interface SnapshotRequests {
   request(docTag: DocTag, signal: AbortSignal | undefined): Promise<Uint8Array | undefined>
