@@ -459,6 +459,34 @@ describe('bad days', () => {
     }
   })
 
+  test('[R26] well-formed nonsense and garbage, 3,000 frames: the session answers or closes with a code, and never throws', async () => {
+    const random = createSeededRandom(99)
+    const nonsense = (): SyncMessage =>
+      random.pick<() => SyncMessage>([
+        () => ({ type: 'ready' }),
+        () => ({ type: 'summary', buckets: random.bytes(8_192), isAnswer: random.chance(0.5) }),
+        () => ({ type: 'docs', buckets: random.bytes(random.below(9)), docs: random.bytes(48 * random.below(4)), last: random.chance(0.5) }),
+        () => ({ type: 'have', items: random.bytes(61 * random.below(3)), fresh: random.chance(0.5), last: random.chance(0.5) }),
+        () => ({ type: 'want', ids: random.bytes(32 * random.below(4)) }),
+        () => ({ type: 'stored', ids: random.bytes(32) }),
+        () => ({ type: 'refused', ids: random.bytes(32), why: 'absent' }),
+        () => ({ type: 'reject', id: random.bytes(32), bytesHash: random.bytes(32), why: '' }),
+        () => ({ type: 'ask', tags: random.bytes(16 * random.below(3)) }),
+        () => ({ type: 'no-snapshot', tag: random.bytes(16) }),
+        () => ({ type: 'part', of: 'snapshot', id: random.bytes(random.below(33)), index: random.below(3), count: 1 + random.below(3), bytes: random.bytes(9) }),
+      ])()
+    const codes: string[] = []
+    for (let run = 0; run < 300; run++) {
+      const session = laptop.replica.attach(silentLink(codes))
+      await session.onFrame('sync-live', helloFrame())
+      for (let i = 0; i < 9; i++) await session.onFrame('sync-bulk', encodeSyncMessage(nonsense()))
+      await session.onFrame('sync-live', random.bytes(random.below(99)))
+    }
+    await clock.advance(100)
+    expect(codes).toHaveLength(300)
+    expect(new Set(codes)).toEqual(new Set(['malformed-frame']))
+  })
+
   test('[R27] closing rejects what cannot be written and leaves nothing waiting', async () => {
     await inSync(laptop, desk)
     laptop.store.failWrites(new Error('ENOSPC'))
