@@ -53,6 +53,8 @@ export type {
 export { createHistory } from './history/index.ts'
 export type { Checkpoint, CheckpointReason, Choice, Conflict, ConflictSide, History, RevertOutcome } from './history/index.ts'
 export { createHandoffs } from './handoff/coordinator.ts'
+export { createRegisterCarrier, type CarriedOffer, type RegisterCarrier } from './handoff/offer-carrier.ts'
+export { CLAIM_KINDS, claimKey, type Claim, type ClaimKind } from './handoff/lease.ts'
 export type { HandoffComponents } from './handoff/collaborators.ts'
 export type { Handoff, Handoffs, HandoffSummary, SendOptions, TakeOptions } from './handoff/handoffs.ts'
 export type { Lease } from './handoff/lease.ts'

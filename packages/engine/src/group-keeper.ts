@@ -13,15 +13,21 @@ interface Parts {
   readonly logger: Logger
 }
 
+export interface OwnGroup {
+  readonly group: Group
+  /** Entries that are in the chunk store already. */
+  readonly stored: ReadonlySet<EntryId>
+}
+
 /** The group of this store; a device without one founds its own, which it leaves when it joins another. */
-export async function openOwnGroup(parts: Parts): Promise<Group> {
+export async function openOwnGroup(parts: Parts): Promise<OwnGroup> {
   const { identity, records, chunks, clock, random, hasher, logger } = parts
   const common = { identity, random, hasher, onListenerError: (error: unknown) => logger.error('group-listener-failed', { error: String(error) }) }
   const kept = await loadGroup(records)
   if (kept === undefined) {
     const group = foundGroup({ ...common, time: clock.now() })
     await saveGroup(records, { id: group.id, secret: group.secret, entries: group.entries().map(entry => entry.bytes), dropChunks: false })
-    return group
+    return { group, stored: new Set() }
   }
   if (kept.dropChunks) {
     await dropAllChunks(chunks)
@@ -29,9 +35,9 @@ export async function openOwnGroup(parts: Parts): Promise<Group> {
   }
   const group = openGroup({ ...common, secret: kept.secret, entries: kept.entries, id: kept.id })
   const logChunks = (await chunks.listDocument(GROUP_DOC_TAG)).filter(chunk => chunk.class === 'log')
-  const stored = await chunks.getMany(logChunks.map(chunk => chunk.id))
-  group.receive(stored.flatMap(chunk => entryIn(group, chunk)))
-  return group
+  const found = await chunks.getMany(logChunks.map(chunk => chunk.id))
+  const outcomes = group.receive(found.flatMap(chunk => entryIn(group, chunk)))
+  return { group, stored: new Set(outcomes.flatMap(outcome => (outcome.kind === 'refused' ? [] : [outcome.id]))) }
 }
 
 export interface GroupKeeper {
@@ -43,8 +49,8 @@ export interface GroupKeeper {
 }
 
 /** Writes what the group says, whoever said it, into the replica; feeds the group what the replica brings. */
-export function createGroupKeeper(group: Group, replica: Replica, logger: Logger): GroupKeeper {
-  const kept = new Map<EntryId, Promise<void>>()
+export function createGroupKeeper({ group, stored }: OwnGroup, replica: Replica, logger: Logger): GroupKeeper {
+  const kept = new Map<EntryId, Promise<void>>([...stored].map(id => [id, Promise.resolve()]))
   let isArriving = false
   const keep = (entry: SignedEntry): Promise<void> => {
     const present = kept.get(entry.id)

@@ -1,10 +1,12 @@
 /** Adapts sessions, documents, history and replication to what a handoff needs of them (core's handoff/collaborators.ts). */
 import {
+  CLAIM_KINDS,
   decodeHotSet,
   documentIdOf,
   documentIdOfBytes,
   encodeHotSet,
   SCHEMA_VERSION,
+  type ClaimKind,
   type DeviceId,
   type Documents,
   type DocumentIndex,
@@ -16,6 +18,7 @@ import {
 } from '@segue/core'
 import type { ChunkStore, DeviceLink } from '@segue/core/ports'
 import { documentIdToBinary, type DocumentId } from '@automerge/automerge-repo'
+import { createClaimEvidence } from './claim-evidence.ts'
 import type { SessionFaces } from './session-face.ts'
 
 export interface HandoffComponentParts {
@@ -38,6 +41,8 @@ export function createHandoffComponents({ group, replica, documents, index, chun
     return held.reduce((sum, chunk) => sum + (chunk.live ? chunk.byteLength : 0), 0)
   }
   const isHere = async (session: SessionId): Promise<boolean> => (await documents.headsOf(documentIdOf(session))).length > 0
+
+  const evidence = createClaimEvidence(replica, session => documents.docTagOf(documentIdOf(session)))
 
   return {
     sessions: {
@@ -98,16 +103,22 @@ export function createHandoffComponents({ group, replica, documents, index, chun
       },
     },
     leases: {
-      read: async session => ((await isHere(session)) ? (await faces.open(session)).claims() : []) as never,
+      async read(session) {
+        if (!(await isHere(session))) return []
+        return (await faces.open(session)).claims().flatMap(claim => (isClaimKind(claim.kind) ? [{ ...claim, kind: claim.kind }] : []))
+      },
       async write(session, claim) {
         const face = await faces.open(session)
         face.writeClaim(claim)
         await face.flush()
       },
-      // What a device confirmed to hold of the session document includes every claim that is durable here.
-      hasHeard: (session, device) => replica.confirmedAt(device, documents.docTagOf(documentIdOf(session))),
+      hasHeard: evidence.hasHeard,
     },
     devices: { link: linkTo, isActive: device => group.isActive(device) },
   }
 }
 
+
+function isClaimKind(kind: string): kind is ClaimKind {
+  return (CLAIM_KINDS as readonly string[]).includes(kind)
+}

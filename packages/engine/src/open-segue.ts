@@ -1,10 +1,11 @@
 /**
  * Opens Segue on this machine. This file is the table of contents: what there is, in the order it is made, closed in reverse.
  */
-import { createSubject, createRecorder, openOrCleanUp, type Joined } from '@segue/core'
-import type { Logger } from '@segue/core/ports'
+import { createRecorder, openOrCleanUp, type Joined } from '@segue/core'
+import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, type NetNode } from '@segue/net'
-import { openStore, type Damage, type Unlock } from '@segue/storage'
+import { openStore, type Unlock } from '@segue/storage'
+import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
 import { loadIdentity, saveGroup } from './device-records.ts'
 import { createLinkHost } from './link-host.ts'
@@ -36,6 +37,8 @@ export interface OpenSegueOptions {
 export interface NetworkOptions {
   /** Multiaddrs. Default: every private interface, TCP and WebSocket, ports chosen by the system. */
   readonly listen?: readonly string[]
+  /** Multiaddrs that others are told instead of those listened on: where a container's or a router's forwarded port is. */
+  readonly announce?: readonly string[]
   /** Find devices on the local network, and be found. Default true. */
   readonly mdns?: boolean
 }
@@ -44,19 +47,23 @@ export interface NetworkOptions {
  * Rejects with SegueError: UNLOCK_NEEDED, UNLOCK_WRONG, STORE_LOCKED, STORE_NEWER, STORE_FAILED, STORE_DAMAGED, STORE_UNSAFE_PLACE. Then
  * nothing runs and nothing was changed.
  */
-export function openSegue({ directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions): Promise<Segue> {
+export function openSegue(options: OpenSegueOptions): Promise<Segue> {
+  return openSegueOn(createSystemClock(), options)
+}
+
+/** The same by another clock. */
+export function openSegueOn(clock: Clock, { directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions): Promise<Segue> {
   return openOrCleanUp(async opened => {
-    const clock = createSystemClock()
     const random = systemRandom
     const recorder = createRecorder()
-    const damaged = createSubject<readonly Damage[]>([])
+    const damage = createDamageWatch()
 
     // bytes at rest
     const store = opened.use(
       await openStore({
         directory,
         ...(unlock === undefined ? {} : { unlock }),
-        onDamaged: damage => damaged.set([...damaged.peek(), damage]),
+        onDamaged: found => damage.onDamaged(found),
       }),
     )
     const identity = await loadIdentity(store.records, device.name, random)
@@ -75,6 +82,7 @@ export function openSegue({ directory, device, unlock, network = {}, logger = si
 
     runtime = await start()
     opened.add(() => runtime?.close())
+    opened.add(() => damage.close())
 
     // bytes in motion
     let members: Members | undefined
@@ -84,6 +92,7 @@ export function openSegue({ directory, device, unlock, network = {}, logger = si
         host: createLinkHost({ self: identity.id, clock, telemetry: recorder, runtime: () => runtime, onSeen: peer => members?.onSeen(peer) }),
         mdns: network.mdns ?? true,
         ...(network.listen === undefined ? {} : { listen: network.listen }),
+        ...(network.announce === undefined ? {} : { announce: network.announce }),
         onRefused: (peer, code) => members?.onRefused(peer, code),
         clock,
         random,
@@ -96,11 +105,12 @@ export function openSegue({ directory, device, unlock, network = {}, logger = si
 
     // what an app sees of it
     const list = opened.use(createDeviceList(identity.id, node, members))
-    const status = opened.use(createStatus({ node, store, damaged, devices: list.devices }))
+    const status = opened.use(createStatus({ node, store, damaged: damage.damaged, devices: list.devices }))
     const follow = (): void => {
       const now = present()
       list.follow(now)
       status.follow(now)
+      damage.follow(now.replica)
       now.group.state.subscribe(() => members.refresh())
       members.refresh()
     }

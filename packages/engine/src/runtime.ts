@@ -7,10 +7,12 @@ import {
   createDocuments,
   createHandoffs,
   createIndex,
+  createRegisterCarrier,
   createReplica,
   createSessions,
   documentIdOfBytes,
   openOrCleanUp,
+  type CarriedOffer,
   type Closeable,
   type DeviceId,
   type DeviceIdentity,
@@ -61,11 +63,12 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
   const { store, identity, clock, random, hasher, logger, worker, telemetry } = parts
   const { chunks, records } = store
   return openOrCleanUp(async opened => {
-    const group = await openOwnGroup({ ...parts, records, chunks })
+    const own = await openOwnGroup({ ...parts, records, chunks })
+    const { group } = own
     const { keyring } = group
     const inspector = createDeviceInspector({ keyring, worker, chunkStore: chunks, hasher })
     const replica = opened.use(await createReplica({ store: chunks, inspector, clock, random, logger, hasher }))
-    const keeper = opened.use(createGroupKeeper(group, replica, logger))
+    const keeper = opened.use(createGroupKeeper(own, replica, logger))
     const documents = opened.use(
       await createDocuments({
         replica,
@@ -80,7 +83,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         logHeads: () => group.state.peek().heads,
       }),
     )
-    opened.add(replica.subscribe({ onArrived: arrived => keeper.onArrived(arrived) }))
+    const carrier = createRegisterCarrier({ identity, keyring, replica, chunkStore: chunks, random, hasher })
     const index = opened.use(await createIndex(documents, documentIdOfBytes(group.rootDocumentId)))
     const sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
     const faces = opened.use(createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }))
@@ -92,9 +95,24 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         logger,
         records,
         telemetry,
+        carrier,
         ...createHandoffComponents({ ...parts, chunks, group, replica, documents, index, faces }),
       }),
     )
+    const hearOffers = (offers: readonly CarriedOffer[]): void => {
+      for (const { from, offer } of offers) {
+        handoffs.onCarriedOffer(from, offer).catch((error: unknown) => logger.warn('offer-not-heard', { error: String(error) }))
+      }
+    }
+    opened.add(
+      replica.subscribe({
+        onArrived(arrived) {
+          keeper.onArrived(arrived)
+          hearOffers(carrier.read(arrived))
+        },
+      }),
+    )
+    hearOffers(await carrier.stored())
     return { group, keeper, replica, documents, index, sessions, faces, handoffs, records, close: opened.close, [Symbol.asyncDispose]: opened.close }
   })
 }

@@ -14,12 +14,13 @@ import { createSession, type SessionComponents } from './session.ts'
 export function createSessions(components: SessionComponents): Sessions {
   const { documents, index, identity, clock, random } = components
   const open = new Map<SessionId, Promise<Session>>()
+  const closing = new AbortController()
 
   const make = <T>(name: StructureName): Promise<DocHandle<T>> =>
     documents.create<T>(GENESIS[name].bytes, { documentId: documentIdOfBytes(random.bytes(RANDOM_ID_BYTES)) })
 
-  const start = async (id: SessionId, signal: AbortSignal | undefined): Promise<Session> => {
-    const waiting = signal === undefined ? {} : { signal }
+  const start = async (id: SessionId, signal: AbortSignal): Promise<Session> => {
+    const waiting = { signal }
     const session = await documents.open<SessionDoc>(documentIdOf(id), waiting)
     openStructure(session, 'session')
     const companion = async <T>(name: 'drafts' | 'views' | 'preferences'): Promise<DocHandle<T>> => {
@@ -38,13 +39,14 @@ export function createSessions(components: SessionComponents): Sessions {
     return createSession(handles, components, () => open.delete(id))
   }
 
+  /** One opening for all who ask; each waits only as long as its own signal lets it. */
   const openOnce = (id: SessionId, signal?: AbortSignal): Promise<Session> => {
     const present = open.get(id)
-    if (present !== undefined) return present
-    const opening = start(id, signal)
+    if (present !== undefined) return unlessAborted(present, signal)
+    const opening = start(id, closing.signal)
     open.set(id, opening)
     opening.catch(() => open.delete(id)) // the caller hears of it; the next one may try again
-    return opening
+    return unlessAborted(opening, signal)
   }
 
   return {
@@ -65,8 +67,9 @@ export function createSessions(components: SessionComponents): Sessions {
     },
     open: (id, { signal } = {}) => openOnce(id, signal),
     async close() {
-      const closing = [...open.values()].map(async opening => (await opening.catch(() => undefined))?.close())
-      const failures = (await Promise.allSettled(closing)).flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []))
+      closing.abort(new SegueError('CLOSED'))
+      const all = [...open.values()].map(async opening => (await opening.catch(() => undefined))?.close())
+      const failures = (await Promise.allSettled(all)).flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []))
       if (failures.length > 0) throw new AggregateError(failures, 'could not close every session')
     },
   }
@@ -74,4 +77,14 @@ export function createSessions(components: SessionComponents): Sessions {
 
 function companionsOf(handles: Readonly<Record<'drafts' | 'views' | 'preferences', { readonly documentId: DocumentId }>>): SessionDoc['companions'] {
   return { drafts: word(handles.drafts.documentId), views: word(handles.views.documentId), preferences: word(handles.preferences.documentId) }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }

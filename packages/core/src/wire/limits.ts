@@ -11,7 +11,7 @@ export const MAX_CHUNK_BYTES: number = 8 * MIB
 export const MAX_INFLATED_BYTES: number = 64 * MIB
 export const MAX_PAIRING_FRAME_BYTES: number = 256 * KIB
 /** A claim, keep, heartbeat or queued offer, as it is signed. */
-export const MAX_REGISTER_BYTES: number = 64 * KIB
+export const MAX_REGISTER_BYTES: number = 256 * KIB
 export const MAX_ENTRY_BYTES: number = 64 * KIB
 /** The entries of one membership proof, together. */
 export const MAX_PROOF_BYTES: number = MIB
