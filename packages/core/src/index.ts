@@ -3,7 +3,7 @@ export { ERROR_TABLE, SegueError, isSegueError, type ErrorCode, type ErrorEntry,
 export { concatBytes, equalBytes, fromHex, fromUtf8, plainBytes, toHex, utf8 } from './lib/bytes.ts'
 export { createCloseables, openOrCleanUp, type Closeable, type Closeables } from './lib/closeables.ts'
 export { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from './lib/codec.ts'
-export { deviceIdOf, hexId, idBytes, isDeviceId, isHexId, publicKeyOf } from './lib/ids.ts'
+export { deviceIdOf, hexId, idBytes, isDeviceId, isHexId, publicKeyOf, RANDOM_ID_BYTES } from './lib/ids.ts'
 export type { ChunkId, DeviceId, DocTag, EntryId, EpochId, GroupId, HandoffId, Incarnation, SessionId, TraceId } from './lib/ids.ts'
 export { labelledHmac } from './crypto/hash.ts'
 export { openRecord, sealRecord } from './crypto/record.ts'

@@ -16,7 +16,7 @@ export type { SessionDurability } from './durability.ts'
 export { readQrImage, type PairingQr } from './pairing-images.ts'
 export { createLineLogger, silentLogger, type LogLevel } from './platform/loggers.ts'
 export { custom, keychain, keyFile, passphrase, type CustomUnlock, type Unlock } from '@segue/storage'
-export { ERROR_TABLE, isSegueError, SegueError, SESSION_KINDS } from '@segue/core'
+export { ERROR_TABLE, isHexId, isSegueError, RANDOM_ID_BYTES, SegueError, SESSION_KINDS } from '@segue/core'
 export type {
   Checkpoint,
   Choice,

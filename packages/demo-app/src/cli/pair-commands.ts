@@ -26,7 +26,8 @@ export function addPairCommands(program: Command): void {
     .description('join the group of a device nearby; or paste its text (an argument, or - for stdin)')
     .argument('[text]', 'the text that `segue pair new` shows; it is worth nothing without the digits')
     .option('--image <file>', 'a picture (PNG or JPEG) of the QR code')
-    .action(action<[string | undefined, { readonly image?: string }]>(pairJoin))
+    .option('--nearby', 'choose among devices nearby, also when stdin is no terminal')
+    .action(action<[string | undefined, JoinOptions]>(pairJoin))
 }
 
 async function pairNew({ daemon, output, signal }: CliContext, options: { readonly minutes: string; readonly png?: string }): Promise<void> {
@@ -72,10 +73,15 @@ async function askForCode(client: DaemonClient, output: CliContext['output']): P
   }
 }
 
-async function pairJoin(context: CliContext, text: string | undefined, options: { readonly image?: string }): Promise<void> {
+interface JoinOptions {
+  readonly image?: string
+  readonly nearby?: boolean
+}
+
+async function pairJoin(context: CliContext, text: string | undefined, options: JoinOptions): Promise<void> {
   const { daemon, output, signal } = context
   const client = await daemon()
-  const source = await sourceOf(context, client, text, options.image)
+  const source = await sourceOf(context, client, text, options)
   const { inviter } = await client.call<{ readonly inviter: string }>(
     'pair.join',
     { source },
@@ -92,8 +98,9 @@ async function pairJoin(context: CliContext, text: string | undefined, options: 
   output.data({ inviter }, () => 'Joined. Your sessions arrive now: segue session list')
 }
 
-async function sourceOf(context: CliContext, client: DaemonClient, text: string | undefined, image: string | undefined): Promise<string> {
+async function sourceOf(context: CliContext, client: DaemonClient, text: string | undefined, { image, nearby }: JoinOptions): Promise<string> {
   if (image !== undefined) return readQrImage(new Uint8Array(await readFile(image)))
+  if (nearby === true) return chooseNearby(context, client)
   if (text === '-' || (text === undefined && !process.stdin.isTTY)) return askLine('Pairing text:')
   return text ?? chooseNearby(context, client)
 }

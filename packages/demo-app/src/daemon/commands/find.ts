@@ -1,5 +1,15 @@
 /** People name things as they see them: a device by its name, a session by its title or the start of its id. */
-import { SegueError, type DeviceStatus, type MemberDocument, type Segue, type SegueSession, type IndexedSession } from '@segue/engine'
+import {
+  isHexId,
+  RANDOM_ID_BYTES,
+  SegueError,
+  type DeviceStatus,
+  type IndexedSession,
+  type MemberDocument,
+  type Segue,
+  type SegueSession,
+  type SessionId,
+} from '@segue/engine'
 
 /** Throws NOT_A_MEMBER when no other device is meant, or more than one. */
 export function findDevice(segue: Segue, wanted: string): DeviceStatus {
@@ -19,8 +29,10 @@ export function findSession(segue: Segue, wanted: string): IndexedSession {
   return found[0] as IndexedSession
 }
 
+/** A whole id is waited for, because the session may be on its way; anything shorter must be here. */
 export function openSession(segue: Segue, wanted: string, signal: AbortSignal): Promise<SegueSession> {
-  return segue.sessions.open(findSession(segue, wanted).id, { signal })
+  const id = isHexId(wanted, RANDOM_ID_BYTES) ? (wanted as SessionId) : findSession(segue, wanted).id
+  return segue.sessions.open(id, { signal })
 }
 
 /** The one of that id or title; without a name, the only one there is. Throws DOCUMENT_UNKNOWN when that is none or more than one. */
