@@ -1,5 +1,6 @@
 /** Starts a command of this workspace, shows what it prints, gives its exit code. */
 import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import path from 'node:path'
 
@@ -35,4 +36,15 @@ export function runNode(args, { stdout = 'inherit', env = {}, cwd = ROOT } = {})
 export async function build() {
   const { code } = await runNode([bin('typescript/bin/tsc'), '-b'], { stdout: 'stderr' })
   if (code !== 0) process.exit(code)
+  for (const name of readdirSync(path.join(ROOT, 'packages'))) dropOrphans(path.join(ROOT, 'packages', name))
+}
+
+/** The compiler leaves the output of a source that was renamed or deleted; it must neither be packed nor satisfy an import. */
+function dropOrphans(folder) {
+  const dist = path.join(folder, 'dist')
+  if (!existsSync(dist)) return
+  for (const entry of readdirSync(dist, { recursive: true })) {
+    const source = entry.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts')
+    if (source !== entry && !existsSync(path.join(folder, 'src', source))) rmSync(path.join(dist, entry))
+  }
 }
