@@ -25,9 +25,11 @@ export function decodeCbor<Schema extends v.GenericSchema<unknown, unknown>>(
   } catch (error) {
     return failed({ reason: 'not-cbor', detail: error instanceof Error ? error.message : String(error) })
   }
-  const parsed = v.safeParse(schema, value)
+  // Only the first thing that is wrong: a small frame can hold a quarter of a million wrong elements, each an issue of its own.
+  const parsed = v.safeParse(schema, value, { abortEarly: true })
   if (!parsed.success) {
-    return failed({ reason: 'wrong-shape', detail: parsed.issues.map(issue => v.getDotPath(issue) ?? issue.message).join(', ') })
+    const [issue] = parsed.issues
+    return failed({ reason: 'wrong-shape', detail: v.getDotPath(issue) ?? issue.message })
   }
   return ok(parsed.output)
 }
