@@ -1,19 +1,30 @@
 /** `npm run check`: everything that is checked without running the product. Each line names the command that repeats it alone. */
-import { bin, runNode } from './lib/run.mjs'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { ROOT, bin, build, runNode } from './lib/run.mjs'
 
+/** @type {readonly {name: string, entry: string, args: readonly string[]}[]} */
 const CHECKS = [
-  ['types of the packages', ['typescript/bin/tsc', '-b']],
-  ['types of the tests', ['typescript/bin/tsc', '-p', 'test/tsconfig.json']],
-  ['lint', ['oxlint/bin/oxlint', '--deny-warnings']],
-  ['format', ['oxfmt/bin/oxfmt', '--check']],
-  ['package boundaries', ['turbo/bin/turbo', 'boundaries']],
-  ['unused files, exports and dependencies', ['knip/bin/knip.js']],
-  ['one version of each dependency', ['sherif/index.js']],
-  ['the repository about itself', ['vitest/vitest.mjs', 'run', 'test/meta']],
+  { name: 'types of the packages', entry: 'typescript/bin/tsc', args: ['-b'] },
+  { name: 'types of the tests', entry: 'typescript/bin/tsc', args: ['-p', 'test/tsconfig.json'] },
+  { name: 'lint', entry: 'oxlint/bin/oxlint', args: ['--deny-warnings'] },
+  { name: 'format', entry: 'oxfmt/bin/oxfmt', args: ['--check'] },
+  { name: 'package boundaries', entry: 'turbo/bin/turbo', args: ['boundaries'] },
+  { name: 'unused files, exports and dependencies', entry: 'knip/bin/knip.js', args: [] },
+  { name: 'one version of each dependency', entry: 'sherif/index.js', args: [] },
+  ...readdirSync(path.join(ROOT, 'packages')).map(folder => ({
+    name: `${folder} as npm would publish it`,
+    entry: 'publint/src/cli.js',
+    args: ['run', `packages/${folder}`, '--strict'],
+  })),
+  { name: 'the repository about itself', entry: 'vitest/vitest.mjs', args: ['run', 'test/meta'] },
 ]
+
+/** @type {string[]} */
 const failed = []
-for (const [name, [entry, ...args]] of CHECKS) {
-  console.log(`\n== ${name}: ${entry.split('/')[0]} ${args.join(' ')}`)
+await build()
+for (const { name, entry, args } of CHECKS) {
+  console.log(`\n== ${name}: ${entry.slice(0, entry.indexOf('/'))} ${args.join(' ')}`)
   const { code } = await runNode([bin(entry), ...args])
   if (code !== 0) failed.push(name)
 }

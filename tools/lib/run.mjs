@@ -22,7 +22,11 @@ export function bin(relativePath) {
 export function runNode(args, { stdout = 'inherit', env = {}, cwd = ROOT } = {}) {
   return new Promise((resolve, reject) => {
     const target = stdout === 'stderr' ? 2 : stdout === 'capture' ? 'pipe' : 'inherit'
-    const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...QUIET_TOOLS, ...env }, stdio: ['inherit', target, 'inherit'] })
+    const child = spawn(process.execPath, args, {
+      cwd,
+      env: { ...process.env, ...QUIET_TOOLS, ...env },
+      stdio: ['inherit', target, 'inherit'],
+    })
     let output = ''
     child.stdout?.setEncoding('utf8').on('data', text => {
       output += text
