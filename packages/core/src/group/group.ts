@@ -79,8 +79,11 @@ export interface Group {
   path(ids: Iterable<EntryId>, known: Iterable<EntryId>): readonly SignedEntry[]
   /** The entry by which a device belongs. */
   entryThatAdded(device: DeviceId): SignedEntry | undefined
-  /** What the log would say with these entries too, without taking them. Those not signed or not linked are ignored. */
-  evaluateWith(entries: readonly Uint8Array[]): GroupEvaluation
+  /**
+   * What the log would say with these entries too, without taking them. They come causes before effects; undefined as soon as one is not
+   * signed or of somebody nobody added, so that whoever brings them costs at most one check of a signature that does not hold.
+   */
+  evaluateWith(entries: readonly Uint8Array[]): GroupEvaluation | undefined
   toChunk(entry: SignedEntry): SealedChunk
   /** The signed entry in a log chunk, verified and compared with the chunk's id; for `receive`. */
   fromChunk(chunk: SealedChunk): Result<Uint8Array, string>
@@ -243,7 +246,18 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
         content.kind === 'add' ? content.device === device : content.kind === 'genesis' && author === device,
       ),
     evaluateWith(entries) {
-      const more = entries.map(checked).flatMap(entry => (entry.ok ? [entry.value] : []))
+      const more: SignedEntry[] = []
+      const authors = new Set(evaluation.devices.map(device => device.id))
+      let mayHaveAdded = evaluation.needsUpdate
+      for (const bytes of entries) {
+        const envelope = openEnvelope(bytes, hasher)
+        if (!envelope.ok || !(mayHaveAdded || authors.has(envelope.value.author))) return undefined
+        const entry = checked(bytes)
+        if (!entry.ok) return undefined
+        if (entry.value.content.kind === 'add') authors.add(entry.value.content.device)
+        mayHaveAdded ||= entry.value.content.kind === 'unknown'
+        more.push(entry.value)
+      }
       return evaluate(genesis.group, [...graph.ordered(), ...more])
     },
     toChunk: entry =>

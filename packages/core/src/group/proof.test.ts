@@ -2,6 +2,10 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
 import { encodeCbor } from '../lib/codec.ts'
+import { portableVerifier } from '../crypto/index.ts'
+import { idBytes } from '../lib/ids.ts'
+import type { Verifier } from '../ports/verifier.ts'
+import { signedEntryBytes } from '../testing/group-log.ts'
 import { createPairingLinks, type PairingLinkPair } from '../testing/pairing-links.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import { foundGroup, openGroup, type Group } from './group.ts'
@@ -109,6 +113,41 @@ test('[G26] 10,000 frames of garbage and CBOR of the wrong shape are answered, a
   }
   await fc.assert(fc.asyncProperty(garbage, attempt), { numRuns: 10_000 })
   expect(onDesk.entries().length).toBe(2)
+})
+
+test('[G29] a stranger makes the receiver check no signature of its own, and one forged signature ends the proof', async () => {
+  const { onLaptop } = story()
+  const thief = device('thief')
+  let checks = 0
+  const verifier: Verifier = { verify: (...signed) => (checks++, portableVerifier.verify(...signed)) }
+  const onDesk = openGroup({
+    identity: desk,
+    random,
+    secret: onLaptop.secret,
+    entries: onLaptop.entries().map(entry => entry.bytes),
+    verifier,
+  })
+  const by = (author: DeviceIdentity, signer: DeviceIdentity): Uint8Array[] =>
+    Array.from({ length: 50 }, (_, time) =>
+      signedEntryBytes(signer, {
+        v: 1,
+        group: idBytes(onDesk.id),
+        author: author.signing.publicKey,
+        parents: [idBytes(onDesk.id)],
+        kind: 'rename',
+        body: { target: author.signing.publicKey, name: 'x' },
+        time,
+      }),
+    )
+  const checksFor = async (entries: readonly Uint8Array[]): Promise<number> => {
+    checks = 0
+    const links = createPairingLinks({ a: desk.id, b: thief.id })
+    links.inject('a', encodeCbor({ v: 1, entries, last: true }))
+    expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'NOT_A_MEMBER' })
+    return checks
+  }
+  expect(await checksFor(by(thief, thief))).toBe(0)
+  expect(await checksFor(by(laptop, thief))).toBe(1)
 })
 
 test('[G27] a device shows its log to members only', async () => {

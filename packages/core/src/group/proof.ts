@@ -104,7 +104,7 @@ function sizeOf(entries: readonly Uint8Array[]): number {
 
 function admit(peer: DeviceId, group: Group, entries: readonly Uint8Array[]): Result<DeviceId, ErrorCode> {
   if (!group.isActive(peer)) {
-    const device = group.evaluateWith(entries).devices.find(each => each.id === peer)
+    const device = group.evaluateWith(entries)?.devices.find(each => each.id === peer)
     if (device?.active !== true) return failed('NOT_A_MEMBER')
     group.receive(entries)
   }
