@@ -61,7 +61,7 @@ export function createFramedStream(options: FramedStreamOptions): FramedStream {
     if (!reads.ok) return fail(reads.error)
     for (const read of reads.value) {
       if (read.type === 'signal') options.onSignalSeen?.(read.signal, read.value)
-      else unreadBytes += read.bytes.length
+      unreadBytes += costOf(read)
       unread.push(read)
     }
     if (!isDelivering) deliver()
@@ -74,10 +74,11 @@ export function createFramedStream(options: FramedStreamOptions): FramedStream {
     for (let read = unread.shift(); read !== undefined; read = unread.shift()) {
       try {
         if (read.type === 'signal') {
+          taken(costOf(read))
           options.onSignal(read.signal, read.value)
           continue
         }
-        const size = read.bytes.length
+        const size = costOf(read)
         const handled = options.onFrame(read.bytes)
         if (handled instanceof Promise) {
           handled.then(
@@ -157,6 +158,13 @@ export function createFramedStream(options: FramedStreamOptions): FramedStream {
       ended(reason)
     },
   }
+}
+
+/** Four bytes on the wire, a signal or an empty frame, are this much in memory: counted by content alone they would cost nothing. */
+const READ_OVERHEAD_BYTES = 64
+
+function costOf(read: Read): number {
+  return READ_OVERHEAD_BYTES + (read.type === 'frame' ? read.bytes.length : 0)
 }
 
 /** Like stream.onDrain(), whose promise is made once and stays resolved: waited for a second time it spins without end (libp2p 3.3). */

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
-import { CHANNELS, CLOSE_CODES, MAX_FRAME_BYTES, MIB, encodeCbor } from '@segue/core'
+import { CHANNELS, CLOSE_CODES, MAX_FRAME_BYTES, MIB, concatBytes, encodeCbor } from '@segue/core'
 import type { DeviceLink } from '@segue/core/ports'
 import { createManualClock, createPair, knowing, linkTo, startNode, stopAll, type Recorded } from '../../test-support/cast.ts'
 import { dialRaw, frame, linkRaw, startRawPeer, stopRawPeers } from '../../test-support/raw-peer.ts'
-import { encodeHeader, encodeSignal } from './frame-reader.ts'
+import { SIGNALS, encodeHeader, encodeSignal } from './frame-reader.ts'
 
 afterEach(async () => {
   await stopRawPeers()
@@ -126,15 +126,23 @@ test('[N7] a handler that rejects closes the link with internal-error on both si
   expect((await laptop.closes.when(codes => codes.length > 0))[0]).toBe('internal-error')
 })
 
-test.each(['version-unsupported', 'too-slow', 'shutting-down'] as const)('[N8] both sides hear the code %s, after the frames sent before it', async code => {
-  const { laptop, desk, toDesk } = await linked()
-  void toDesk.send('sync-bulk', bytes(MIB))
-  void toDesk.send('control', bytes(9))
-  await toDesk.close(code)
-  expect((await laptop.closes.when(codes => codes.length > 0))[0]).toBe(code)
-  expect((await desk.closes.when(codes => codes.length > 0))[0]).toBe(code)
-  expect(desk.arrivals.peek().map(({ channel }) => channel).sort()).toEqual(['control', 'sync-bulk'])
-})
+test.each(['version-unsupported', 'too-slow', 'shutting-down'] as const)(
+  '[N8] both sides hear the code %s, after the frames sent before it',
+  async code => {
+    const { laptop, desk, toDesk } = await linked()
+    void toDesk.send('sync-bulk', bytes(MIB))
+    void toDesk.send('control', bytes(9))
+    await toDesk.close(code)
+    expect((await laptop.closes.when(codes => codes.length > 0))[0]).toBe(code)
+    expect((await desk.closes.when(codes => codes.length > 0))[0]).toBe(code)
+    expect(
+      desk.arrivals
+        .peek()
+        .map(({ channel }) => channel)
+        .sort(),
+    ).toEqual(['control', 'sync-bulk'])
+  },
+)
 
 test('[N8] after the close nothing can be sent and the signal carries the reason', async () => {
   const { toDesk } = await linked()
@@ -166,7 +174,9 @@ test('[N9] a peer that falls silent is given up', async () => {
   expect(desk.closes.peek()).toEqual(['lost'])
 })
 
-async function linkedRawWith(clock: ReturnType<typeof createManualClock>): Promise<{ desk: Recorded; streams: Awaited<ReturnType<typeof linkRaw>> }> {
+async function linkedRawWith(
+  clock: ReturnType<typeof createManualClock>,
+): Promise<{ desk: Recorded; streams: Awaited<ReturnType<typeof linkRaw>> }> {
   const [a, b] = await createPair()
   const desk = await startNode(b, [a], { clock })
   const raw = await startRawPeer(a)
@@ -196,4 +206,14 @@ test('[N10] after resume a link that does not answer the probe is closed, one th
   expect(desk.closes.peek()).toEqual([])
   await Promise.resolve()
   expect(await desk.closes.when(codes => codes.length === 1)).toEqual(['lost'])
+})
+
+test('[N33] probes that come faster than they can be answered share an answer', async () => {
+  const { streams } = await linkedToRaw()
+  const control = streams.get('control')
+  await control?.received.when(bytes => bytes.length > 0) // the hello
+  const before = control?.received.peek().length ?? 0
+  control?.stream.send(concatBytes(...Array.from({ length: 1_000 }, () => encodeSignal('probe'))))
+  const received = await control?.received.when(bytes => bytes.length > before && bytes.at(-4) === SIGNALS['probe-answer'])
+  expect((received?.length ?? 0) - before).toBeLessThan(400)
 })

@@ -54,6 +54,7 @@ export function createLink(options: LinkOptions): Link {
   let openedAt: number | undefined
   let keepalive: Keepalive | undefined
   let isFinished = false
+  let isAnswering = false
   let closing: Promise<void> | undefined
   let cancelGrace: () => void = () => undefined
   let announceOpen: () => void = () => undefined
@@ -127,13 +128,27 @@ export function createLink(options: LinkOptions): Link {
       announcePeerClosed()
       finishAndHangUp(peerCode ?? 'lost')
     } else if (signal === 'keepalive') keepalive?.received()
-    else if (signal === 'probe') whisper('probe-answer')
+    else if (signal === 'probe') answerProbe()
     else for (const answer of probes) answer(true)
   }
 
   /** A signal on `control` whose failure needs no answer: the stream's end is noticed by itself. */
   const whisper = (signal: Signal): void => {
-    streams.get('control')?.signal(signal).catch(() => undefined)
+    streams
+      .get('control')
+      ?.signal(signal)
+      .catch(() => undefined)
+  }
+
+  /** One answer on its way answers every probe before it: a peer that asks and does not read leaves nothing waiting here. */
+  const answerProbe = (): void => {
+    const control = streams.get('control')
+    if (isAnswering || control === undefined) return
+    isAnswering = true
+    control
+      .signal('probe-answer')
+      .catch(() => undefined) // see whisper
+      .finally(() => (isAnswering = false))
   }
 
   const link: Link = {
