@@ -25,8 +25,8 @@ export interface Moved {
   readonly holder: DeviceId
   /** False when another device may still believe that it drives (it was asleep or out of reach). */
   readonly confirmed: boolean
-  /** Views, cursor and drafts came back on the target. */
-  readonly restored: boolean
+  /** Views, cursor and drafts came back. Only the target says so: the source lets go before, and does not wait for it. */
+  readonly restored?: boolean
   /** Documents that the source changed while it let go, so that their last changes were not verified on the target; they follow. */
   readonly late: number
   readonly bytes: number

@@ -81,7 +81,6 @@ export function commit(record: SourceRecord, { claim, confirmed }: Of<'lease-wri
   const moved = {
     holder: record.target,
     confirmed,
-    restored: true,
     late: record.late,
     bytes: record.bytes,
     canRollBack: record.checkpoint !== undefined,
