@@ -10,6 +10,7 @@ export const PURPOSES = {
   'pairing-possession': 'segue/pairing-possession/v1',
   'pairing-admission': 'segue/pairing-admission/v1',
   'handoff-grant': 'segue/handoff-grant/v1',
+  'member-list': 'segue/member-list/v1',
   // keys derived from the group secret
   'id-key': 'segue/id-key/v1',
   'tag-key': 'segue/tag-key/v1',
@@ -39,6 +40,7 @@ export const PURPOSES = {
   'pairing-joiner-key': 'segue/pairing-joiner-key/v1',
   'pairing-code-key': 'segue/pairing-code-key/v1',
   'pairing-code': 'segue/pairing-code/v1',
+  'relay-invite': 'segue/relay-invite/v1',
   // replication
   'log-fingerprint': 'segue/log-fingerprint/v1',
   'summary-item': 'segue/summary-item/v1',

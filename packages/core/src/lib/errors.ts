@@ -58,7 +58,11 @@ export const ERRORS = {
     peer: 'chunk refused',
     retry: 'never',
   },
-  NOT_A_MEMBER: { text: 'That device is not in your group.', peer: 'not a member', retry: 'never' },
+  NOT_A_MEMBER: {
+    text: 'That device is not in your group. segue devices lists those that are; segue pair new lets one in.',
+    peer: 'not a member',
+    retry: 'never',
+  },
   LINK_CLOSED: { text: 'The connection to the other device was lost. It is re-established by itself.', peer: 'closed', retry: 'now' },
   UNREACHABLE: {
     text: 'The other device does not answer. Is it awake and on the same network? Try segue doctor.',
@@ -109,8 +113,34 @@ export const ERRORS = {
   PAIRING_NO_QR: { text: 'No QR code was found in that image. Take it again, nearer and sharper, or paste the code as text.', peer: 'refused', retry: 'never' },
   PAIRING_BUSY: { text: 'Too many devices are trying to join with that code at once. Cancel the others, then try again.', peer: 'busy', retry: 'later' },
   PAIRING_NOBODY_NEARBY: { text: 'No device nearby has pairing open. On the other device run: segue pair new', peer: 'none', retry: 'now' },
+  // the relay
+  RELAY_INVITE_INVALID: {
+    text: 'That is not an invite to a relay, or a part of it is missing. Copy all of it and try again.',
+    peer: 'refused',
+    retry: 'now',
+  },
+  RELAY_INVITE_REFUSED: {
+    text: 'The relay does not know that invite, or it has expired. Ask its operator for a new one (segue-relay invite).',
+    peer: 'refused',
+    retry: 'never',
+  },
+  RELAY_INVITE_USED: {
+    text: 'Another device used that invite already. Ask the operator for a new one (segue-relay invite).',
+    peer: 'refused',
+    retry: 'never',
+  },
+  RELAY_REVOKED: { text: 'The relay no longer serves this account. Your devices still sync directly; ask its operator.', peer: 'refused', retry: 'never' },
+  RELAY_QUOTA: {
+    text: 'The relay is full for this account. Your devices still sync directly; ask its operator for more room, or remove what you do not need.',
+    peer: 'refused',
+    retry: 'later',
+  },
+  RELAY_NOT_YOURS: { text: 'The relay does not let this device use that mailbox.', peer: 'refused', retry: 'later' },
+  RELAY_STALE: { text: 'Another device changed the list of members first. It is read again by itself.', peer: 'stale', retry: 'now' },
+  RELAY_BUSY: { text: 'The relay is busy or about to restart. It is tried again by itself.', peer: 'busy', retry: 'later' },
+  RELAY_REFUSED: { text: 'The relay refused. Update Segue on this device, or ask its operator.', peer: 'refused', retry: 'later' },
   // documents and sessions
-  DOCUMENT_UNKNOWN: { text: 'No such document here or on a reachable device.', peer: 'unknown', retry: 'later' },
+  DOCUMENT_UNKNOWN: { text: 'No such document here or on a reachable device. segue session show lists those of a session.', peer: 'unknown', retry: 'later' },
   DOCUMENT_TOO_LARGE: {
     text: 'A text document holds 1 MiB at most; this one has {size}. Split it, or wait for attachments.',
     peer: 'too large',
@@ -124,7 +154,7 @@ export const ERRORS = {
     retry: 'never',
   },
   CHECKPOINT_UNKNOWN: { text: 'No such checkpoint. segue history shows those there are.', peer: 'unknown', retry: 'never' },
-  CONFLICT_UNKNOWN: { text: 'No such conflict; it may have been resolved on another device.', peer: 'unknown', retry: 'never' },
+  CONFLICT_UNKNOWN: { text: 'No such conflict; it may have been resolved on another device. segue conflicts list shows those there are.', peer: 'unknown', retry: 'never' },
   // handoff
   HANDOFF_REFUSED: { text: 'The other device refused the handoff. The session stays here, whole.', peer: 'refused', retry: 'later' },
   HANDOFF_EXPIRED: {
@@ -137,7 +167,7 @@ export const ERRORS = {
     peer: 'refused',
     retry: 'never',
   },
-  HANDOFF_UNKNOWN: { text: 'No such handoff.', peer: 'unknown', retry: 'never' },
+  HANDOFF_UNKNOWN: { text: 'No such handoff. segue handoff list shows those there are.', peer: 'unknown', retry: 'never' },
   GRANT_INVALID: {
     text: 'The other device could not show a fresh permission for this. Nothing was changed.',
     peer: 'refused',

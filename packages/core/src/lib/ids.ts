@@ -24,6 +24,8 @@ export type DocTag = Branded<'DocTag'>
 export type Incarnation = Branded<'Incarnation'>
 /** 16 random bytes, hex. */
 export type SessionId = Branded<'SessionId'>
+/** 16 random bytes, hex: one group's chunks on one relay. */
+export type MailboxId = Branded<'MailboxId'>
 /** 16 random bytes, hex. Makes every repeat of a handoff message harmless. */
 export type HandoffId = Branded<'HandoffId'>
 /** 16 random bytes, hex; travels through a whole handoff on both devices. */
@@ -36,7 +38,7 @@ export const ENTRY_ID_BYTES = 32
 export const RANDOM_ID_BYTES = 16
 export const PUBLIC_KEY_BYTES = 32
 
-type HexId = GroupId | EntryId | EpochId | ChunkId | DocTag | Incarnation | SessionId | HandoffId | TraceId
+type HexId = GroupId | EntryId | EpochId | ChunkId | DocTag | Incarnation | SessionId | HandoffId | TraceId | MailboxId
 
 /** The hex id of `bytes`; the caller names the kind: `hexId<ChunkId>(bytes)`. Lengths are checked by the schemas. */
 export function hexId<Id extends HexId>(bytes: Uint8Array): Id {

@@ -15,3 +15,5 @@ export const PROTOCOL_OF: Readonly<Record<Channel, string>> = {
 export const PAIRING_PROTOCOL = '/segue/pair/1'
 /** One membership proof from an unknown or removed peer. */
 export const GROUP_PROTOCOL = '/segue/group/1'
+/** Accounts, mailboxes and member lists: what a relay answers. */
+export const RELAY_PROTOCOL = '/segue/relay/1'

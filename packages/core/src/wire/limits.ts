@@ -24,3 +24,11 @@ export const IMPORT_PIECE_BYTES: number = 64 * KIB
 export const MAX_HOT_SET_BYTES: number = 64 * KIB
 /** A stranger's connection that opened nothing it may open is closed after this. */
 export const STRANGER_DEADLINE_MS: number = 10 * SECOND_MS
+/** A request to a relay or its answer; a member list of the largest group has 1.2 KiB. */
+export const MAX_RELAY_FRAME_BYTES: number = 16 * KIB
+/** Requests that a relay answers on one stream. */
+export const MAX_RELAY_REQUESTS = 64
+/** Active devices and room for more in a later version; the recovery key beside them. */
+export const MAX_MAILBOX_MEMBERS = 128
+/** Addresses of one relay, in an invite or in the group's log. */
+export const MAX_RELAY_ADDRESSES = 8

@@ -1,0 +1,12 @@
+export { INVITE_PREFIX, decodeInvite, encodeInvite } from './invite.ts'
+export type { RelayInvite } from './invite.ts'
+export {
+  admitsTheSame,
+  decodeMemberList,
+  encodeMemberList,
+  isOnList,
+  mayReplaceList,
+  memberListOf,
+  verifyMemberList,
+} from './member-list.ts'
+export type { MemberList, SignedMemberList } from './member-list.ts'
