@@ -15,14 +15,14 @@ export function bin(relativePath) {
 }
 
 /**
- * @param {readonly string[]} args for this very Node
- * @param {{stdout?: 'inherit' | 'stderr' | 'capture', env?: Record<string, string>, cwd?: string}} [options]
+ * @param {readonly string[]} args for Node
+ * @param {{stdout?: 'inherit' | 'stderr' | 'capture', env?: Record<string, string>, cwd?: string, node?: string}} [options] by default this very Node
  * @returns {Promise<{code: number, output: string}>}
  */
-export function runNode(args, { stdout = 'inherit', env = {}, cwd = ROOT } = {}) {
+export function runNode(args, { stdout = 'inherit', env = {}, cwd = ROOT, node = process.execPath } = {}) {
   return new Promise((resolve, reject) => {
     const target = stdout === 'stderr' ? 2 : stdout === 'capture' ? 'pipe' : 'inherit'
-    const child = spawn(process.execPath, args, {
+    const child = spawn(node, args, {
       cwd,
       env: { ...process.env, ...QUIET_TOOLS, ...env },
       stdio: ['inherit', target, 'inherit'],
@@ -38,12 +38,16 @@ export function runNode(args, { stdout = 'inherit', env = {}, cwd = ROOT } = {})
 
 /** Compiles every package (incremental: seconds the first time, half a second after). Compiler output goes to stderr. */
 export async function build() {
-  const { code } = await runNode([bin('typescript/bin/tsc'), '-b'], { stdout: 'stderr' })
+  const folders = readdirSync(path.join(ROOT, 'packages')).map(name => path.join(ROOT, 'packages', name))
+  const { code } = await runNode([bin('typescript/bin/tsc'), '-b', ...folders], { stdout: 'stderr' })
   if (code !== 0) process.exit(code)
-  for (const name of readdirSync(path.join(ROOT, 'packages'))) dropOrphans(path.join(ROOT, 'packages', name))
+  folders.forEach(dropOrphans)
 }
 
-/** The compiler leaves the output of a source that was renamed or deleted; it must neither be packed nor satisfy an import. */
+/**
+ * The compiler leaves the output of a source that was renamed or deleted; it must neither be packed nor satisfy an import.
+ * @param {string} folder
+ */
 function dropOrphans(folder) {
   const dist = path.join(folder, 'dist')
   if (!existsSync(dist)) return
