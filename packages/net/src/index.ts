@@ -2,4 +2,5 @@
 export { createNode } from './node.ts'
 export { systemClock } from './system-clock.ts'
 export { isPrivateAddress } from './private-addresses.ts'
+export type { Discovery, Echo } from './discovery/surroundings.ts'
 export type { DialOptions, DialTarget, GroupDoor, NetNode, NodeOptions, PairingDoor, TransportFactory } from './net-node.ts'

@@ -8,6 +8,7 @@
 import type { CloseCode, Closeable, DeviceId, Observable } from '@segue/core'
 import type { Clock, DeviceLink, DeviceLinkHost, Logger, NearbyDevice, PairingLink, Random } from '@segue/core/ports'
 import type { Libp2pOptions } from 'libp2p'
+import type { Discovery } from './discovery/surroundings.ts'
 
 /** A libp2p transport, as its package's factory gives it. */
 export type TransportFactory = NonNullable<Libp2pOptions['transports']>[number]
@@ -21,6 +22,8 @@ export interface NodeOptions {
    * addresses that are not private are refused before the first byte, and only private addresses are announced.
    */
   readonly listen?: readonly string[]
+  /** Told to others instead of what is listened on, as multiaddrs: where a container's or a router's forwarded port is. */
+  readonly announce?: readonly string[]
   /** Find others, and be found, on the local network. Off by default: tests and demos stay on 127.0.0.1. */
   readonly mdns?: boolean
   /** Members to keep links to from the start; the same as calling setMembers at once. */
@@ -59,6 +62,7 @@ export interface NetNode extends Closeable {
   addressesOf(device: DeviceId): readonly string[]
   readonly pairing: PairingDoor
   readonly group: GroupDoor
+  readonly discovery: Discovery
   /** The machine woke up: links are probed (dead ones close within 3 s) and every reconnect loop tries at once. */
   resume(): void
   /** Interfaces changed: as resume, and discovery starts over. */

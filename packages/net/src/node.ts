@@ -15,10 +15,11 @@ import { CHANNELS, MINUTE_MS, PROTOCOL_OF, createSubject, deviceIdOf, openOrClea
 import type { CloseCode, Closeables, DeviceId } from '@segue/core'
 import { createAddressBook } from './discovery/address-book.ts'
 import type { Announcement } from './discovery/announcement.ts'
-import { watchInterfaces } from './discovery/interfaces.ts'
+import { privateInterfaces, watchInterfaces } from './discovery/interfaces.ts'
 import { createMdns, type Mdns } from './discovery/mdns.ts'
 import { createNearby } from './discovery/nearby.ts'
 import { raceAddresses, type DialOne } from './discovery/race.ts'
+import { createSurroundings } from './discovery/surroundings.ts'
 import { createGate } from './gate.ts'
 import { MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SECOND, MAX_PENDING_CONNECTIONS, MAX_STREAMS, PROBE_MS } from './limits.ts'
 import { hangUp } from './link/hang-up.ts'
@@ -40,6 +41,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
   const gate = createGate({ host, clock, allowPublic, logger })
   const book = createAddressBook(clock)
   const nearby = createNearby(clock)
+  const surroundings = createSurroundings({ clock, interfaces: privateInterfaces, announce: options.mdns === true ? () => mdns?.announce() : undefined })
 
   const libp2p = await createLibp2p<{ identify: unknown; transports: TransportAccess }>({
     privateKey: privateKeyFromRaw(options.signing.secretKey),
@@ -69,7 +71,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
   opened.add(() => libp2p.stop())
 
   const announcedAddresses = (): readonly string[] => {
-    const listening = libp2p.services.transports.addresses().filter(address => allowPublic || isPrivateAddress(address))
+    const listening = (options.announce ?? libp2p.services.transports.addresses()).filter(address => allowPublic || isPrivateAddress(address))
     const reachable = listening.filter(address => !/^\/ip4\/127\.|^\/ip6\/::1\//.test(address))
     return (reachable.length > 0 ? reachable : listening).map(address => `${address}/p2p/${id}`)
   }
@@ -87,6 +89,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     ownAddresses: () => addresses.peek(),
     onUp(link, hello, connection) {
       gate.claim(connection)
+      if (hello.time !== undefined) surroundings.onTime(link.peer, hello.time)
       book.confirm(link.peer, link.outbound ? [connection.remoteAddr.toString(), ...hello.addresses] : hello.addresses)
     },
     onDown: (peer, _code, wasOpenForMs) => members.ended(peer, wasOpenForMs),
@@ -158,9 +161,10 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
   }
   const onHeard = (announcement: Announcement, isLeaving: boolean): void => {
     nearby.heard(announcement, isLeaving)
+    surroundings.onHeard(announcement.device, isLeaving)
     if (!isLeaving && book.sight(announcement.device, announcement.addresses)) members.wake(announcement.device)
   }
-  const mdns: Mdns | undefined = options.mdns === true ? createMdns({ self: id, clock, logger, describe, onHeard }) : undefined
+  const mdns: Mdns | undefined = options.mdns === true ? createMdns({ self: id, clock, logger, describe, onHeard, onEcho: surroundings.onEcho }) : undefined
   if (mdns !== undefined) opened.add(() => mdns.close())
 
   const resume = (): void => {
@@ -192,6 +196,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     addressesOf: device => book.addressesOf(device),
     pairing: { open: doors.openPairing, dial: doors.dialPairing, nearby: nearby.devices },
     group: { open: doors.openGroup, dial: doors.dialGroup },
+    discovery: surroundings,
     resume,
     networkChanged,
     close: opened.close,

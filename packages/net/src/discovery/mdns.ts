@@ -28,6 +28,8 @@ export interface MdnsOptions {
   describe(): Announcement
   /** Another device spoke; `isLeaving` when it said goodbye. */
   onHeard(announcement: Announcement, isLeaving: boolean): void
+  /** What this device said came back; `address` is the interface it was said on. */
+  onEcho(address: string): void
 }
 
 type Socket = ReturnType<typeof multicastDns>
@@ -57,11 +59,13 @@ export function createMdns(options: MdnsOptions): Mdns {
     socket.on('query', query => {
       if (query.questions?.some(({ name }) => name === SERVICE)) answer(address)
     })
-    socket.on('response', response => {
+    socket.on('response', (response, sender) => {
       for (const record of [...(response.answers ?? []), ...(response.additionals ?? [])]) {
         if (record.type !== 'TXT') continue
         const announcement = decodeAnnouncement(record.name, stringsOf(record.data))
-        if (announcement !== undefined && announcement.device !== self) options.onHeard(announcement, record.ttl === 0)
+        if (announcement === undefined) continue
+        if (announcement.device === self) options.onEcho(sender.address)
+        else options.onHeard(announcement, record.ttl === 0)
       }
     })
     sockets.set(address, socket)

@@ -1,19 +1,23 @@
 /**
- * The first frame on `control`, each way, before the link is up: CBOR `{v: 1, addresses: [multiaddr...]}`, at most 4 KiB. The dialler
+ * The first frame on `control`, each way, before the link is up: CBOR `{v: 1, addresses: [multiaddr...], time}`, at most 4 KiB. The dialler
  * speaks first. The acceptor answers once all streams are there and it has decided to keep this connection, so its hello means yes.
- * The addresses are where the speaker can be dialled; only private ones are believed.
+ * The addresses are where the speaker can be dialled; only private ones are believed. The time is the speaker's clock: information for
+ * people whose clock is wrong, nothing is decided by it.
  */
 import * as v from 'valibot'
-import { decodeCbor, encodeCbor, failed, ok, type Result } from '@segue/core'
+import { decodeCbor, encodeCbor, failed, ok, wholeNumber, type Result } from '@segue/core'
 import { MAX_ADDRESSES, MAX_HELLO_BYTES } from '../limits.ts'
 import { isPrivateAddress } from '../private-addresses.ts'
 
 export interface Hello {
   readonly addresses: readonly string[]
+  /** Milliseconds since 1970 as the speaker believes. */
+  readonly time?: number | undefined
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  return encodeCbor({ v: HELLO_VERSION, addresses: hello.addresses.slice(0, MAX_ADDRESSES) })
+  const { addresses, time } = hello
+  return encodeCbor({ v: HELLO_VERSION, addresses: addresses.slice(0, MAX_ADDRESSES), ...(time === undefined ? {} : { time: Math.max(0, Math.trunc(time)) }) })
 }
 
 export function decodeHello(bytes: Uint8Array): Result<Hello, 'malformed-frame' | 'version-unsupported'> {
@@ -22,7 +26,8 @@ export function decodeHello(bytes: Uint8Array): Result<Hello, 'malformed-frame' 
   if (version.value.v !== HELLO_VERSION) return failed('version-unsupported')
   const hello = decodeCbor(helloSchema, bytes, MAX_HELLO_BYTES)
   if (!hello.ok) return failed('malformed-frame')
-  return ok({ addresses: hello.value.addresses.filter(address => isPrivateAddress(address)) })
+  const { addresses, time } = hello.value
+  return ok({ addresses: addresses.filter(address => isPrivateAddress(address)), ...(time === undefined ? {} : { time }) })
 }
 
 const HELLO_VERSION = 1
@@ -30,4 +35,5 @@ const versionSchema = v.object({ v: v.number() })
 const helloSchema = v.object({
   v: v.literal(HELLO_VERSION),
   addresses: v.pipe(v.array(v.pipe(v.string(), v.maxLength(256))), v.maxLength(MAX_ADDRESSES)),
+  time: v.optional(wholeNumber),
 })

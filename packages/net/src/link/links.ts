@@ -43,6 +43,7 @@ export function createLinks(options: LinksOptions): Links {
   /** Outcomes of connections we dialled and that are on their way, by peer. */
   const dialled = new Map<DeviceId, Promise<unknown>>()
 
+  const ownHello = (): Hello => ({ addresses: options.ownAddresses(), time: clock.now() })
   const setCurrent = (peer: DeviceId, link: Link | undefined): void => {
     const next = new Map(current.peek())
     if (link === undefined) next.delete(peer)
@@ -76,7 +77,7 @@ export function createLinks(options: LinksOptions): Links {
     if (incumbent !== undefined && incumbent.dialler < link.dialler && (await incumbent.probe(PROBE_MS))) return void link.close('duplicate')
     if (link.closed.aborted) return
     void current.peek().get(link.peer)?.close('duplicate')
-    if (!link.outbound) link.sayHello({ addresses: options.ownAddresses() }).catch(() => undefined) // broken: onFinished tells
+    if (!link.outbound) link.sayHello(ownHello()).catch(() => undefined) // broken: onFinished tells
     arriving.delete(link.connection.id)
     setCurrent(link.peer, link)
     options.onUp(link, hello, link.connection)
@@ -95,7 +96,7 @@ export function createLinks(options: LinksOptions): Links {
           return stream
         }),
       )
-      if (streams.length === CHANNELS.length) await link.sayHello({ addresses: options.ownAddresses() })
+      if (streams.length === CHANNELS.length) await link.sayHello(ownHello())
     } finally {
       cancel()
     }
