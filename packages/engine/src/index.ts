@@ -13,6 +13,7 @@ export type {
 } from './segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
 export type { SessionDurability } from './durability.ts'
+export type { Surroundings } from './surroundings.ts'
 export { readQrImage, type PairingQr } from './pairing-images.ts'
 export { createLineLogger, silentLogger, type LogLevel } from './platform/loggers.ts'
 export { custom, keychain, keyFile, passphrase, type CustomUnlock, type Unlock } from '@segue/storage'

@@ -9,6 +9,7 @@ import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
 import { loadIdentity, saveGroup } from './device-records.ts'
 import { createLinkHost } from './link-host.ts'
+import { keepListenAddresses, keptListenAddresses } from './listen-addresses.ts'
 import { createMembers, takeProofs, type Members } from './members.ts'
 import { createPairing } from './pairing-face.ts'
 import { silentLogger } from './platform/loggers.ts'
@@ -18,6 +19,7 @@ import { systemRandom } from './platform/system-random.ts'
 import { createRuntime, type Runtime } from './runtime.ts'
 import type { Segue } from './segue.ts'
 import { createStatus } from './status.ts'
+import { lookAround } from './surroundings.ts'
 import { createNodeWorker } from './worker/node-worker.ts'
 
 export interface OpenSegueOptions {
@@ -85,13 +87,14 @@ export function openSegueOn(clock: Clock, { directory, device, unlock, network =
     opened.add(() => damage.close())
 
     // bytes in motion
+    const listen = network.listen ?? (await keptListenAddresses(store.records))
     let members: Members | undefined
     const node = opened.use(
       await createNode({
         signing: identity.signing,
         host: createLinkHost({ self: identity.id, clock, telemetry: recorder, runtime: () => runtime, onSeen: peer => members?.onSeen(peer) }),
         mdns: network.mdns ?? true,
-        ...(network.listen === undefined ? {} : { listen: network.listen }),
+        ...(listen === undefined ? {} : { listen }),
         ...(network.announce === undefined ? {} : { announce: network.announce }),
         onRefused: (peer, code) => members?.onRefused(peer, code),
         clock,
@@ -100,6 +103,7 @@ export function openSegueOn(clock: Clock, { directory, device, unlock, network =
       }),
     )
     net = node
+    if (network.listen === undefined) await keepListenAddresses(store.records, node.addresses.peek())
     members = opened.use(await createMembers({ self: identity.id, records: store.records, clock, logger, runtime: () => runtime }, () => node))
     opened.add(takeProofs(node, () => runtime, logger))
 
@@ -160,6 +164,7 @@ export function openSegueOn(clock: Clock, { directory, device, unlock, network =
       },
       addAddress: (peer, address) => members.addAddress(peer, address),
       resume: () => node.resume(),
+      lookAround: ({ signal } = {}) => lookAround(node, present(), signal),
       flush: () => present().documents.flush(),
       close: opened.close,
       [Symbol.asyncDispose]: opened.close,

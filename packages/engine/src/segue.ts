@@ -16,6 +16,7 @@ import type {
 import type { LinkPath, NearbyDevice, SlotKind } from '@segue/core/ports'
 import type { PairingQr } from './pairing-images.ts'
 import type { SegueSession } from './session-face.ts'
+import type { Surroundings } from './surroundings.ts'
 
 export interface Segue extends Closeable {
   readonly device: { readonly id: DeviceId; readonly name: string }
@@ -38,6 +39,8 @@ export interface Segue extends Closeable {
   addAddress(device: DeviceId, address: string): Promise<void>
   /** The machine woke up, or its network changed: links are probed and every reconnect tries at once. */
   resume(): void
+  /** What this device can say about the network it is on: for a page that explains why devices do not find each other. */
+  lookAround(options?: { readonly signal?: AbortSignal }): Promise<Surroundings>
   /** Everything acknowledged is on disk when it resolves. */
   flush(): Promise<void>
 }
