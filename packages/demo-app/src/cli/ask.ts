@@ -1,26 +1,63 @@
-/** Asks a person; on a pipe, reads a line. Secrets are never echoed and never come from argv. */
-import { createInterface } from 'node:readline/promises'
+/** Asks a person, on stderr; on a pipe, reads lines. Secrets are never echoed and never come from argv. */
+import { createInterface } from 'node:readline'
 import { isCancel, password, text } from '@clack/prompts'
 import { SegueError } from '@segue/engine'
 
-export async function askLine(question: string): Promise<string> {
-  if (process.stdin.isTTY && process.stdout.isTTY) return answered(await text({ message: question }))
-  process.stderr.write(`${question} `)
-  const input = createInterface({ input: process.stdin, terminal: false })
-  try {
-    for await (const line of input) return line.trim()
-    return ''
-  } finally {
-    input.close()
-  }
+export interface AskOptions {
+  /** Takes the question back: the answer is not wanted any more. */
+  readonly signal?: AbortSignal | undefined
 }
 
-export async function askSecret(question: string): Promise<string> {
-  if (process.stdin.isTTY && process.stdout.isTTY) return answered(await password({ message: question }))
+/** Undefined when there is nobody to answer: the input has ended. Rejects with CANCELLED when the person says so, or by the signal. */
+export async function askLine(question: string, { signal }: AskOptions = {}): Promise<string | undefined> {
+  if (isInteractive()) return answered(await text({ message: question, output: process.stderr, ...(signal === undefined ? {} : { signal }) }))
+  process.stderr.write(`${question} `)
+  const line = await nextLine(signal)
+  process.stderr.write('\n')
+  return line?.trim()
+}
+
+/** As askLine; what is typed is not shown. */
+export async function askSecret(question: string): Promise<string | undefined> {
+  if (isInteractive()) return answered(await password({ message: question, output: process.stderr }))
   return askLine(question)
 }
 
-function answered(answer: string | symbol): string {
+export function isInteractive(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY
+}
+
+function answered(answer: string | symbol | undefined): string {
   if (isCancel(answer)) throw new SegueError('CANCELLED')
-  return (answer as string).trim()
+  return String(answer ?? '').trim() // undefined: nothing was typed
+}
+
+let input: { readonly lines: string[]; hasEnded: boolean; onMore: () => void } | undefined
+
+/** One reader for the whole process: a second would lose what the first has read ahead. */
+async function nextLine(signal: AbortSignal | undefined): Promise<string | undefined> {
+  const reading = (input ??= startReading())
+  while (reading.lines.length === 0 && !reading.hasEnded) {
+    process.stdin.ref?.() // a file has none
+    await new Promise<void>((resolve, reject) => {
+      reading.onMore = resolve
+      signal?.addEventListener('abort', () => reject(new SegueError('CANCELLED')), { once: true })
+      if (signal?.aborted === true) reject(new SegueError('CANCELLED'))
+    }).finally(() => process.stdin.unref?.())
+  }
+  return reading.lines.shift()
+}
+
+function startReading(): NonNullable<typeof input> {
+  const reading: NonNullable<typeof input> = { lines: [], hasEnded: false, onMore: () => undefined }
+  const stream = createInterface({ input: process.stdin, terminal: false })
+  stream.on('line', line => {
+    reading.lines.push(line)
+    reading.onMore()
+  })
+  stream.on('close', () => {
+    reading.hasEnded = true
+    reading.onMore()
+  })
+  return reading
 }

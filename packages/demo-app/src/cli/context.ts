@@ -1,4 +1,5 @@
 /** What every command of the command line works with. */
+import { SegueError } from '@segue/engine'
 import type { Command } from 'commander'
 import { connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { resolvePaths, type Paths } from '../paths.ts'
@@ -21,7 +22,7 @@ export function action<Args extends readonly unknown[]>(
   return async function (this: Command, ...args) {
     const output = createOutput(this.optsWithGlobals()['json'] === true)
     const interrupted = new AbortController()
-    process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+    process.once('SIGINT', () => interrupted.abort(new SegueError('CANCELLED')))
     const paths = resolvePaths()
     let client: Promise<DaemonClient> | undefined
     const context: CliContext = {

@@ -1,14 +1,16 @@
-/** up, down, status, devices, paths, logs: the daemon and what it sees. */
-import { readFile, stat } from 'node:fs/promises'
+/** up, down, status, devices, rename, paths, logs: the daemon and what it sees. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SegueError } from '@segue/engine'
 import type { Command } from 'commander'
 import { DaemonDown, UsageError, connectToDaemon } from '../client/daemon-client.ts'
-import { KEY_KEEPINGS, readConfig, writeConfig, type KeyKeeping } from '../config.ts'
-import { launchDaemon } from '../daemon/launch.ts'
-import type { StartMessage } from '../daemon/start-message.ts'
-import { askSecret } from './ask.ts'
+import { KEY_KEEPINGS, readConfig, writeConfig, type Config, type KeyKeeping } from '../config.ts'
+import { isAlive } from '../daemon/is-alive.ts'
+import { launchDaemon, type Launched } from '../daemon/launch.ts'
+import type { StartAnswer, StartMessage } from '../daemon/start-message.ts'
+import { askSecret, isInteractive } from './ask.ts'
 import { action, type CliContext } from './context.ts'
 import { ago, shortId, table } from './output.ts'
 
@@ -16,7 +18,7 @@ interface UpOptions {
   readonly name?: string
   readonly keys?: string
   readonly listen?: readonly string[]
-  readonly mdns: boolean
+  readonly mdns?: boolean
   readonly foreground?: boolean
 }
 
@@ -24,9 +26,10 @@ export function addDaemonCommands(program: Command): void {
   program
     .command('up')
     .description('start the daemon')
-    .option('--name <name>', 'what other devices call this one (remembered)')
+    .option('--name <name>', 'what other devices call this one')
     .option('--keys <how>', `how the keys are kept: ${KEY_KEEPINGS.join(', ')} (remembered)`)
     .option('--listen <multiaddr...>', 'where to listen (remembered); by default every private interface')
+    .option('--mdns', 'look for devices on the local network and be found; the default')
     .option('--no-mdns', 'neither look for devices on the local network nor be found (remembered)')
     .option('--foreground', 'stay attached; ends with Ctrl-C')
     .addHelpText('after', '\nA passphrase is asked for; without a terminal it is read from the file named by SEGUE_PASSPHRASE_FILE, or from stdin.')
@@ -34,60 +37,93 @@ export function addDaemonCommands(program: Command): void {
   program.command('down').description('stop the daemon').action(action(down))
   program.command('status').description('how this device is').action(action(status))
   program.command('devices').description('the devices of your group').action(action(devices))
-  program.command('rename <name>').description('what other devices call this one').action(action<[string]>(rename))
+  program.command('rename <name>').description('change what other devices call this one').action(action<[string]>(rename))
   program.command('paths').description('where things lie on this machine').action(action(paths))
   program
     .command('logs')
-    .description('the end of the daemon’s log, or what happened, without content')
+    .description('the end of the daemon’s log; it never holds content')
     .option('-n, --lines <count>', 'how many lines', '50')
-    .option('--events', 'links, pairings and handoffs with their trace ids instead of the log')
+    .option('--events', 'links, pairings and handoffs with their trace ids instead')
     .action(action<[{ readonly lines: string; readonly events?: boolean }]>(logs))
 }
 
-async function up(context: CliContext, options: UpOptions): Promise<number | void> {
-  const { paths, output } = context
-  if (await isUp(paths.runtime)) {
-    output.data({ state: 'already-running' }, () => 'The daemon is running already.')
-    return
-  }
-  const before = await readConfig(paths.config)
-  if (options.keys !== undefined && !(KEY_KEEPINGS as readonly string[]).includes(options.keys)) {
-    throw new UsageError(`--keys takes one of: ${KEY_KEEPINGS.join(', ')}`)
-  }
-  const config = {
+async function up(context: CliContext, options: UpOptions): Promise<void> {
+  const { paths: places, output } = context
+  if (options.keys !== undefined && !isKeyKeeping(options.keys)) throw new UsageError(`--keys takes one of: ${KEY_KEEPINGS.join(', ')}.`)
+  const before = await readConfig(places.config)
+  if (await isUp(places.runtime)) return sayAlreadyUp(context)
+  const config: Config = {
     ...before,
     ...(options.name === undefined ? {} : { deviceName: options.name }),
     ...(options.listen === undefined ? {} : { listen: options.listen }),
-    ...(options.mdns ? {} : { mdns: false }),
-    keys: (options.keys as KeyKeeping | undefined) ?? before.keys ?? 'keychain',
+    ...(options.mdns === undefined ? {} : { mdns: options.mdns }),
+    keys: options.keys ?? before.keys ?? 'keychain',
   }
   const message: StartMessage = {
-    paths,
+    paths: places,
     deviceName: config.deviceName,
-    unlock: config.keys === 'passphrase' ? { kind: 'passphrase', passphrase: await readPassphrase() } : { kind: config.keys },
+    unlock: config.keys === 'passphrase' ? { kind: 'passphrase', passphrase: await readPassphrase(existsSync(places.data)) } : { kind: config.keys ?? 'keychain' },
     listen: config.listen,
     mdns: config.mdns,
+    lifetime: options.foreground === true ? 'starter' : 'own',
   }
   output.progress('starting…')
-  const { answer, pid } = await launchDaemon(message, { attached: options.foreground === true })
+  const launched = await launchUnlessUp(message)
+  if (launched === undefined) return sayAlreadyUp(context)
+  const { answer, pid, ended } = launched
   if (answer.type === 'failed') throw failureOf(answer)
-  await writeConfig(paths.config, config)
-  output.data({ state: 'running', name: config.deviceName, keys: config.keys, pid: answer.pid }, () => [
-    `Segue is up as “${config.deviceName}”.`,
+  await writeConfig(places.config, config)
+  const client = await connectToDaemon(places.runtime)
+  if (options.name !== undefined) await client.call('rename', { name: options.name })
+  const { device } = await client.call<StatusResult>('status')
+  output.data({ state: 'running', name: device.name, keys: config.keys, pid: answer.pid }, () => [
+    `Segue is up as “${device.name}”.`,
     ...(config.keys === 'key-file' ? ['Keys lie in a file beside the store: whoever reads both reads everything.'] : []),
-    'Next: segue pair new (here) and segue pair join (on the other device).',
   ])
-  if (options.foreground === true) await stayAttached(context, pid)
+  if (before.keys === undefined) output.note('Next: segue pair new (here) and segue pair join (on the other device).')
+  if (options.foreground === true) await stayAttached(context, pid, ended)
 }
 
-async function readPassphrase(): Promise<string> {
+function isKeyKeeping(given: string): given is KeyKeeping {
+  return (KEY_KEEPINGS as readonly string[]).includes(given)
+}
+
+function sayAlreadyUp({ output }: CliContext): void {
+  output.data({ state: 'already-running' }, () => 'The daemon is running already.')
+}
+
+/** Undefined: another `segue up`, started at the same time, was faster. While an earlier daemon is still on its way out, tries again. */
+async function launchUnlessUp(message: StartMessage): Promise<Launched | undefined> {
+  for (let tries = 1; ; tries++) {
+    const launched = await launchDaemon(message)
+    if (launched.answer.type === 'ready' || launched.answer.code !== 'STORE_LOCKED' || tries === LOCKED_TRIES) return launched
+    await sleep(LOCKED_PAUSE_MS)
+    if (await isUp(message.paths.runtime)) return undefined
+  }
+}
+
+const LOCKED_TRIES = 5
+const LOCKED_PAUSE_MS = 500
+
+async function readPassphrase(isKnown: boolean): Promise<string> {
   const file = process.env['SEGUE_PASSPHRASE_FILE']
-  const passphrase = file === undefined ? await askSecret('Passphrase of this device:') : (await readFile(file, 'utf8')).replace(/\r?\n$/, '')
-  if (passphrase === '') throw new UsageError('An empty passphrase protects nothing. Type one, or choose --keys keychain or --keys key-file.')
+  if (file !== undefined) {
+    const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      throw new UsageError(`SEGUE_PASSPHRASE_FILE: ${error.message}`)
+    })
+    return checked(kept.replace(/\r?\n$/, ''))
+  }
+  const passphrase = checked(await askSecret(isKnown ? 'Passphrase of this device:' : 'Choose a passphrase for this device:'))
+  if (!isKnown && isInteractive() && passphrase !== (await askSecret('The same again:'))) throw new UsageError('Those were two different passphrases.')
   return passphrase
 }
 
-function failureOf(answer: { readonly code: string; readonly message: string }): Error {
+function checked(passphrase: string | undefined): string {
+  if (passphrase !== undefined && passphrase !== '') return passphrase
+  throw new UsageError('An empty passphrase protects nothing. Type one, or choose --keys keychain or --keys key-file.')
+}
+
+function failureOf(answer: Extract<StartAnswer, { type: 'failed' }>): Error {
   if (answer.code === 'UNLOCK_NEEDED') {
     return new Error(
       'This machine has no keychain that works. Choose how to keep the keys: segue up --keys passphrase (asks each time), or --keys key-file (a file that only you can read).',
@@ -96,20 +132,27 @@ function failureOf(answer: { readonly code: string; readonly message: string }):
   return answer.code === 'INTERNAL' ? new Error(answer.message) : new SegueError(answer.code as never)
 }
 
-async function stayAttached({ signal }: CliContext, supervisor: number): Promise<void> {
-  await new Promise<void>(resolve => {
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    process.once('SIGTERM', () => resolve())
-  })
-  process.kill(supervisor, 'SIGTERM')
+async function stayAttached({ signal }: CliContext, supervisor: number, ended: Promise<void>): Promise<void> {
+  const stop = (): void => {
+    if (isAlive(supervisor)) process.kill(supervisor, 'SIGTERM')
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  process.once('SIGTERM', stop)
+  await ended
 }
 
-async function down({ paths, output }: CliContext): Promise<void> {
-  const client = await connectToDaemon(paths.runtime)
+async function down({ paths: places, output }: CliContext): Promise<void> {
+  const client = await connectToDaemon(places.runtime)
+  output.progress('stopping…')
+  const { pid, supervisor } = client.address
   await client.call('stop')
-  for (let waited = 0; waited < 20_000 && isAlive(client.address.pid); waited += 50) await sleep(50)
+  for (let waited = 0; waited < DOWN_MS && (isAlive(pid) || isAlive(supervisor)); waited += DOWN_LOOK_MS) await sleep(DOWN_LOOK_MS)
+  if (isAlive(pid)) throw new Error(`The daemon (process ${pid}) does not end. segue logs may say why; everything acknowledged is on disk.`)
   output.data({ state: 'stopped' }, () => 'Stopped. Everything acknowledged is on disk.')
 }
+
+const DOWN_MS = 20_000
+const DOWN_LOOK_MS = 20
 
 async function status({ daemon, output }: CliContext): Promise<number | void> {
   const client = await daemon()
@@ -175,8 +218,9 @@ async function devices({ daemon, output }: CliContext): Promise<void> {
   )
 }
 
-async function rename({ daemon, output }: CliContext, name: string): Promise<void> {
+async function rename({ daemon, output, paths: places }: CliContext, name: string): Promise<void> {
   await (await daemon()).call('rename', { name })
+  await writeConfig(places.config, { ...(await readConfig(places.config)), deviceName: name })
   output.data({ name }, () => `This device is “${name}” now.`)
 }
 
@@ -186,34 +230,44 @@ async function paths({ paths: places, output }: CliContext): Promise<void> {
 
 async function logs({ paths: places, output, daemon }: CliContext, options: { readonly lines: string; readonly events?: boolean }): Promise<void> {
   const count = Number(options.lines)
-  if (!Number.isInteger(count) || count < 1) throw new UsageError('--lines takes a whole number from 1')
+  if (!Number.isInteger(count) || count < 1) throw new UsageError('--lines takes a whole number from 1.')
   if (options.events === true) {
-    const { events } = await (await daemon()).call<{ events: readonly Record<string, unknown>[] }>('events', { limit: count })
-    output.data({ events }, () => events.map(event => JSON.stringify(event)))
-    return
+    const { events } = await (await daemon()).call<{ events: readonly LogLine[] }>('events', { limit: count })
+    return output.data({ events }, () => (events.length === 0 ? 'Nothing happened yet.' : events.map(readable)))
   }
   const file = path.join(places.log, 'segue.log')
-  const lines = (await readFile(file, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-count)
-  output.data({ file, lines }, () => lines)
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const lines = text.split('\n').filter(Boolean).slice(-count).map(parsed)
+  output.data({ file, lines }, () => (lines.length === 0 ? `There is no log yet (${file}).` : lines.map(readable)))
 }
 
+type LogLine = Readonly<Record<string, unknown>>
+
+function parsed(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine
+  } catch {
+    return { line } // cut off by a crash
+  }
+}
+
+/** Time, what, then the rest as name=value. */
+function readable({ time, level, event, type, ...rest }: LogLine): string {
+  const at = time === undefined ? '' : new Date(time as string | number).toISOString()
+  const fields = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  return [at, level, event ?? type, ...fields].filter(part => part !== undefined && part !== '').join('  ')
+}
+
+const ALIVE_MS = 3_000
+
+/** Whether the daemon of this runtime file answers. A file left behind by one that was killed is nothing. */
 async function isUp(runtimeFile: string): Promise<boolean> {
   try {
-    await stat(runtimeFile)
-    await (await connectToDaemon(runtimeFile)).call('status')
+    const client = await connectToDaemon(runtimeFile)
+    await client.call('status', {}, { signal: AbortSignal.timeout(ALIVE_MS) })
     return true
   } catch (error) {
-    if (error instanceof DaemonDown || (error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (error instanceof DaemonDown) return false
     throw error
   }
 }
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-

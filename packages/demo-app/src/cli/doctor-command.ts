@@ -9,11 +9,13 @@ export function addDoctorCommand(program: Command): void {
 }
 
 async function doctor(context: CliContext): Promise<number> {
+  context.output.progress('looking around…')
   const findings = await examine(context.paths)
   const isWell = findings.every(finding => finding.level !== 'problem')
   context.output.data({ ok: isWell, findings }, () =>
     findings.flatMap(({ level, title, next }) => [`${MARK[level]} ${title}`, ...(next === undefined ? [] : [`    ${next}`])]),
   )
+  if (findings.some(({ cause }) => cause === 'daemon-down')) return EXIT.daemonNotRunning
   return isWell ? EXIT.ok : EXIT.failed
 }
 

@@ -48,27 +48,21 @@ interface MoveResult {
 }
 
 async function to(context: CliContext, device: string, options: MoveOptions): Promise<number> {
-  return move(context, 'handoff.to', { ...(await paramsOf(context, options)), device })
+  return move(context, 'handoff.to', { ...paramsOf(options), device })
 }
 
 async function take(context: CliContext, options: MoveOptions): Promise<number> {
-  return move(context, 'handoff.take', { ...(await paramsOf(context, options)), ...(options.from === undefined ? {} : { from: options.from }) })
+  return move(context, 'handoff.take', { ...paramsOf(options), ...(options.from === undefined ? {} : { from: options.from }) })
 }
 
-async function paramsOf({ daemon }: CliContext, options: MoveOptions): Promise<Readonly<Record<string, unknown>>> {
+function paramsOf(options: MoveOptions): Readonly<Record<string, unknown>> {
   const minutes = options.minutes === undefined ? undefined : Number(options.minutes)
-  if (minutes !== undefined && !(minutes > 0)) throw new UsageError('--minutes takes a number above 0')
+  if (minutes !== undefined && !(minutes > 0)) throw new UsageError('--minutes takes a number above 0.')
   return {
-    session: options.session ?? (await onlySession(await daemon())),
+    ...(options.session === undefined ? {} : { session: options.session }),
     ...(options.include === undefined ? {} : { include: options.include.flatMap(kinds => kinds.split(',')) }),
     ...(minutes === undefined ? {} : { expiresInMinutes: minutes }),
   }
-}
-
-async function onlySession(client: { call<R>(command: string): Promise<R> }): Promise<string> {
-  const { sessions } = await client.call<{ readonly sessions: readonly { readonly id: string }[] }>('session.list')
-  if (sessions.length !== 1) throw new UsageError(sessions.length === 0 ? 'There is no session yet.' : 'Which one? Say --session SESSION (segue session list).')
-  return (sessions[0] as { readonly id: string }).id
 }
 
 const MILESTONE_TEXT: Readonly<Record<string, string>> = {

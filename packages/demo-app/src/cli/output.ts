@@ -4,6 +4,7 @@
  */
 import { isSegueError } from '@segue/engine'
 import colors from 'picocolors'
+import { DaemonDown, UsageError } from '../client/daemon-client.ts'
 
 /** Of every JSON document the command line prints. Raised when a member changes its meaning; new members do not raise it. */
 export const JSON_SCHEMA_VERSION = 1
@@ -12,8 +13,10 @@ export interface Output {
   readonly isJson: boolean
   /** Prints `value` as JSON, or the lines that `human` makes of it. */
   data(value: Readonly<Record<string, unknown>>, human: () => string | readonly string[]): void
-  /** A line of progress or explanation on stderr; nothing with --json unless it is an answer to a question. */
+  /** A line of explanation on stderr; nothing with --json. */
   note(text: string): void
+  /** With --json, one JSON line on stderr: what a script must show or answer while the command runs. */
+  event(value: Readonly<Record<string, unknown>>): void
   /** A line on stderr that replaces the one before it, where stderr is a terminal; otherwise nothing. */
   progress(text: string): void
   error(error: unknown): void
@@ -40,6 +43,9 @@ export function createOutput(isJson: boolean): Output {
       clearProgress()
       if (!isJson) process.stderr.write(`${text}\n`)
     },
+    event(value) {
+      if (isJson) process.stderr.write(`${JSON.stringify(value)}\n`)
+    },
     progress(text) {
       if (!isLive) return
       process.stderr.write(`\r\u001B[2K${colors.dim(text)}`)
@@ -48,7 +54,7 @@ export function createOutput(isJson: boolean): Output {
     error(error) {
       clearProgress()
       const message = error instanceof Error ? error.message : String(error)
-      const code = isSegueError(error) ? error.code : error instanceof Error && error.name !== 'Error' ? error.name : 'FAILED'
+      const code = isSegueError(error) ? error.code : error instanceof DaemonDown ? 'DAEMON_DOWN' : error instanceof UsageError ? 'USAGE' : 'FAILED'
       if (isJson) process.stdout.write(`${JSON.stringify({ schemaVersion: JSON_SCHEMA_VERSION, error: { code, message } })}\n`)
       else process.stderr.write(`${colors.red('segue:')} ${message}${isSegueError(error) ? colors.dim(` (${error.code})`) : ''}\n`)
     },

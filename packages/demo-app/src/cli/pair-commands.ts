@@ -1,9 +1,8 @@
 /** pair new, pair join. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { readQrImage, SegueError } from '@segue/engine'
+import { isSegueError, readQrImage, SegueError } from '@segue/engine'
 import type { Command } from 'commander'
-import type { DaemonClient } from '../client/daemon-client.ts'
-import { UsageError } from '../client/daemon-client.ts'
+import { UsageError, type DaemonClient } from '../client/daemon-client.ts'
 import { askLine } from './ask.ts'
 import { action, type CliContext } from './context.ts'
 import { shortId } from './output.ts'
@@ -20,121 +19,153 @@ export function addPairCommands(program: Command): void {
     .description('show a QR code for the other device, then type the digits that it shows')
     .option('--minutes <minutes>', 'how long the code lives, at most 10', '2')
     .option('--png <file>', 'also write the QR code as a picture')
+    .addHelpText('after', '\nWith --json the invitation ({text, expiresAt}) is a line on stderr, and the digits are read from stdin.')
     .action(action<[{ readonly minutes: string; readonly png?: string }]>(pairNew))
   pair
     .command('join')
-    .description('join the group of a device nearby; or paste its text (an argument, or - for stdin)')
-    .argument('[text]', 'the text that `segue pair new` shows; it is worth nothing without the digits')
+    .description('join the group of a device nearby; or of the one whose text or picture you have')
+    .argument('[text]', 'what `segue pair new` shows; - or a pipe: read from stdin. It is worth nothing without the digits')
     .option('--image <file>', 'a picture (PNG or JPEG) of the QR code')
-    .option('--nearby', 'choose among devices nearby, also when stdin is no terminal')
-    .action(action<[string | undefined, JoinOptions]>(pairJoin))
+    .addHelpText('after', '\nWith --json the digits ({code}) are a line on stderr.')
+    .action(action<[string | undefined, { readonly image?: string }]>(pairJoin))
 }
 
-async function pairNew({ daemon, output, signal }: CliContext, options: { readonly minutes: string; readonly png?: string }): Promise<void> {
-  const minutes = Number(options.minutes)
-  if (!(minutes > 0 && minutes <= 10)) throw new UsageError('--minutes takes a number up to 10')
-  const client = await daemon()
-  let asking: Promise<void> | undefined
-  const result = await client.call<{ readonly device: { readonly id: string; readonly name: string } }>(
-    'pair.new',
-    { minutes },
-    {
-      signal,
-      onEvent(event) {
-        if (event['type'] === 'invitation') void show(event)
-        const waiting = event['waiting']
-        if (event['type'] === 'state' && Array.isArray(waiting) && waiting.length > 0) {
-          for (const device of waiting as readonly NearbyRow[]) output.note(`“${device.name}” wants to join.`)
-          asking ??= askForCode(client, output).finally(() => (asking = undefined))
-          asking.catch((error: unknown) => output.error(error))
-        }
-      },
-    },
-  )
-  output.data({ ...result }, () => `“${result.device.name}” (${shortId(result.device.id)}) is in your group. Every device of yours is told.`)
+interface PairedDevice {
+  readonly device: { readonly id: string; readonly name: string }
+}
 
-  async function show(event: Readonly<Record<string, unknown>>): Promise<void> {
-    if (options.png !== undefined) await writeFile(options.png, Buffer.from(String(event['png']), 'base64'), { mode: 0o600 })
-    if (output.isJson) process.stderr.write(`${JSON.stringify({ text: event['text'], expiresAt: event['expiresAt'] })}\n`)
-    output.note(String(event['terminal']))
-    output.note('On the new device: segue pair join, then choose this device; or scan this; or paste:\n')
-    output.note(`  ${String(event['text'])}\n`)
-    output.note('Only admit a device that you are looking at. It will show six digits.')
+async function pairNew(context: CliContext, options: { readonly minutes: string; readonly png?: string }): Promise<void> {
+  const { daemon, output, signal } = context
+  const minutes = Number(options.minutes)
+  if (!(minutes > 0 && minutes <= 10)) throw new UsageError('--minutes takes a number up to 10.')
+  const client = await daemon()
+  const over = new AbortController()
+  const seen = new Set<string>()
+  let asking: Promise<void> = Promise.resolve()
+  const onEvent = (event: Readonly<Record<string, unknown>>): void => {
+    if (event['type'] === 'invitation') {
+      showInvitation(context, event, options.png).catch((error: unknown) => output.error(error))
+    }
+    const waiting = event['waiting']
+    if (event['type'] !== 'state' || !Array.isArray(waiting)) return
+    for (const device of waiting as readonly NearbyRow[]) {
+      if (!seen.has(device.id)) output.note(`“${device.name}” wants to join.`)
+      if (seen.size === 0) asking = askForCode(client, output, over.signal)
+      seen.add(device.id)
+    }
+  }
+  try {
+    const result = await client.call<PairedDevice>('pair.new', { minutes }, { signal: AbortSignal.any([signal, over.signal]), onEvent })
+    output.data({ ...result }, () => `“${result.device.name}” (${shortId(result.device.id)}) is in your group; your other devices are told.`)
+  } finally {
+    over.abort()
+    await asking.catch((error: unknown) => {
+      if (!isSegueError(error, 'CANCELLED')) output.note(error instanceof Error ? error.message : String(error))
+    })
+  }
+
+  /** The person gave up: so does the invitation. */
+  async function askForCode(...parts: Parameters<typeof askUntilRight>): Promise<void> {
+    try {
+      await askUntilRight(...parts)
+    } catch (error) {
+      if (over.signal.aborted) return
+      over.abort()
+      throw error
+    }
   }
 }
 
-async function askForCode(client: DaemonClient, output: CliContext['output']): Promise<void> {
+async function showInvitation({ output }: CliContext, event: Readonly<Record<string, unknown>>, png: string | undefined): Promise<void> {
+  output.event({ text: event['text'], expiresAt: event['expiresAt'] })
+  output.note(String(event['terminal']))
+  output.note('On the new device run  segue pair join  and choose this one; or scan the code; or paste:\n')
+  output.note(`  ${String(event['text'])}\n`)
+  output.note('It will show six digits, to be typed here. Only admit a device that you are looking at.')
+  if (png !== undefined) await writeFile(png, Buffer.from(String(event['png']), 'base64'), { mode: 0o600 })
+}
+
+async function askUntilRight(client: DaemonClient, output: CliContext['output'], signal: AbortSignal): Promise<void> {
   for (;;) {
-    const code = await askLine('Digits that the new device shows:')
+    const code = await askLine('Digits that the new device shows:', { signal })
+    if (code === undefined) return // nobody is there to answer: it expires by itself
     const outcome = await client.call<{ readonly ok: boolean; readonly code?: string; readonly triesLeft?: number }>('pair.confirm', { code })
     if (outcome.ok || outcome.code !== 'PAIRING_WRONG_CODE') return
-    output.note(`Those digits match no waiting device. ${outcome.triesLeft ?? 0} tries left.`)
-    if ((outcome.triesLeft ?? 0) === 0) return
+    const left = outcome.triesLeft ?? 0
+    output.note(`Those digits match no waiting device. ${left} ${left === 1 ? 'try' : 'tries'} left.`)
   }
 }
 
-interface JoinOptions {
-  readonly image?: string
-  readonly nearby?: boolean
-}
-
-async function pairJoin(context: CliContext, text: string | undefined, options: JoinOptions): Promise<void> {
+async function pairJoin(context: CliContext, text: string | undefined, options: { readonly image?: string }): Promise<void> {
   const { daemon, output, signal } = context
   const client = await daemon()
-  const source = await sourceOf(context, client, text, options)
-  const { inviter } = await client.call<{ readonly inviter: string }>(
-    'pair.join',
-    { source },
-    {
-      signal,
-      onEvent(event) {
-        if (event['type'] !== 'code') return
-        const code = String(event['code'])
-        if (output.isJson) process.stderr.write(`${JSON.stringify({ code })}\n`)
-        output.note(`\n  ${code.slice(0, 3)} ${code.slice(3)}\n\nType these digits on the other device.`)
-      },
-    },
-  )
+  const invitation = await invitationOf(context, client, text, options.image)
+  output.progress('connecting…')
+  const onEvent = (event: Readonly<Record<string, unknown>>): void => {
+    if (event['type'] !== 'code') return
+    const code = String(event['code'])
+    output.event({ code })
+    output.note(`\n  ${code.slice(0, 3)} ${code.slice(3)}\n\nType these digits on the other device.`)
+    output.progress('waiting for the other device…')
+  }
+  const { inviter } = await client.call<{ readonly inviter: string }>('pair.join', invitation, { signal, onEvent })
   output.data({ inviter }, () => 'Joined. Your sessions arrive now: segue session list')
 }
 
-async function sourceOf(context: CliContext, client: DaemonClient, text: string | undefined, { image, nearby }: JoinOptions): Promise<string> {
-  if (image !== undefined) return readQrImage(new Uint8Array(await readFile(image)))
-  if (nearby === true) return chooseNearby(context, client)
-  if (text === '-' || (text === undefined && !process.stdin.isTTY)) return askLine('Pairing text:')
-  return text ?? chooseNearby(context, client)
+type InvitationParams = { readonly text: string } | { readonly nearby: string }
+
+async function invitationOf(context: CliContext, client: DaemonClient, text: string | undefined, image: string | undefined): Promise<InvitationParams> {
+  if (image !== undefined) return { text: readQrImage(new Uint8Array(await readPicture(image))) }
+  if (text !== undefined && text !== '-') return { text }
+  if (text === undefined && process.stdin.isTTY) return chooseNearby(context, client)
+  return { text: (await askLine('Pairing text:')) ?? '' }
 }
 
-const LOOK_MS = 5_000
+function readPicture(file: string): Promise<Buffer> {
+  return readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(error.code === 'ENOENT' ? `There is no file ${file}.` : `${file} cannot be read: ${error.message}`)
+  })
+}
 
-/** Looks around for a few seconds, or until something is there, and lets the person choose. */
-async function chooseNearby({ output, signal }: CliContext, client: DaemonClient): Promise<string> {
-  output.note('Looking for devices nearby that have pairing open…')
+const LOOK_MS = 8_000
+/** Once one is found, others get so long to be found too. */
+const LOOK_ON_MS = 700
+
+/** Looks around for a few seconds, or until something is there, and lets the person choose. Where nothing is, asks for the text. */
+async function chooseNearby({ output, signal }: CliContext, client: DaemonClient): Promise<InvitationParams> {
+  output.progress('looking for devices nearby that have pairing open…')
   const looked = new AbortController()
   const timer = setTimeout(() => looked.abort(), LOOK_MS)
   let found: readonly NearbyRow[] = []
+  const onEvent = (event: Readonly<Record<string, unknown>>): void => {
+    found = (event['devices'] ?? []) as readonly NearbyRow[]
+    if (found.length > 0) setTimeout(() => looked.abort(), LOOK_ON_MS)
+  }
   try {
-    await client.call(
-      'pair.nearby',
-      {},
-      {
-        signal: AbortSignal.any([signal, looked.signal]),
-        onEvent(event) {
-          found = (event['devices'] ?? []) as readonly NearbyRow[]
-          if (found.length > 0) setTimeout(() => looked.abort(), 500)
-        },
-      },
-    )
+    await client.call('pair.nearby', {}, { signal: AbortSignal.any([signal, looked.signal]), onEvent })
   } catch (error) {
     if (!looked.signal.aborted) throw error
   } finally {
     clearTimeout(timer)
   }
-  if (found.length === 0) throw new SegueError('PAIRING_NOBODY_NEARBY')
+  if (found.length === 0) {
+    output.note(new SegueError('PAIRING_NOBODY_NEARBY').message)
+    const text = await askLine('Or paste the text that it shows:')
+    if (text === undefined || text === '') throw new SegueError('PAIRING_NOBODY_NEARBY')
+    return { text }
+  }
+  return { nearby: await choose(found, output) }
+}
+
+async function choose(found: readonly NearbyRow[], output: CliContext['output']): Promise<string> {
+  const [only] = found
+  if (only !== undefined && found.length === 1) {
+    const answer = await askLine(`“${only.name}” (${shortId(only.id)}) has pairing open. Join it? [Y/n]`)
+    if (/^(y|yes|)$/i.test(answer ?? 'no')) return only.id
+    throw new SegueError('CANCELLED')
+  }
   found.forEach((device, i) => output.note(`  ${i + 1}  ${device.name}  ${shortId(device.id)}`))
-  const answer = found.length === 1 ? await askLine('Join it? [Y/n]') : await askLine(`Which one? [1-${found.length}]`)
-  const index = found.length === 1 ? (/^(y|yes|)$/i.test(answer) ? 0 : -1) : Number(answer) - 1
-  const chosen = found[index]
-  if (chosen === undefined) throw new UsageError('Nothing chosen.')
+  const chosen = found[Number(await askLine(`Which one? [1-${found.length}]`)) - 1]
+  if (chosen === undefined) throw new UsageError(`Type a number from 1 to ${found.length}.`)
   return chosen.id
 }

@@ -2,14 +2,19 @@
 /** The `segue` command. */
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { UsageError } from '../client/daemon-client.ts'
 import { addDaemonCommands } from './daemon-commands.ts'
 import { addDoctorCommand } from './doctor-command.ts'
 import { EXIT } from './exit-codes.ts'
 import { addHandoffCommands } from './handoff-commands.ts'
+import { createOutput } from './output.ts'
 import { addPairCommands } from './pair-commands.ts'
 import { addSessionCommands } from './session-commands.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
+
+/** Looked up here as well, because wrong usage is reported before options are parsed. */
+const isJson = process.argv.includes('--json')
 
 const program = new Command('segue')
   .description('Leave one device, carry on, exactly there, on another.')
@@ -29,17 +34,22 @@ addPairCommands(program)
 addSessionCommands(program)
 addHandoffCommands(program)
 addDoctorCommand(program)
-exitOnUsage(program)
+strict(program)
 
 try {
   await program.parseAsync()
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error
   process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  if (error.exitCode !== 0 && isJson) {
+    const message = error.code === 'commander.help' ? 'Name a command. segue --help lists them.' : error.message.replace(/^error: /, '')
+    createOutput(true).error(new UsageError(message))
+  }
 }
 
-/** commander ends the process with 1 on wrong usage; scripts count on 2. */
-function exitOnUsage(command: Command): void {
+/** commander ends the process with 1 on wrong usage; scripts count on 2, and with --json on one document. */
+function strict(command: Command): void {
   command.exitOverride()
-  for (const sub of command.commands) exitOnUsage(sub)
+  if (isJson) command.configureOutput({ writeErr: () => undefined })
+  for (const sub of command.commands) strict(sub)
 }

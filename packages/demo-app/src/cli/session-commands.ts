@@ -1,8 +1,8 @@
 /** session list, show, create, open, import, export; history. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { UsageError } from '../client/daemon-client.ts'
+import { readTextFile } from '../client/text-file.ts'
 import { action, type CliContext } from './context.ts'
 import { ago, shortId, table } from './output.ts'
 
@@ -85,15 +85,13 @@ async function open({ daemon, output, signal }: CliContext, wanted: string): Pro
 }
 
 async function importFile({ daemon, output }: CliContext, file: string, options: { readonly session?: string }): Promise<void> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(error.code === 'ENOENT' ? `There is no file ${file}.` : `${file} cannot be read: ${error.message}`)
-  })
+  const bytes = await readTextFile(file)
   output.progress('importing…')
   const value = await (
     await daemon()
   ).call<{ readonly session: string; readonly title: string; readonly bytes: number }>('session.import', {
     name: path.basename(file),
-    content: bytes.toString('base64'),
+    content: Buffer.from(bytes).toString('base64'),
     ...(options.session === undefined ? {} : { session: options.session }),
   })
   output.data({ ...value }, () => `${value.title}  ${shortId(value.session)}  ${value.bytes} bytes`)

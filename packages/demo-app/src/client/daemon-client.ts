@@ -1,7 +1,11 @@
 /** Asks the running daemon. Used by the command line and by the demo. */
 import { readFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ERROR_TABLE, SegueError, type ErrorCode } from '@segue/engine'
 import { API_VERSION, type DaemonAddress, type Reply } from '../daemon/api.ts'
+import { isAlive } from '../daemon/is-alive.ts'
 
 export interface CallOptions {
   readonly onEvent?: ((event: Readonly<Record<string, unknown>>) => void) | undefined
@@ -15,8 +19,8 @@ export interface DaemonClient {
 }
 
 export class DaemonDown extends Error {
-  constructor() {
-    super('The daemon is not running. Start it with: segue up')
+  constructor(message = 'The daemon is not running. Start it with: segue up') {
+    super(message)
     this.name = 'DaemonDown'
   }
 }
@@ -28,15 +32,17 @@ export class UsageError extends Error {
   }
 }
 
-/** Finds the daemon by its runtime file. Rejects with DaemonDown when there is none, VERSION_UNSUPPORTED when it speaks another API. */
+/**
+ * Finds the daemon by its runtime file. When that one died and its supervisor starts another, waits for it. Rejects with DaemonDown when
+ * there is none, VERSION_UNSUPPORTED when it speaks another API.
+ */
 export async function connectToDaemon(runtimeFile: string): Promise<DaemonClient> {
-  let address: DaemonAddress
-  try {
-    address = JSON.parse(await readFile(runtimeFile, 'utf8')) as DaemonAddress
-  } catch {
-    throw new DaemonDown()
+  let address = await readAddress(runtimeFile)
+  for (let waitedMs = 0; !isAlive(address.pid) && isAlive(address.supervisor); waitedMs += RESTART_LOOK_MS) {
+    if (waitedMs >= RESTART_WAIT_MS) throw new DaemonDown('The daemon died and is being started again; try in a moment. segue logs says why.')
+    await sleep(RESTART_LOOK_MS)
+    address = await readAddress(runtimeFile)
   }
-  if (address.apiVersion !== API_VERSION) throw new SegueError('VERSION_UNSUPPORTED')
   return {
     address,
     async call(command, params = {}, options = {}) {
@@ -45,35 +51,64 @@ export async function connectToDaemon(runtimeFile: string): Promise<DaemonClient
   }
 }
 
-async function callDaemon(address: DaemonAddress, command: string, params: Readonly<Record<string, unknown>>, options: CallOptions): Promise<unknown> {
-  let response: Response
+const RESTART_WAIT_MS = 8_000
+const RESTART_LOOK_MS = 100
+
+async function readAddress(runtimeFile: string): Promise<DaemonAddress> {
+  let address: DaemonAddress
   try {
-    response = await fetch(`http://127.0.0.1:${address.port}/v1/call/${command}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${address.token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(params),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    })
-  } catch (error) {
-    if (options.signal?.aborted === true) throw new SegueError('CANCELLED')
-    throw isRefusedConnection(error) ? new DaemonDown() : error
+    address = JSON.parse(await readFile(runtimeFile, 'utf8')) as DaemonAddress
+  } catch {
+    throw new DaemonDown()
   }
-  if (!response.ok || response.body === null) throw response.status === 404 ? new UsageError(`this daemon has no ${command}`) : new DaemonDown()
-  for await (const reply of lines(response.body)) {
-    if (reply.type === 'event') options.onEvent?.(reply.event)
-    else if (reply.type === 'result') return reply.value
-    else throw errorOf(reply)
-  }
-  throw new DaemonDown() // it went away in the middle of its answer
+  if (address.apiVersion !== API_VERSION) throw new SegueError('VERSION_UNSUPPORTED')
+  return address
 }
 
-async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<Reply> {
-  let rest = ''
-  for await (const text of body.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>) {
-    const parts = (rest + text).split('\n')
-    rest = parts.pop() ?? ''
-    for (const part of parts) yield JSON.parse(part) as Reply
+async function callDaemon(
+  address: DaemonAddress,
+  command: string,
+  params: Readonly<Record<string, unknown>>,
+  { onEvent, signal }: CallOptions,
+): Promise<unknown> {
+  try {
+    const response = await send(address, command, params, signal)
+    if (response.statusCode !== 200) {
+      response.resume()
+      throw refusalOf(response.statusCode, command)
+    }
+    for await (const line of createInterface({ input: response })) {
+      const reply = JSON.parse(line) as Reply
+      if (reply.type === 'event') onEvent?.(reply.event)
+      else if (reply.type === 'result') return reply.value
+      else throw errorOf(reply)
+    }
+  } catch (error) {
+    if (signal?.aborted === true) throw new SegueError('CANCELLED')
+    throw isBrokenConnection(error) ? new DaemonDown() : error
   }
+  if (signal?.aborted === true) throw new SegueError('CANCELLED')
+  throw new DaemonDown('The daemon went away in the middle of its answer. segue logs says why; segue status whether it is back.')
+}
+
+/** node:http and not fetch: fetch gives up on an answer that is silent for five minutes, and a person may take ten over a pairing. */
+function send(address: DaemonAddress, command: string, params: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const body = JSON.stringify(params)
+    const headers = { authorization: `Bearer ${address.token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const outgoing = request(
+      { host: '127.0.0.1', port: address.port, method: 'POST', path: `/v1/call/${command}`, headers, ...(signal === undefined ? {} : { signal }) },
+      resolve,
+    )
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
+}
+
+function refusalOf(status: number | undefined, command: string): Error {
+  if (status === 404) return new UsageError(`The daemon that runs does not know ${command}: it is of another version. Restart it: segue down, segue up.`)
+  if (status === 413) return new SegueError('DOCUMENT_TOO_LARGE', { size: 'more than a request may carry' })
+  return new DaemonDown() // another program has its port by now
 }
 
 function errorOf(reply: Extract<Reply, { type: 'error' }>): Error {
@@ -82,7 +117,7 @@ function errorOf(reply: Extract<Reply, { type: 'error' }>): Error {
   return new Error(reply.message)
 }
 
-function isRefusedConnection(error: unknown): boolean {
-  const cause = error instanceof Error ? (error.cause as { code?: string } | undefined) : undefined
-  return cause?.code === 'ECONNREFUSED' || cause?.code === 'ECONNRESET'
+function isBrokenConnection(error: unknown): boolean {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE'
 }

@@ -22,6 +22,8 @@ export type Reply =
 export interface DaemonAddress {
   readonly apiVersion: number
   readonly pid: number
+  /** Starts the daemon again when it dies. */
+  readonly supervisor: number
   readonly port: number
   readonly token: string
 }

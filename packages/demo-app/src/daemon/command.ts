@@ -2,6 +2,9 @@
 import type { Segue } from '@segue/engine'
 import type * as v from 'valibot'
 
+/** What was asked cannot be meant: the message says what would be. */
+export class WrongRequest extends Error {}
+
 export interface CommandContext {
   readonly segue: Segue
   /** Aborts when whoever asked went away. */
@@ -14,7 +17,7 @@ export interface CommandContext {
 
 export interface DaemonCommand {
   readonly name: string
-  /** Runs on parameters that were checked against the command's schema. Rejects with SegueError. */
+  /** Runs on parameters that were checked against the command's schema. Rejects with SegueError or WrongRequest. */
   readonly run: (context: CommandContext, params: unknown) => Promise<unknown>
   readonly params: v.GenericSchema<unknown, unknown>
 }

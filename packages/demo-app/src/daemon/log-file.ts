@@ -21,7 +21,7 @@ export function openLogFile(directory: string): LogFile {
     write(line) {
       if (size > MAX_LOG_BYTES) {
         stream.end()
-        renameSync(file, `${file}.1`)
+        putAside(file)
         stream = open(file)
         size = 0
       }
@@ -36,6 +36,14 @@ function open(file: string): WriteStream {
   const stream = createWriteStream(file, { flags: 'a', mode: 0o600 })
   stream.on('error', () => undefined) // a full disk must not take the daemon down because of its log
   return stream
+}
+
+function putAside(file: string): void {
+  try {
+    renameSync(file, `${file}.1`)
+  } catch {
+    // somebody deleted it, as they may
+  }
 }
 
 function sizeOf(file: string): number {

@@ -12,13 +12,14 @@ import { API_VERSION, type DaemonAddress } from './api.ts'
 import { COMMANDS } from './commands.ts'
 import { openLogFile } from './log-file.ts'
 import { createApiServer } from './server.ts'
-import { EXIT_DO_NOT_RESTART, type StartAnswer, type StartMessage } from './start-message.ts'
+import { EXIT_NOT_STARTED, type StartAnswer, type StartMessage } from './start-message.ts'
 
 const message = await readStartMessage()
 const log = openLogFile(message.paths.log)
 const logger = createLineLogger(line => log.write(line))
 process.on('uncaughtException', error => {
   logger.error('uncaught', { error: describe(error) })
+  say({ type: 'failed', code: 'INTERNAL', message: `Segue could not start: ${error.message}. segue logs has more.` })
   void log.close().then(() => process.exit(1))
 })
 
@@ -32,10 +33,10 @@ try {
     logger,
   })
 } catch (error) {
-  logger.error('start-failed', { error: describe(error) })
+  logger.error('start-failed', isSegueError(error) ? { code: error.code, error: error.message } : { error: describe(error) })
   say({ type: 'failed', code: isSegueError(error) ? error.code : 'INTERNAL', message: error instanceof Error ? error.message : String(error) })
   await log.close()
-  process.exit(EXIT_DO_NOT_RESTART)
+  process.exit(EXIT_NOT_STARTED)
 }
 
 const token = randomBytes(32).toString('base64url')
@@ -46,7 +47,7 @@ const server = await createApiServer({
   stop: () => void shutDown(),
   onInternalError: (error, command) => logger.error('command-failed', { command, error: describe(error) }),
 })
-await publish({ apiVersion: API_VERSION, pid: process.pid, port: server.port, token })
+await publish({ apiVersion: API_VERSION, pid: process.pid, supervisor: process.ppid, port: server.port, token })
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void shutDown())
 logger.info('ready', { port: server.port, pid: process.pid })
 say({ type: 'ready', port: server.port, pid: process.pid })
@@ -55,7 +56,7 @@ let ending: Promise<void> | undefined
 function shutDown(): Promise<void> {
   return (ending ??= (async () => {
     logger.info('stopping')
-    await rm(message.paths.runtime, { force: true })
+    await rm(message.paths.runtime, { force: true }) // first: should this end badly, nobody starts it again
     await server.close()
     await segue.close().catch((error: unknown) => logger.error('close-failed', { error: describe(error) }))
     await log.close()

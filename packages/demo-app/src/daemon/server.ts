@@ -4,7 +4,7 @@ import { SegueError, isSegueError, type Segue } from '@segue/engine'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import { MAX_BODY_BYTES, type Reply } from './api.ts'
-import type { DaemonCommand } from './command.ts'
+import { WrongRequest, type DaemonCommand } from './command.ts'
 
 export interface ApiServer {
   readonly port: number
@@ -66,7 +66,7 @@ async function answer(command: DaemonCommand, request: FastifyRequest, reply: Fa
   let stopAfter = false
   const checked = v.safeParse(command.params, request.body ?? {})
   if (!checked.success) {
-    say({ type: 'error', code: 'USAGE', message: v.flatten(checked.issues as never).root?.[0] ?? describeIssues(checked.issues), details: {} })
+    say({ type: 'error', code: 'USAGE', message: describeIssues(checked.issues), details: {} })
   } else {
     try {
       const context = {
@@ -81,6 +81,8 @@ async function answer(command: DaemonCommand, request: FastifyRequest, reply: Fa
     } catch (error) {
       if (isSegueError(error)) {
         say({ type: 'error', code: error.code, message: error.message, details: error.details })
+      } else if (error instanceof WrongRequest) {
+        say({ type: 'error', code: 'USAGE', message: error.message, details: {} })
       } else {
         options.onInternalError(error, command.name)
         say({ type: 'error', code: 'INTERNAL', message: `Something went wrong inside Segue (${command.name}). segue logs has more.`, details: {} })

@@ -7,6 +7,8 @@ export interface StartMessage {
   readonly unlock: { readonly kind: 'keychain' } | { readonly kind: 'passphrase'; readonly passphrase: string } | { readonly kind: 'key-file' }
   readonly listen?: readonly string[] | undefined
   readonly mdns: boolean
+  /** `starter`: everything ends with the process that started it. Default: it goes on until it is told to stop. */
+  readonly lifetime?: 'own' | 'starter' | undefined
 }
 
 /** What it says back to whoever started it, over IPC, once. */
@@ -14,5 +16,5 @@ export type StartAnswer =
   | { readonly type: 'ready'; readonly port: number; readonly pid: number }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
-/** Exit code of a daemon that must not be started again: it said why in its StartAnswer. */
-export const EXIT_DO_NOT_RESTART = 78
+/** Exit code of a daemon that could not start and said why in its StartAnswer. */
+export const EXIT_NOT_STARTED = 78

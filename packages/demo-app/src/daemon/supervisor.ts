@@ -1,50 +1,63 @@
 /**
  * Keeps the daemon alive: a process of its own that starts it, and starts it again when it dies (with back-off, at most ten times an
- * hour). It holds the StartMessage in memory, so that a restart asks nobody for a passphrase. Ends when the daemon ends cleanly.
+ * hour). It holds the StartMessage in memory, so that a restart asks nobody for a passphrase. It ends when the daemon ends cleanly, when
+ * the first start fails, and when it is to start a daemon again whose runtime file was taken away (`segue down` meanwhile).
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { EXIT_DO_NOT_RESTART, type StartAnswer } from './start-message.ts'
+import type { StartAnswer, StartMessage } from './start-message.ts'
 
 const MAX_RESTARTS_AN_HOUR = 10
-const FIRST_PAUSE_MS = 500
+const FIRST_PAUSE_MS = 250
 const MAX_PAUSE_MS = 60_000
 const HOUR_MS = 3_600_000
 
 const input = createInterface({ input: process.stdin })
 const [startLine] = (await once(input, 'line')) as [string]
 input.close()
+const { paths, lifetime } = JSON.parse(startLine) as StartMessage
 
-let child: ChildProcess
-let isStopping = false
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    isStopping = true
-    child.kill('SIGTERM')
-  })
+let child: ChildProcess | undefined
+let wasReady = false
+const stopping = new AbortController()
+const stop = (): void => {
+  stopping.abort()
+  child?.kill('SIGTERM')
 }
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
+if (lifetime === 'starter') process.on('disconnect', stop)
 
 const restarts: number[] = []
 for (;;) {
   const code = await runDaemon()
-  if (isStopping || code === 0) process.exit(0)
-  if (code === EXIT_DO_NOT_RESTART) process.exit(code)
+  if (stopping.signal.aborted || code === 0) process.exit(0)
+  if (!wasReady) process.exit(1)
   const now = Date.now()
   restarts.push(now)
   while (restarts.length > 0 && now - (restarts[0] as number) > HOUR_MS) restarts.shift()
-  if (restarts.length > MAX_RESTARTS_AN_HOUR) process.exit(1)
-  await sleep(Math.min(FIRST_PAUSE_MS * 2 ** (restarts.length - 1), MAX_PAUSE_MS))
+  if (restarts.length > MAX_RESTARTS_AN_HOUR) {
+    rmSync(paths.runtime, { force: true })
+    process.exit(1)
+  }
+  await sleep(Math.min(FIRST_PAUSE_MS * 2 ** (restarts.length - 1), MAX_PAUSE_MS), undefined, { signal: stopping.signal }).catch(() => process.exit(0))
+  if (!existsSync(paths.runtime)) process.exit(0)
 }
 
 async function runDaemon(): Promise<number> {
   const entry = fileURLToPath(new URL('./main.js', import.meta.url))
   child = spawn(process.execPath, [entry], { stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
+  child.stdin?.on('error', () => undefined) // it died before it read: `exit` tells
   child.stdin?.end(`${startLine}\n`)
   child.on('message', (answer: StartAnswer) => {
-    if (process.connected) process.send?.(answer, () => process.disconnect?.())
+    wasReady ||= answer.type === 'ready'
+    if (!process.connected) return
+    process.send?.(answer, () => {
+      if (lifetime !== 'starter') process.disconnect?.()
+    })
   })
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
   return signal === null ? (code ?? 1) : 1

@@ -82,21 +82,20 @@ async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, t
 
   scene('The laptop hands the session over')
   const cursor = await scenes.cursorOf(laptop.client(), work)
-  const handoff = await scenes.handOver(laptop.client(), session, desk.name, (milestone, ms) => say(`  ${colors.green('✓')} ${milestone.padEnd(14)} ${ms} ms`))
+  const handoff = await scenes.handOver(laptop.client(), desk.client(), session, desk.name, (milestone, ms) => say(`  ${colors.green('✓')} ${milestone.padEnd(14)} ${ms} ms`))
   const document = { sha256Source: await scenes.sha256Of(laptop.client(), session), sha256Target: await scenes.sha256Of(desk.client(), session) }
   const restored = await scenes.lookAtRestored(desk.client(), work, cursor)
   say(`  ${handoff.outcome}: ${restored.views} views, the cursor, the draft and the preference are on the desk`)
 
   scene('Both edit the same place while the other is off, and meet again')
-  const bothInSync = (): Promise<void> => scenes.inSync(laptop, desk)
   await scenes.editApart(laptop, desk, session)
-  const conflict = await scenes.resolveConflicts(desk.client(), laptop.client(), session, bothInSync, found => {
+  const conflict = await scenes.resolveConflicts(desk.client(), laptop.client(), session, found => {
     say(`  ${found.ours.authorName ?? 'one'}: ${JSON.stringify(found.ours.excerpt)}   ${found.theirs.authorName ?? 'other'}: ${JSON.stringify(found.theirs.excerpt)}`)
     say(`  suggested: ${found.suggested}`)
   })
 
   scene('A change is regretted, and reverted as a new change')
-  const reverted = await scenes.revertChange(desk.client(), laptop.client(), session, bothInSync)
+  const reverted = await scenes.revertChange(desk.client(), laptop.client(), session)
   return { schemaVersion: DEMO_SCHEMA_VERSION, pairing, edit, handoff, document, restored, conflict, reverted }
 }
 

@@ -23,7 +23,7 @@ export async function pairByPicture(laptop: DemoDevice, desk: DemoDevice): Promi
   })
   await writeFile(picture, Buffer.from(png, 'base64'), { mode: 0o600 })
   const source = readQrImage(new Uint8Array(await readFile(picture)))
-  const joining = desk.client().call('pair.join', { source }, {
+  const joining = desk.client().call('pair.join', { text: source }, {
     onEvent(event) {
       if (event['type'] === 'code') void laptop.client().call('pair.confirm', { code: String(event['code']) })
     },
@@ -126,8 +126,15 @@ async function following(follower: DaemonClient, session: string, body: (arrives
   }
 }
 
-export async function handOver(laptop: DaemonClient, session: string, to: string, onMilestone: (name: string, ms: number) => void): Promise<DemoReport['handoff']> {
-  const { outcome, milestones, bytes } = await laptop.call<{ outcome: { kind: string }; milestones: DemoReport['handoff']['milestones']; bytes: number }>(
+/** Resolves when the target has it as well: the source lets go, and does not wait until the views are back there. */
+export async function handOver(
+  laptop: DaemonClient,
+  desk: DaemonClient,
+  session: string,
+  to: string,
+  onMilestone: (name: string, ms: number) => void,
+): Promise<DemoReport['handoff']> {
+  const { id, outcome, milestones, bytes } = await laptop.call<{ id: string; outcome: { kind: string }; milestones: DemoReport['handoff']['milestones']; bytes: number }>(
     'handoff.to',
     { session, device: to },
     {
@@ -136,6 +143,7 @@ export async function handOver(laptop: DaemonClient, session: string, to: string
       },
     },
   )
+  await desk.call('handoff.follow', { id })
   return { outcome: outcome.kind, milestones: milestones.map(({ name, ms }) => ({ name, ms: Math.round(ms) })), bytes }
 }
 
@@ -179,10 +187,18 @@ export async function editApart(laptop: DemoDevice, desk: DemoDevice, session: s
   await laptop.client().call('document.edit', { session, batches: [[[0, 0, 'The laptop says: ']]] })
   await desk.start()
   await inSync(laptop, desk)
+  await caughtUp(laptop.client(), desk.client(), session)
+  await caughtUp(desk.client(), laptop.client(), session)
 }
 
 export async function inSync(a: DemoDevice, b: DemoDevice): Promise<void> {
   await Promise.all([a.client().call('device.in-sync', { device: b.name }), b.client().call('device.in-sync', { device: a.name })])
+}
+
+/** Resolves when `reader` shows everything that `writer` shows. */
+export async function caughtUp(writer: DaemonClient, reader: DaemonClient, session: string): Promise<void> {
+  const { heads } = await writer.call<{ heads: readonly string[] }>('document.read', { session })
+  await reader.call('document.read', { session, containing: heads })
 }
 
 interface ConflictRow {
@@ -197,7 +213,6 @@ export async function resolveConflicts(
   desk: DaemonClient,
   laptop: DaemonClient,
   session: string,
-  bothInSync: () => Promise<void>,
   onConflict: (conflict: ConflictRow) => void,
 ): Promise<DemoReport['conflict']> {
   const { conflicts } = await desk.call<{ conflicts: readonly ConflictRow[] }>('conflicts.list', { session })
@@ -205,19 +220,19 @@ export async function resolveConflicts(
     onConflict(conflict)
     await desk.call('conflicts.accept', { session, conflict: conflict.id })
   }
-  await bothInSync()
+  await caughtUp(desk, laptop, session)
   const left = await Promise.all([desk, laptop].map(async client => (await client.call<{ conflicts: readonly unknown[] }>('conflicts.list', { session })).conflicts.length))
   return { found: conflicts.length, resolved: conflicts.length - Math.max(...left) }
 }
 
 /** A checkpoint, a change one regrets, and back: the text is as it was, on both, and history kept all of it. */
-export async function revertChange(desk: DaemonClient, laptop: DaemonClient, session: string, bothInSync: () => Promise<void>): Promise<boolean> {
+export async function revertChange(desk: DaemonClient, laptop: DaemonClient, session: string): Promise<boolean> {
   const before = await sha256Of(desk, session)
   const { id } = await desk.call<{ id: string }>('history.checkpoint', { session })
   await desk.call('document.edit', { session, batches: [[[0, 0, 'A sentence to be regretted. ']]] })
   const changed = await sha256Of(desk, session)
   await desk.call('history.revert', { session, checkpoint: id })
-  await bothInSync()
+  await caughtUp(desk, laptop, session)
   const after = await Promise.all([sha256Of(desk, session), sha256Of(laptop, session)])
   return changed !== before && after.every(hash => hash === before)
 }

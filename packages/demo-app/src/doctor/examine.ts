@@ -3,16 +3,10 @@ import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { DaemonDown, connectToDaemon } from '../client/daemon-client.ts'
 import type { Paths } from '../paths.ts'
-import { findingsOf, type DaemonFacts, type Finding } from './findings.ts'
+import type { DoctorAnswer } from './facts.ts'
+import { findingsOf, type Finding } from './findings.ts'
 
 const CONNECT_DEADLINE_MS = 1_500
-
-/** What the daemon's `doctor` command answers. */
-export interface DoctorAnswer extends DaemonFacts {
-  /** Multiaddrs it listens on. */
-  readonly addresses: readonly string[]
-  readonly mdnsAnswered: boolean | undefined
-}
 
 export async function examine(paths: Paths): Promise<readonly Finding[]> {
   const interfaces = Object.entries(networkInterfaces())
@@ -24,7 +18,6 @@ export async function examine(paths: Paths): Promise<readonly Finding[]> {
     interfaces: names,
     // Loopback alone is meant where the daemon was told to listen there.
     hasPrivateAddress: names.length > 0 || answer?.addresses.some(address => address.includes('/127.0.0.1/')) === true,
-    mdnsAnswered: answer?.mdnsAnswered,
   })
 }
 

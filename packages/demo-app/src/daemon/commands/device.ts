@@ -1,5 +1,6 @@
 /** How this device is, and whom it sees. */
 import * as v from 'valibot'
+import type { DoctorAnswer } from '../../doctor/facts.ts'
 import { defineCommand, type DaemonCommand } from '../command.ts'
 
 export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
@@ -15,7 +16,7 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
 
   defineCommand('devices', v.strictObject({}), async ({ segue }) => ({ devices: segue.devices.peek() })),
 
-  defineCommand('rename', v.strictObject({ name: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(64)) }), async ({ segue }, { name }) => {
+  defineCommand('rename', v.strictObject({ name: v.pipe(v.string(), v.trim(), v.minLength(1, 'may not be empty'), v.maxLength(64, 'has 64 characters at most')) }), async ({ segue }, { name }) => {
     await segue.rename(name)
     return {}
   }),
@@ -31,6 +32,21 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
       { signal },
     )
     return {}
+  }),
+
+  /** What only the daemon can know of what keeps devices apart; `segue doctor` adds what any process can see. */
+  defineCommand('doctor', v.strictObject({}), async ({ segue, signal }): Promise<DoctorAnswer> => {
+    const { multicast, strangers, clockOffsets } = await segue.lookAround({ signal })
+    const { storage, addresses } = segue.status.peek()
+    const offsets = [...clockOffsets.values()].sort((a, b) => Math.abs(b) - Math.abs(a))
+    return {
+      mdns: multicast !== undefined,
+      silentInterfaces: multicast?.filter(({ isHeard }) => !isHeard).map(({ address }) => address) ?? [],
+      isStorageFailing: storage.state === 'failing',
+      clockOffsetMs: offsets[0],
+      strangersNearby: strangers.length,
+      addresses,
+    }
   }),
 
   defineCommand('resume', v.strictObject({}), async ({ segue }) => {

@@ -42,9 +42,11 @@ export const DOCUMENT_COMMANDS: readonly DaemonCommand[] = [
     },
   ),
 
-  defineCommand('document.read', v.strictObject(which), async ({ segue, signal }, named) => {
+  /** With `containing`, waits until the document has these heads. */
+  defineCommand('document.read', v.strictObject({ ...which, containing: v.optional(v.array(v.string()), []) }), async ({ segue, signal }, named) => {
     const session = await openSession(segue, named.session, signal)
     const handle = await session.documents.open<TextDocument>(findDocument(session, named.document).documentId, { signal })
+    await untilContains(handle, named.containing, signal)
     return { text: handle.doc().text, heads: Automerge.getHeads(handle.doc()) }
   }),
 
@@ -64,6 +66,24 @@ export const DOCUMENT_COMMANDS: readonly DaemonCommand[] = [
     },
   ),
 ]
+
+/** Rejects with the signal's reason. */
+function untilContains(handle: DocHandle<TextDocument>, heads: readonly string[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      if (Automerge.hasHeads(handle.doc(), [...heads])) settle(resolve)
+    }
+    const onAbort = (): void => settle(() => reject(signal.reason))
+    const settle = (how: () => void): void => {
+      handle.off('change', look)
+      signal.removeEventListener('abort', onAbort)
+      how()
+    }
+    handle.on('change', look)
+    signal.addEventListener('abort', onAbort, { once: true })
+    look()
+  })
+}
 
 function followUntilAborted(handle: DocHandle<TextDocument>, show: () => void, signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {

@@ -2,7 +2,7 @@
 import { SESSION_KINDS, SegueError, type Handoff, type HandoffId, type Segue } from '@segue/engine'
 import * as v from 'valibot'
 import { defineCommand, type CommandContext, type DaemonCommand } from '../command.ts'
-import { findDevice, findSession } from './find.ts'
+import { findDevice, findSessionOrOnly } from './find.ts'
 
 const include = v.optional(v.array(v.picklist(SESSION_KINDS)))
 const minutes = v.optional(v.pipe(v.number(), v.minValue(0.01)))
@@ -10,23 +10,22 @@ const minutes = v.optional(v.pipe(v.number(), v.minValue(0.01)))
 export const HANDOFF_COMMANDS: readonly DaemonCommand[] = [
   defineCommand(
     'handoff.to',
-    v.strictObject({ session: v.string(), device: v.string(), include, expiresInMinutes: minutes }),
+    v.strictObject({ session: v.optional(v.string()), device: v.string(), include, expiresInMinutes: minutes }),
     async (context, params) => {
       const { segue } = context
-      const handoff = segue.handoff.send(findSession(segue, params.session).id, {
-        to: findDevice(segue, params.device).id,
-        ...optional(params),
-      })
+      const to = findDevice(segue, params.device).id
+      const handoff = segue.handoff.send(findSessionOrOnly(segue, params.session).id, { to, ...optional(params) })
       return report(context, handoff)
     },
   ),
 
   defineCommand(
     'handoff.take',
-    v.strictObject({ session: v.string(), from: v.optional(v.string()), include, expiresInMinutes: minutes }),
+    v.strictObject({ session: v.optional(v.string()), from: v.optional(v.string()), include, expiresInMinutes: minutes }),
     async (context, params) => {
       const { segue } = context
-      const handoff = segue.handoff.take(findSession(segue, params.session).id, {
+      if (segue.devices.peek().length < 2) throw new SegueError('NOT_A_MEMBER')
+      const handoff = segue.handoff.take(findSessionOrOnly(segue, params.session).id, {
         ...(params.from === undefined ? {} : { from: findDevice(segue, params.from).id }),
         ...optional(params),
       })

@@ -42,9 +42,10 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
   }),
 
   /** Emits the code to be typed on the other device; ends when that was done. */
-  defineCommand('pair.join', v.strictObject({ source: v.string() }), async ({ segue, emit, signal }, { source }) => {
-    const nearby = segue.pairing.nearby.peek().find(device => device.id === source)
-    const joining = await segue.pairing.join(nearby ?? source, { signal })
+  defineCommand('pair.join', v.union([v.strictObject({ text: v.string() }), v.strictObject({ nearby: v.string() })]), async ({ segue, emit, signal }, invitation) => {
+    const source = 'text' in invitation ? invitation.text : segue.pairing.nearby.peek().find(({ id }) => id === invitation.nearby)
+    if (source === undefined) throw new SegueError('PAIRING_NOBODY_NEARBY')
+    const joining = await segue.pairing.join(source, { signal })
     signal.addEventListener('abort', () => joining.cancel(), { once: true })
     emit({ type: 'code', code: joining.code })
     const outcome = await joining.done

@@ -1,10 +1,10 @@
 /** The work itself: sessions and the documents in them. */
-import { SESSION_KINDS, type SegueSession } from '@segue/engine'
+import { SESSION_KINDS, type Segue, type SegueSession } from '@segue/engine'
 import * as v from 'valibot'
 import { defineCommand, type DaemonCommand } from '../command.ts'
 import { findDocument, findSession, openSession } from './find.ts'
 
-const title = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(200))
+const title = v.pipe(v.string(), v.trim(), v.minLength(1, 'may not be empty'), v.maxLength(200, 'has 200 characters at most'))
 
 export const SESSION_COMMANDS: readonly DaemonCommand[] = [
   defineCommand('session.list', v.strictObject({}), async ({ segue }) => ({ sessions: segue.sessions.list.peek() })),
@@ -16,14 +16,14 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
   }),
 
   defineCommand('session.show', v.strictObject({ session: v.string() }), async ({ segue, signal }, params) => {
-    return describe(await openSession(segue, params.session, signal))
+    return describe(segue, await openSession(segue, params.session, signal))
   }),
 
   /** Waits until everything of the session is here, then shows it. */
   defineCommand('session.open', v.strictObject({ session: v.string() }), async ({ segue, signal }, params) => {
     const session = await openSession(segue, params.session, signal)
     await Promise.all(session.documents.list.peek().map(document => session.documents.open(document.documentId, { signal })))
-    return describe(session)
+    return describe(segue, session)
   }),
 
   /** A text file becomes a document: of a session given, or of a new one named like the file. */
@@ -63,13 +63,14 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
   ),
 ]
 
-async function describe(session: SegueSession): Promise<Readonly<Record<string, unknown>>> {
+async function describe(segue: Segue, session: SegueSession): Promise<Readonly<Record<string, unknown>>> {
   const layout = session.views.travelling()
   const manifest = await session.manifest(SESSION_KINDS)
   return {
     id: session.id,
     title: session.title.peek(),
     driver: session.driver.peek(),
+    driverName: segue.devices.peek().find(device => device.id === session.driver.peek())?.name,
     lease: await session.lease(),
     documents: session.documents.list.peek().map(document => ({
       ...document,

@@ -1,0 +1,9 @@
+/** Whether a process runs, as far as its id says. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' // it is there, and somebody else's
+  }
+}
