@@ -19,6 +19,8 @@ import type { KeyRange } from './key-layout.ts'
 import { openLevel, type LevelStore } from './level/level-store.ts'
 import { prepareDirectory } from './place.ts'
 
+export { openDeviceKeys, type DeviceKeys } from './device-keys.ts'
+
 export interface LevelStorage extends StorageAdapterInterface {
   close(): Promise<void>
 }
@@ -51,7 +53,9 @@ export function createLevelStorage({ directory, onDamaged }: LevelStorageOptions
     },
     async save(key, data) {
       const [order, value, stored] = [diskKey(ORDER, key), diskKey(VALUE, key), withChecksum(data)]
-      await (await level()).commit(transaction => {
+      await (
+        await level()
+      ).commit(transaction => {
         if (transaction.get(order) === undefined) {
           const next = encodeOrdinal(decodeOrdinal(transaction.get(LAST_KEY)) + 1)
           transaction.put(LAST_KEY, next)
@@ -61,17 +65,16 @@ export function createLevelStorage({ directory, onDamaged }: LevelStorageOptions
       })
     },
     async remove(key) {
-      await (await level()).commit(transaction => {
+      await (
+        await level()
+      ).commit(transaction => {
         transaction.remove(diskKey(ORDER, key))
         transaction.remove(diskKey(VALUE, key))
       })
     },
     async loadRange(keyPrefix) {
       return (await level()).read(async view => {
-        const [orders, values] = await Promise.all([
-          view.entries(rangeOf(ORDER, keyPrefix)),
-          view.entries(rangeOf(VALUE, keyPrefix)),
-        ])
+        const [orders, values] = await Promise.all([view.entries(rangeOf(ORDER, keyPrefix)), view.entries(rangeOf(VALUE, keyPrefix))])
         const found = orders.map(([key, ordinal]) => ({ key: partsOf(key), ordinal: decodeOrdinal(ordinal) }))
         const chunks = found.flatMap(({ key, ordinal }, i) => {
           const data = valueOf(key, values[i]?.[1])
