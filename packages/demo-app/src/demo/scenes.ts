@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { readQrImage } from '@segue/engine'
 import type { DaemonClient } from '../client/daemon-client.ts'
 import type { DemoDevice } from './device.ts'
@@ -220,9 +221,17 @@ export async function resolveConflicts(
     onConflict(conflict)
     await desk.call('conflicts.accept', { session, conflict: conflict.id })
   }
-  await caughtUp(desk, laptop, session)
-  const left = await Promise.all([desk, laptop].map(async client => (await client.call<{ conflicts: readonly unknown[] }>('conflicts.list', { session })).conflicts.length))
+  const left = await Promise.all([desk, laptop].map(client => conflictsLeft(client, session)))
   return { found: conflicts.length, resolved: conflicts.length - Math.max(...left) }
+}
+
+/** That a conflict is settled is replicated like anything else: the other device is given ten seconds to hear of it. */
+async function conflictsLeft(client: DaemonClient, session: string): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    const { conflicts } = await client.call<{ conflicts: readonly unknown[] }>('conflicts.list', { session })
+    if (conflicts.length === 0 || tries === 100) return conflicts.length
+    await sleep(100)
+  }
 }
 
 /** A checkpoint, a change one regrets, and back: the text is as it was, on both, and history kept all of it. */
