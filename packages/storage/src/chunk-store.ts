@@ -1,8 +1,18 @@
 /** The chunk store port on Level. Rules L1 to L13 in SPEC.md; the keys are in key-layout.ts, the values in chunk-value.ts. */
-import { SegueError, type ChunkId, type DocTag } from '@segue/core'
+import { SegueError, equalBytes, type ChunkId, type DocTag } from '@segue/core'
 import type { ChunkBatch, ChunkRecord, ChunkStore, NewChunk, StoredChunk } from '@segue/core/ports'
 import { checked, withChecksum } from './checksum.ts'
-import { decodeCounters, decodeHead, encodeCounters, finishHead, INLINE_BYTES, NO_CHUNKS, prepareHead, withLive } from './chunk-value.ts'
+import {
+  decodeCounters,
+  decodeHead,
+  encodeCounters,
+  finishHead,
+  INLINE_BYTES,
+  isSameHead,
+  NO_CHUNKS,
+  prepareHead,
+  withLive,
+} from './chunk-value.ts'
 import type { Counters, StoredHead } from './chunk-value.ts'
 import type { OnDamaged } from './damage.ts'
 import {
@@ -25,8 +35,17 @@ import {
 import type { LevelStore, LevelView, Transaction } from './level/level-store.ts'
 import { decodePointers, encodePointers, GROUP_POINTERS, type Pointer } from './pointers.ts'
 
+export interface ChunkStoreOptions {
+  /** What is put exactly as it is there already keeps its arrival: then several writers may bring the same. */
+  readonly keepsDuplicates?: boolean
+}
+
 /** `level` stays its owner's: closing the chunk store only ends its use. */
-export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged): Promise<ChunkStore> {
+export async function createChunkStore(
+  level: LevelStore,
+  onDamaged: OnDamaged,
+  { keepsDuplicates = false }: ChunkStoreOptions = {},
+): Promise<ChunkStore> {
   let counters = await readCounters(level, onDamaged)
   let isClosed = false
   const read = async <T>(task: (view: LevelView) => Promise<T>): Promise<T> => {
@@ -68,7 +87,7 @@ export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged):
       const prepared = prepareBatch(batch)
       let after = NO_CHUNKS
       await level.commit(transaction => {
-        after = write(transaction, prepared, counters, onDamaged)
+        after = write(transaction, keepsDuplicates ? withoutDuplicates(transaction, prepared) : prepared, counters, onDamaged)
       })
       counters = after
     },
@@ -96,7 +115,7 @@ export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged):
     listDocument: docTag => read(async view => resolve(view, await view.entries(documentRange(docTag)), 0)),
     async *docTags({ from, limit = Infinity } = {}) {
       let range = documentsFrom(from)
-      for (let given = 0; given < limit; ) {
+      for (let given = 0; given < limit;) {
         const keys = await read(view => view.keys(range, PAGE))
         const page = [...new Set(keys.map(docTagInKey))]
         const last = page.at(-1)
@@ -111,7 +130,7 @@ export async function createChunkStore(level: LevelStore, onDamaged: OnDamaged):
       // The first group may have begun before.
       const start = await read(view => view.lastKey(arrivalsUpTo(after + 1)))
       let from = start === undefined ? after + 1 : arrivalInKey(start)
-      for (let given = 0; given < limit; ) {
+      for (let given = 0; given < limit;) {
         const page = await read(async view => {
           const entries = await view.entries(arrivalsFrom(from), PAGE)
           return { last: entries.at(-1)?.[0], records: await resolve(view, entries, after) }
@@ -167,7 +186,7 @@ async function readCounters(level: LevelStore, onDamaged: OnDamaged): Promise<Co
 /** Only for damaged counters: reads every head once. Numbers above the last chunk's, given and removed again, are forgotten. */
 async function recount(level: LevelStore): Promise<Counters> {
   let { lastArrival, chunks, bytes } = NO_CHUNKS
-  for (let from = 0; ; ) {
+  for (let from = 0; ;) {
     const page = await level.read(async view => {
       const entries = await view.entries(arrivalsFrom(from), PAGE)
       const pointers = entries.flatMap(([key, value]) =>
@@ -193,7 +212,12 @@ async function recount(level: LevelStore): Promise<Counters> {
 
 /** The batch in the store's own bytes: the caller may reuse its arrays as soon as `apply` returned its promise. */
 interface PreparedBatch {
-  readonly put: readonly { readonly chunk: Omit<NewChunk, 'bytes'>; readonly byteLength: number; readonly head: Buffer; readonly bytes: Uint8Array | undefined }[]
+  readonly put: readonly {
+    readonly chunk: Omit<NewChunk, 'bytes'>
+    readonly byteLength: number
+    readonly head: Buffer
+    readonly bytes: Uint8Array | undefined
+  }[]
   readonly remove: readonly ChunkId[]
   readonly setLive: readonly { readonly id: ChunkId; readonly live: boolean }[]
   readonly records: readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[]
@@ -214,8 +238,25 @@ function prepareBatch({ put = [], remove = [], setLive = [], records = new Map()
   }
 }
 
+/** Within a transaction, so that nobody comes between the look and the write. */
+function withoutDuplicates(transaction: Transaction, batch: PreparedBatch): PreparedBatch {
+  const removed = new Set(batch.remove)
+  const isThere = ({ chunk, head, bytes }: PreparedBatch['put'][number]): boolean => {
+    const stored = removed.has(chunk.id) ? undefined : transaction.get(headKey(chunk.id))
+    if (stored === undefined || !isSameHead(stored, head)) return false
+    const large = bytes && transaction.get(bytesKey(chunk.id))
+    return bytes === undefined || (large !== undefined && equalBytes(large, bytes))
+  }
+  return { ...batch, put: batch.put.filter(item => !isThere(item)) }
+}
+
 /** Removals first, then puts, then flags, then records. Returns the counters after it. `known` stands in for damaged counters. */
-function write(transaction: Transaction, { put, remove, setLive, records }: PreparedBatch, known: Counters, onDamaged: OnDamaged): Counters {
+function write(
+  transaction: Transaction,
+  { put, remove, setLive, records }: PreparedBatch,
+  known: Counters,
+  onDamaged: OnDamaged,
+): Counters {
   const stored = transaction.get(COUNTERS_KEY)
   const before = stored === undefined ? undefined : decodeCounters(stored)
   let { lastArrival, chunks, bytes } = before?.ok === true ? before.value : known

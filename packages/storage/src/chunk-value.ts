@@ -4,7 +4,7 @@
  *     flags u8 (class in the low 2 bits, live 4, bytes follow 8) || epoch 16 || docTag 16 || sequence u64 || arrival u64 ||
  *     place in its group of pointers u32 || byteLength u32 || sealed bytes when flagged || checksum
  */
-import { failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core'
+import { equalBytes, failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core'
 import type { ChunkClass, ChunkRecord, NewChunk } from '@segue/core/ports'
 import { CHECKSUM_BYTES, checked, writeChecksum } from './checksum.ts'
 
@@ -37,6 +37,13 @@ export function finishHead(prepared: Buffer, arrival: number, offset: number): U
   writeUint64(prepared, ARRIVAL_AT, arrival)
   prepared.writeUInt32BE(offset, OFFSET_AT)
   return writeChecksum(prepared)
+}
+
+/** Whether `stored` is whole and what `prepared` would become, but for its place. */
+export function isSameHead(stored: Uint8Array, prepared: Buffer): boolean {
+  if (stored.length !== prepared.length || checked(stored) === undefined) return false
+  const [before, after] = [stored.subarray(0, ARRIVAL_AT), stored.subarray(LENGTH_AT, -CHECKSUM_BYTES)]
+  return equalBytes(before, prepared.subarray(0, ARRIVAL_AT)) && equalBytes(after, prepared.subarray(LENGTH_AT, -CHECKSUM_BYTES))
 }
 
 /** The same stored head with another `live`. */
