@@ -14,6 +14,8 @@ export interface Keyring extends ChunkKeys {
   readonly logKey: Uint8Array
   /** The 32-byte key that chunks of `epoch` are sealed under, `logKey` for LOG_EPOCH; undefined while not held. */
   secretOf(epoch: EpochId): Uint8Array | undefined
+  /** Whether an entry of the log made this epoch, its key held or not. What names any other was made up. */
+  knows(epoch: EpochId): boolean
   /** What new content is sealed under now. Ask each time: it changes when a device is removed. */
   current(): { readonly epoch: EpochId; readonly secret: Uint8Array }
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { MAX_REGISTER_BYTES } from '../wire/limits.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { encodeCbor } from '../lib/codec.ts'
 import { deviceIdOf } from '../lib/ids.ts'
@@ -30,8 +31,8 @@ test('a device signs registers in its own name only', () => {
   expect(decodeRegister(forged, { sequence: 3, documentId })).toEqual({ ok: false, error: 'register: bad signature' })
 })
 
-test('a register over 64 KiB is not written', () => {
-  expect(() => encodeRegister({ ...claim, body: new Uint8Array(65_536) }, laptop)).toThrow(RangeError)
+test('a register over MAX_REGISTER_BYTES is not written', () => {
+  expect(() => encodeRegister({ ...claim, body: new Uint8Array(MAX_REGISTER_BYTES) }, laptop)).toThrow(RangeError)
 })
 
 test('the content key is the name and the device', () => {

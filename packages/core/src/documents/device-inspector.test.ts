@@ -2,6 +2,7 @@ import * as A from '@automerge/automerge'
 import * as fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
 import { GROUP_DOCUMENT_ID, encodeRegister, registerContentKey, sealChunk } from '../crypto/index.ts'
+import { parseChunk } from '../crypto/seal.ts'
 import { LOG_EPOCH, idBytes } from '../lib/ids.ts'
 import type { ChunkClass, SealedChunk } from '../ports/sealed-chunk.ts'
 import { createDocumentCast, type DocumentDevice } from '../testing/document-cast.ts'
@@ -21,7 +22,12 @@ beforeEach(async () => {
   desk = await cast.join('desk')
 })
 
-function seal(chunkClass: ChunkClass, contentKey: Uint8Array, content: Uint8Array, more: { sequence?: number; documentId?: Uint8Array } = {}): SealedChunk {
+function seal(
+  chunkClass: ChunkClass,
+  contentKey: Uint8Array,
+  content: Uint8Array,
+  more: { sequence?: number; documentId?: Uint8Array } = {},
+): SealedChunk {
   const { epoch, secret } = laptop.keyring.current()
   const isLog = chunkClass === 'log'
   return sealChunk({
@@ -69,6 +75,14 @@ test('[D17] bytes of another kind under a right-looking name are bad', async () 
 test('[D17] a chunk of an epoch not held is unreadable, whatever is in it', async () => {
   desk.isLocked = true
   expect(await desk.inspector.inspect(seal('commit', commitContentKey(hash), change))).toEqual({ kind: 'unreadable' })
+})
+
+test('[D17] a chunk of an epoch that no entry made is bad: unread, it would hold the place of the one it is named after', async () => {
+  const chunk = seal('commit', commitContentKey(hash), change)
+  const bytes = chunk.bytes.slice()
+  bytes.fill(0xee, 2, 18)
+  const madeUp = parseChunk(bytes)
+  expect(madeUp.ok && (await desk.inspector.inspect(madeUp.value))).toMatchObject({ kind: 'bad' })
 })
 
 test('[D17] a flipped byte anywhere is bad or unreadable', async () => {

@@ -55,7 +55,7 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
   }
   const inspect = async (chunk: SealedChunk): Promise<Verdict> => {
     const opened = sealer.open(chunk)
-    if (opened === undefined) return { kind: 'unreadable' }
+    if (opened === undefined) return keyring.knows(chunk.epoch) ? { kind: 'unreadable' } : bad('no entry made this epoch')
     if (!opened.ok) return bad(opened.error)
     const { documentId, content } = opened.value
     let examined: Result<Examined, string>

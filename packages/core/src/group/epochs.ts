@@ -24,6 +24,8 @@ export interface Epochs {
 
 export function createEpochs(identity: DeviceIdentity, groupSecret: Uint8Array): Epochs {
   const made = new Map<EpochId, Position>()
+  /** Entries of kinds that this version does not know may make epochs too. */
+  const perhapsMade = new Set<EpochId>()
   const secrets = new Map<EpochId, Uint8Array>()
   const contentKeys = new Map<EpochId, Uint8Array>()
   const logKey = hkdf(groupSecret, undefined, 'log-key', SECRET_BYTES)
@@ -47,6 +49,7 @@ export function createEpochs(identity: DeviceIdentity, groupSecret: Uint8Array):
       idKey: hkdf(groupSecret, undefined, 'id-key', SECRET_BYTES),
       tagKey: hkdf(groupSecret, undefined, 'tag-key', SECRET_BYTES),
       logKey,
+      knows: epoch => epoch === LOG_EPOCH || made.has(epoch) || perhapsMade.has(epoch),
       secretOf: epoch => (epoch === LOG_EPOCH ? logKey : contentKeys.get(epoch)),
       current() {
         const epoch = newest()
@@ -60,6 +63,7 @@ export function createEpochs(identity: DeviceIdentity, groupSecret: Uint8Array):
         made.set(epochOf(id), at)
         if (author === identity.id) hold(epochOf(id), content.box)
       }
+      if (content.kind === 'unknown') perhapsMade.add(epochOf(id))
       if (content.kind === 'add' && content.device === identity.id) {
         for (const { epoch, box } of content.wraps) if (made.has(epoch)) hold(epoch, box)
       }

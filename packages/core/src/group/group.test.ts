@@ -152,6 +152,24 @@ test('[G21] the founder finds the first epoch again in its log', () => {
   expect(group.keyring.secretOf(epochOf('ff'.repeat(32) as never))).toBeUndefined()
 })
 
+test('[G30] only epochs that an entry made, or one of an unknown kind may have made, are known', () => {
+  const { onLaptop, onDesk } = pair()
+  const renamed = onDesk.rename(desk.id, 'tower', 2)
+  onLaptop.receive([renamed.bytes])
+  const { knows } = onLaptop.keyring
+  expect([onLaptop.keyring.current().epoch, LOG_EPOCH, epochOf(renamed.id), epochOf('ff'.repeat(32) as never)].map(knows)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ])
+  const parents = [idBytes(renamed.id)]
+  const author = desk.signing.publicKey
+  const rotation = signedEntryBytes(desk, { v: 1, group: idBytes(onLaptop.id), author, parents, kind: 'rotate', body: {}, time: 3 })
+  const [outcome] = onLaptop.receive([rotation])
+  expect(outcome?.kind === 'added' && knows(epochOf(outcome.id))).toBe(true)
+})
+
 test('[G22] a newcomer opens what was sealed before it came, and its own is opened by others', () => {
   const onLaptop = found()
   const before = seal(onLaptop.keyring)

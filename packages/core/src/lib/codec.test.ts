@@ -10,7 +10,15 @@ test('decoding stops at the first thing that is wrong, so what a wrong frame cos
 })
 
 test('a map cannot give itself a prototype', () => {
-  const bytes = Uint8Array.from([0xa1, 0x69, ...new TextEncoder().encode('__proto__'), 0xa1, 0x64, ...new TextEncoder().encode('type'), 0x01])
+  const bytes = Uint8Array.from([
+    0xa1,
+    0x69,
+    ...new TextEncoder().encode('__proto__'),
+    0xa1,
+    0x64,
+    ...new TextEncoder().encode('type'),
+    0x01,
+  ])
   const decoded = decodeCbor(v.object({ type: v.number() }), bytes, bytes.length)
   expect(decoded).toMatchObject({ ok: false, error: { reason: 'wrong-shape' } })
 })

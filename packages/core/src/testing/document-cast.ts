@@ -77,6 +77,7 @@ export function createDocumentCast(clock: Clock, { seed = 1 }: { readonly seed?:
         tagKey: unlocked.tagKey,
         logKey: unlocked.logKey,
         current: () => unlocked.current(),
+        knows: epoch => unlocked.knows(epoch),
         secretOf: epoch => (device.isLocked ? undefined : unlocked.secretOf(epoch)),
       }
       const parts = { id: identity.id, identity, group, keyring, isLocked: false, store: createMemoryChunkStore(), complaints: [] }
