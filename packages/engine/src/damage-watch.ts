@@ -1,5 +1,9 @@
-/** What the store found damaged, until it is whole again: chunks are asked of every device that is met, the rest is named in the status. */
+/**
+ * What the store found damaged, until it is whole again. Chunks are asked of every device that is met; what was counted over them is counted
+ * again, and the rest stays named in the status.
+ */
 import { createSubject, type ChunkId, type Observable, type Replica } from '@segue/core'
+import type { Logger } from '@segue/core/ports'
 import type { Damage } from '@segue/storage'
 
 export interface DamageWatch {
@@ -11,13 +15,23 @@ export interface DamageWatch {
   close(): void
 }
 
-export function createDamageWatch(): DamageWatch {
+export function createDamageWatch(logger: Logger): DamageWatch {
   const damaged = createSubject<readonly Damage[]>([])
   let current: Replica | undefined
   let stops: (() => void)[] = []
 
   const chunks = (): readonly { readonly id: ChunkId }[] =>
     damaged.peek().flatMap(({ area, key }) => (area === 'chunk' ? [{ id: key as ChunkId }] : []))
+  const keep = (isStill: (damage: Damage) => boolean): void => {
+    const left = damaged.peek().filter(isStill)
+    if (left.length < damaged.peek().length) damaged.set(left)
+  }
+  const recount = (replica: Replica): void => {
+    replica.recount().then(
+      () => keep(damage => !isSummary(damage)),
+      (error: unknown) => logger.warn('summary-not-recounted', { error: String(error) }),
+    )
+  }
   const unfollow = (): void => {
     for (const stop of stops) stop()
     stops = []
@@ -26,6 +40,7 @@ export function createDamageWatch(): DamageWatch {
   return {
     damaged,
     onDamaged(found) {
+      if (found.area === 'counters') return // the store has counted again
       if (damaged.peek().some(({ area, key }) => area === found.area && key === found.key)) return
       damaged.set([...damaged.peek(), found])
       if (found.area === 'chunk') current?.refetch([{ id: found.key as ChunkId }])
@@ -39,16 +54,20 @@ export function createDamageWatch(): DamageWatch {
         if (there !== asked && there !== '') replica.refetch(chunks())
         asked = there
       }
-      const stopListening = replica.subscribe({
-        onArrived(arrived) {
-          const ids = new Set<string>(arrived.map(({ id }) => id))
-          const left = damaged.peek().filter(({ area, key }) => area !== 'chunk' || !ids.has(key))
-          if (left.length < damaged.peek().length) damaged.set(left)
-        },
-      })
-      stops = [replica.peers.subscribe(askWhoeverIsThere), stopListening]
+      const onArrived = (arrived: readonly { readonly id: ChunkId }[]): void => {
+        const before = chunks().length
+        const ids = new Set<string>(arrived.map(({ id }) => id))
+        keep(({ area, key }) => area !== 'chunk' || !ids.has(key))
+        if (before > 0 && chunks().length === 0) recount(replica)
+      }
+      stops = [replica.peers.subscribe(askWhoeverIsThere), replica.subscribe({ onArrived })]
+      if (damaged.peek().some(isSummary)) recount(replica)
       askWhoeverIsThere()
     },
     close: unfollow,
   }
+}
+
+function isSummary({ area, key }: Damage): boolean {
+  return area === 'record' && key.startsWith('summary/')
 }

@@ -58,7 +58,7 @@ export function openSegueOn(clock: Clock, { directory, device, unlock, network =
   return openOrCleanUp(async opened => {
     const random = systemRandom
     const recorder = createRecorder()
-    const damage = createDamageWatch()
+    const damage = createDamageWatch(logger)
 
     // bytes at rest
     const store = opened.use(

@@ -18,8 +18,6 @@ export interface IntakeParts {
   readonly journal: Journal
   readonly wants: Wants<Session>
   readonly arriving: Map<ChunkId, Arriving>
-  /** Which are fetched again because what is stored is damaged. */
-  readonly mending: Set<ChunkId>
   readonly logger: Logger | undefined
   /** Passes chunks on whole at once (relays). */
   readonly forward: (arriving: readonly Arriving[]) => void
@@ -27,7 +25,7 @@ export interface IntakeParts {
 }
 
 export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[], from: Session) => Promise<void> {
-  const { inspector, clock, hasher, journal, wants, arriving, mending } = parts
+  const { inspector, clock, hasher, journal, wants, arriving } = parts
 
   const check = async (entry: Arriving, from: Session): Promise<JournalItem | undefined> => {
     const { chunk } = entry
@@ -48,7 +46,7 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
       return undefined
     }
     const contents = verdict.kind === 'unreadable' ? undefined : { level: verdict.level, covers: verdict.covers }
-    const item: JournalItem = { chunk, contents, origin: mending.delete(chunk.id) ? 'mended' : 'arrived' }
+    const item: JournalItem = { chunk, contents, origin: 'arrived' }
     parts.track(item, entry)
     return item
   }

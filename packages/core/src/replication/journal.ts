@@ -19,8 +19,8 @@ export interface JournalItem {
   readonly chunk: SealedChunk
   /** `undefined`: of an epoch not held yet. */
   readonly contents: { readonly level: number; readonly covers: readonly ChunkId[] } | undefined
-  /** made: here, so no fragment held can contain it. read: stored earlier and only now checked. mended: what is stored is damaged. */
-  readonly origin: 'made' | 'arrived' | 'read' | 'mended'
+  /** made: here, so no fragment held can contain it. read: stored earlier and only now checked. */
+  readonly origin: 'made' | 'arrived' | 'read'
 }
 
 /** held: it was there. covered: a fragment on disk contains it. older: a greater register is there. */
@@ -42,6 +42,8 @@ export interface Journal {
   reconsider(docTags: readonly DocTag[]): Promise<void>
   /** Takes bad chunks out. */
   drop(chunks: readonly ChunkHeader[]): Promise<void>
+  /** Brings the summary to what is on disk. */
+  recount(): Promise<void>
   pendingBytes(): number
   /** One last try to write what waits; what cannot be written is rejected. */
   close(): Promise<void>
@@ -55,6 +57,8 @@ export interface JournalParts {
   readonly summary: Summary & { delta(hasher: Hasher): SummaryDelta }
   /** Stored and of an epoch not held yet; kept up to date here. */
   readonly unchecked: Map<ChunkId, DocTag>
+  /** What is stored under these ids is damaged: it is written again, and was counted before. Those that are whole again leave it. */
+  readonly mending: Set<ChunkId>
   readonly onApplied: (applied: Applied) => void
   readonly onState: (state: { readonly isFailing: boolean; readonly error?: unknown }) => void
 }
@@ -62,7 +66,7 @@ export interface JournalParts {
 export const UNCHECKED_PREFIX = 'unchecked/'
 
 export function createJournal(parts: JournalParts): Journal {
-  const { store, clock, hasher, covers, summary, unchecked } = parts
+  const { store, clock, hasher, covers, summary, unchecked, mending } = parts
   const ending = new AbortController()
   let queue: Task[] = []
   let records = new Map<string, Uint8Array | undefined>()
@@ -116,17 +120,20 @@ export function createJournal(parts: JournalParts): Journal {
       covers: new Map(),
       delta: summary.delta(hasher),
       read: [],
+      mended: new Set(),
     }
     const items = tasks.flatMap(task => task.items)
     const reconsidered = new Set(tasks.flatMap(task => task.reconsider))
     for (const item of items) if (item.chunk.class === 'fragment') reconsidered.add(item.chunk.docTag)
-    const heads = await Promise.all(items.map(async item => (item.origin === 'mended' ? undefined : store.head(item.chunk.id))))
+    const heads = await Promise.all(items.map(item => store.head(item.chunk.id))) // reading may find damage
+    for (const [i, item] of items.entries()) if (isMending(item, heads[i])) batch.mended.add(item)
     for (const [i, item] of items.entries()) {
       if (reconsidered.has(item.chunk.docTag) && item.chunk.class !== 'register' && item.chunk.class !== 'log') continue
       await place(batch, item, heads[i])
     }
     for (const docTag of reconsidered) await placeDocument(batch, docTag, items)
     for (const header of tasks.flatMap(task => task.drop)) await discard(batch, header)
+    if (tasks.some(task => task.recount)) await batch.delta.recount(store)
 
     for (const [key, value] of batch.delta.records()) batch.records.set(key, value)
     if (batch.put.size > 0 || batch.remove.size > 0 || batch.records.size > 0) {
@@ -135,17 +142,23 @@ export function createJournal(parts: JournalParts): Journal {
     summary.commit(batch.delta)
     for (const [docTag, cover] of batch.covers) covers.replace(docTag, cover)
     for (const id of batch.read) unchecked.delete(id)
+    for (const { chunk } of batch.mended) mending.delete(chunk.id)
     for (const id of batch.remove.keys()) unchecked.delete(id)
-    for (const item of items) if (batch.fates.get(item) === 'stored' && item.contents === undefined) unchecked.set(item.chunk.id, item.chunk.docTag)
+    for (const item of items)
+      if (batch.fates.get(item) === 'stored' && item.contents === undefined) unchecked.set(item.chunk.id, item.chunk.docTag)
     parts.onApplied({ fates: batch.fates, removed: [...batch.remove.values()] })
   }
+
+  /** A register whose head can be read is replaced as any other. */
+  const isMending = ({ chunk, origin }: JournalItem, head: ChunkRecord | undefined): boolean =>
+    origin !== 'read' && mending.has(chunk.id) && (chunk.class !== 'register' || head === undefined)
 
   const place = async (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> => {
     const { chunk } = item
     if (item.origin === 'read') {
       markRead(batch, chunk.id)
       batch.fates.set(item, 'stored')
-    } else if (item.origin === 'mended') {
+    } else if (batch.mended.has(item)) {
       batch.put.set(chunk.id, { ...chunk, live: chunk.class !== 'log' })
       batch.fates.set(item, 'stored')
     } else if (chunk.class === 'register') {
@@ -203,9 +216,9 @@ export function createJournal(parts: JournalParts): Journal {
       const { chunk } = item
       const record = held.get(chunk.id)
       if (item.origin === 'read') markRead(batch, chunk.id)
-      if (item.origin === 'mended') batch.put.set(chunk.id, { ...chunk, live: true })
+      if (batch.mended.has(item)) batch.put.set(chunk.id, { ...chunk, live: true })
       if (isSuperfluous(chunk)) batch.fates.set(item, 'covered')
-      else if (item.origin === 'read' || item.origin === 'mended') batch.fates.set(item, 'stored')
+      else if (item.origin === 'read' || batch.mended.has(item)) batch.fates.set(item, 'stored')
       else if (record !== undefined || batch.put.has(chunk.id)) batch.fates.set(item, 'held')
       else putNew(batch, item, true)
     }
@@ -239,13 +252,14 @@ export function createJournal(parts: JournalParts): Journal {
     batch.read.push(id)
   }
 
-  const nothing = { items: [], reconsider: [], drop: [], bytes: 0 }
+  const nothing = { items: [], reconsider: [], drop: [], recount: false, bytes: 0 }
   return {
     write: items => enqueue({ ...nothing, items, bytes: items.reduce((sum, item) => sum + item.chunk.bytes.length, 0) }),
     setRecord: (key, value) => void records.set(key, value),
     flush: () => (records.size === 0 && running === undefined ? Promise.resolve() : enqueue(nothing)),
     reconsider: docTags => enqueue({ ...nothing, reconsider: docTags }),
     drop: chunks => enqueue({ ...nothing, drop: chunks }),
+    recount: () => enqueue({ ...nothing, recount: true }),
     pendingBytes: () => queuedBytes,
     async close() {
       if (records.size > 0) void enqueue(nothing).catch(() => undefined) // cursors: without them the next sync is only slower
@@ -261,6 +275,7 @@ interface Task {
   readonly items: readonly JournalItem[]
   readonly reconsider: readonly DocTag[]
   readonly drop: readonly ChunkHeader[]
+  readonly recount: boolean
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
@@ -274,16 +289,24 @@ interface Draft {
   readonly covers: Map<DocTag, DocumentCover | undefined>
   readonly delta: SummaryDelta
   readonly read: ChunkId[]
+  readonly mended: Set<JournalItem>
 }
 
 const MAX_BATCH_BYTES: number = 8 * MIB
 const FIRST_BACKOFF_MS = 250
 const LAST_BACKOFF_MS: number = 15 * SECOND_MS
 
-/** At least one task, then as many as fit. */
+/** At least one task, then as many as fit. A recount goes alone: it looks at what is on disk. */
 function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[] } {
+  const alone = queue.findIndex(task => task.recount)
+  if (alone >= 0 && alone <= 1) return { taken: queue.slice(0, 1), rest: queue.slice(1) }
+  if (alone > 1) {
+    const { taken, rest } = takeBatch(queue.slice(0, alone))
+    return { taken, rest: [...rest, ...queue.slice(alone)] }
+  }
   let bytes = 0
   let count = 0
-  while (count < queue.length && (count === 0 || bytes + (queue[count] as Task).bytes <= MAX_BATCH_BYTES)) bytes += (queue[count++] as Task).bytes
+  while (count < queue.length && (count === 0 || bytes + (queue[count] as Task).bytes <= MAX_BATCH_BYTES))
+    bytes += (queue[count++] as Task).bytes
   return { taken: queue.slice(0, count), rest: queue.slice(count) }
 }

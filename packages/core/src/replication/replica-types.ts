@@ -62,6 +62,8 @@ export interface Replica extends Closeable {
 
   /** The store found these damaged: fetched again from whoever holds them. */
   refetch(damaged: readonly { readonly id: ChunkId }[]): void
+  /** Brings the summary to what is on disk: after damage it may not be. Reads every header once. */
+  recount(): Promise<void>
 
   /** Peers heard of in this run; those without a link stay, as 'away'. */
   readonly peers: Observable<ReadonlyMap<DeviceId, PeerSync>>

@@ -354,19 +354,6 @@ describe('moving', () => {
     await clock.advance(100)
     expect(await none).toBeUndefined()
   })
-
-  test('[R20] a damaged chunk is fetched again', async () => {
-    await fill(laptop, 3)
-    await inSync(laptop, desk)
-    const [damaged] = desk.arrived
-    if (damaged === undefined) throw new Error('nothing arrived')
-    desk.store.damage(damaged.id)
-    const before = desk.replica.fingerprint()
-    desk.replica.refetch([damaged])
-    await clock.advance(100)
-    expect((await desk.store.get(damaged.id))?.bytes).toEqual(damaged.bytes)
-    expect(desk.replica.fingerprint()).toBe(before)
-  })
 })
 
 describe('receipts', () => {

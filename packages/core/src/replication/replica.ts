@@ -116,6 +116,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     covers,
     summary,
     unchecked,
+    mending,
     onApplied,
     onState(state) {
       isFailing = state.isFailing
@@ -134,7 +135,6 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     journal,
     wants,
     arriving,
-    mending,
     logger,
     track: (item, entry) => tracked.set(item, entry),
     forward: entries => {
@@ -153,7 +153,8 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     queueMicrotask(() => {
       isPublishing = false
       const next = new Map<DeviceId, PeerSync>()
-      for (const [peer, each] of receipts) next.set(peer, { state: 'away', behind: 0, unconfirmed: each.owed(), incarnation: each.incarnation() })
+      for (const [peer, each] of receipts)
+        next.set(peer, { state: 'away', behind: 0, unconfirmed: each.owed(), incarnation: each.incarnation() })
       for (const session of sessions) {
         const phase = session.phase()
         if (phase === 'closed') continue
@@ -275,6 +276,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       for (const { id } of damaged) mending.add(id)
       for (const session of sessions) if (session.isLive() && damaged.length > 0) session.sendWant(damaged.map(({ id }) => id))
     },
+    recount: () => journal.recount(),
     peers,
     confirmations,
     durability,

@@ -29,6 +29,8 @@ export interface SummaryDelta {
   remove(header: Counted): void
   addLog(id: ChunkId): void
   removeLog(id: ChunkId): void
+  /** Whatever it takes to bring the summary to what is on disk. */
+  recount(store: ChunkStore): Promise<void>
   /** Records for the batch. */
   records(): ReadonlyMap<string, Uint8Array>
   readonly changes: ReadonlyMap<number, bigint>
@@ -72,6 +74,21 @@ export async function openSummary(store: ChunkStore): Promise<Summary & { delta(
       removeLog(id) {
         log.count--
         log.sum -= idValue(id)
+      },
+      async recount(from) {
+        for await (const docTag of from.docTags()) {
+          for (const record of await from.listDocument(docTag)) {
+            if (record.class === 'log') this.addLog(record.id)
+            else if (record.live) change(record, 1n)
+          }
+        }
+        for (const [index, sum] of buckets.entries()) {
+          const by = (changes.get(index) ?? 0n) - sum
+          if (wrap(by) === 0n) changes.delete(index)
+          else changes.set(index, by)
+        }
+        log.count -= logCount
+        log.sum -= logSum
       },
       records() {
         const records = new Map<string, Uint8Array>()
