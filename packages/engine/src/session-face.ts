@@ -98,7 +98,7 @@ function makeFace(
   arriving: Observable<Arriving | undefined>,
   onClose: () => void,
 ): SegueSession {
-  const history = createHistory({ ...parts, session })
+  const history = createHistory({ ...parts, session, authors: id => parts.documents.authors(id) })
   const durability = createDurability(session, parts)
   return {
     ...session,

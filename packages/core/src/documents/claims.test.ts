@@ -76,7 +76,7 @@ test('[D24] what others wrote is not claimed', async () => {
   expect(new Set((await claimsIn(desk, handle)).map(({ device }) => device))).toEqual(new Set([laptop.id]))
 })
 
-test('[D25] after a restart the sequence goes on, and the new claim vouches for the new changes', async () => {
+test('[D25] after a restart the sequence goes on, and the new claim vouches for the changes of both runs', async () => {
   const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
   type(handle)
   await clock.advance(2_000)
@@ -87,5 +87,28 @@ test('[D25] after a restart the sequence goes on, and the new claim vouches for 
   await clock.advance(2_000)
   const [after] = await claimsIn(laptop, handle)
   expect(after?.sequence).toBe((before?.sequence ?? 0) + 1)
-  expect(after?.claim.own).toEqual(A.getHeads(again.doc()))
+  expect(after?.claim.own).toEqual([...A.getHeads(again.doc()), ...(before?.claim.own ?? [])])
+})
+
+test('[D27] the actors of a document are known by device, on every device and after a restart', async () => {
+  cast.link(laptop, desk)
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  let there: DocHandle<Note> | undefined
+  void desk.documents.open<Note>(handle.documentId).then(opened => (there = opened))
+  await clock.runUntil(() => there !== undefined)
+  type(handle)
+  type(there as DocHandle<Note>)
+  await clock.advance(5_000)
+  const [here, other] = [A.getActorId(handle.doc()), A.getActorId((there as DocHandle<Note>).doc())]
+  const expected = new Map([
+    [here, laptop.id],
+    [other, desk.id],
+  ])
+  expect(await laptop.documents.authors(handle.documentId)).toEqual(expected)
+  expect(await desk.documents.authors(handle.documentId)).toEqual(expected)
+  await cast.restart(laptop)
+  const again = await laptop.documents.open<Note>(handle.documentId)
+  type(again)
+  await clock.advance(2_000)
+  expect(await laptop.documents.authors(handle.documentId)).toEqual(new Map([...expected, [A.getActorId(again.doc()), laptop.id]]))
 })

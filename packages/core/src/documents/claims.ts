@@ -21,7 +21,7 @@ export const CLAIM_NAME = 'claim'
 export const CLAIM_INTERVAL_MS: number = SECOND_MS
 
 export interface Claim {
-  /** Hex hashes of the latest own changes; all before them are vouched for. */
+  /** Hex hashes of the latest own change of each actor used, newest first; what that actor wrote before is vouched for with it. */
   readonly own: readonly string[]
   /** What the device knew of the group. */
   readonly log: readonly EntryId[]
@@ -37,12 +37,15 @@ export interface Claims {
   close(): void
 }
 
-/** `contains` says whether the open document has a change. */
-export function createClaims(context: DocumentsContext, name: DocumentName, contains: (hash: string) => boolean): Claims {
+export function createClaims(context: DocumentsContext, name: DocumentName): Claims {
   const { identity, sealer, chunkStore, replica, clock, logger } = context
   const contentKey = registerContentKey(CLAIM_NAME, identity.id)
   const chunkId = sealer.chunkIdOf('register', name.bytes, contentKey)
   const latestByActor = new Map<string, string>()
+  /** Of this opening of the document. */
+  const claimed = new Set<string>()
+  /** Of actors of earlier openings, newest first. */
+  let earlier: readonly string[] = []
   let cancel: (() => void) | undefined
   let isDue = false
   let isClosed = false
@@ -54,10 +57,12 @@ export function createClaims(context: DocumentsContext, name: DocumentName, cont
     const stored = await chunkStore.get(chunkId)
     const opened = stored === undefined ? undefined : sealer.open(stored)
     const previous = opened?.ok && stored !== undefined ? readClaim(opened.value.content, stored.sequence, name.bytes) : undefined
-    const kept = previous?.ok ? previous.value.claim.own.filter(hash => !contains(hash)) : []
+    const before = previous?.ok ? previous.value.claim.own.filter(hash => !claimed.has(hash)) : []
+    earlier = [...new Set([...before, ...earlier])].slice(0, MAX_EARLIER)
+    for (const hash of latestByActor.values()) claimed.add(hash)
     const sequence = (stored?.sequence ?? 0) + 1
     const claim: Claim = {
-      own: [...new Set([...latestByActor.values(), ...kept])].toSorted(),
+      own: [...latestByActor.values(), ...earlier],
       log: context.logHeads?.() ?? [],
       time: Math.max(0, Math.trunc(clock.now())),
     }
@@ -110,5 +115,8 @@ export function readClaim(
 function encodeClaim({ own, log, time }: Claim): Uint8Array {
   return encodeCbor({ v: 1, own: own.map(fromHex), log: log.map(idBytes), time })
 }
+
+/** A fresh actor starts from everything on disk, so dropping the oldest loses a name beside old changes and nothing else. */
+const MAX_EARLIER = 64
 
 const SHAPE = v.strictObject({ v: v.literal(1), own: v.array(bytesOf(32)), log: v.array(bytesOf(32)), time: wholeNumber })

@@ -4,7 +4,7 @@
  */
 import type { DocHandle, DocumentId, Repo } from '@automerge/automerge-repo'
 import type { Closeable } from '../lib/closeables.ts'
-import type { DocTag } from '../lib/ids.ts'
+import type { DeviceId, DocTag } from '../lib/ids.ts'
 import type { Observable } from '../lib/observable.ts'
 
 /**
@@ -48,6 +48,8 @@ export interface Documents extends Closeable {
    * signal's reason.
    */
   whenContains(documentId: DocumentId, heads: readonly string[], options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
+  /** The device behind each actor of an open document, where a claim says so. */
+  authors(documentId: DocumentId): Promise<ReadonlyMap<string, DeviceId>>
   docTagOf(documentId: DocumentId): DocTag
   /** Every local change made before the call is captured and durable (of one document, or of all). */
   flush(documentId?: DocumentId): Promise<void>

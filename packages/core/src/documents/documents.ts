@@ -9,6 +9,7 @@ import type { DocTag } from '../lib/ids.ts'
 import { createSubject, type Observable, type Subject } from '../lib/observable.ts'
 import { MINUTE_MS, SECOND_MS } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import { readAuthors } from './authors.ts'
 import { compactDocument } from './compaction.ts'
 import type { DocumentsComponents, DocumentsContext } from './context.ts'
 import type { DocumentState, Documents, Genesis } from './documents-interface.ts'
@@ -257,6 +258,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     importText: (handle, path, text) => importTextInto(handle, path, text, () => clock.sleep(0)),
     headsOf,
     whenContains: (id, heads, options = {}) => whenContains(id, heads, options.signal),
+    authors: async id => readAuthors(context, nameOf(id), live.get(id)?.doc() ?? A.init()),
     docTagOf: id => nameOf(id).tag,
     flush,
     state: (id): Observable<DocumentState> => stateOf(id),

@@ -66,7 +66,7 @@ export function createLiveDocument(
   let cancelIdle: (() => void) | undefined
 
   const doc = (): AnyDoc | undefined => (handle.isReady() ? handle.doc() : undefined)
-  const claims = createClaims(context, name, hash => A.hasHeads(doc() ?? A.init(), [hash]))
+  const claims = createClaims(context, name)
   const chunker = createChunker({
     documentId: name.bytes,
     sealer,

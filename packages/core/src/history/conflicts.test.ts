@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EXCERPT_CHARACTERS } from './conflicts.ts'
 import { forksOf } from './graph.ts'
+import { createHistory } from './history.ts'
 import { reportOnLaptopAndDesk } from '../testing/history-cast.ts'
 import { applyEdits, oneEdit, textEdits } from './text-edits.ts'
 
@@ -17,6 +18,23 @@ describe('text', () => {
     expect(conflict).toMatchObject({ kind: 'text', base: 'two', path: ['text'], documentKind: 'documents', suggested: 'both' })
     expect(conflict?.ours.excerpt).toBe('zwei')
     expect(conflict?.theirs.excerpt).toBe('deux')
+  })
+
+  test('[C22] each side names its device; without claims nobody', async () => {
+    const { laptop, desk, here, document, history, handle, copy, meet } = await reportOnLaptopAndDesk('one two three')
+    handle.change(doc => A.splice(doc, ['text'], 4, 3, 'zwei'))
+    copy.change(doc => A.splice(doc, ['text'], 4, 3, 'deux'))
+    meet()
+    const actors = new Map([
+      [A.getActorId(handle.doc()), laptop.identity.id],
+      [A.getActorId(copy.doc()), desk.identity.id],
+    ])
+    const telemetry = { record: () => undefined }
+    const knowing = createHistory({ ...laptop, session: here, telemetry, authors: async id => (id === document ? actors : new Map()) })
+    const [named] = await knowing.conflicts()
+    expect([named?.ours.author, named?.theirs.author]).toEqual([laptop.identity.id, desk.identity.id])
+    const [unnamed] = await history.conflicts()
+    expect([unnamed?.ours.author, unnamed?.theirs.author]).toEqual([undefined, undefined])
   })
 
   test.each([

@@ -23,7 +23,8 @@ export interface Searched {
   readonly handle: DocHandle<unknown>
   readonly kind: 'session' | Kind
   readonly self: DeviceId
-  readonly authorOf: (document: DocumentId, actor: string) => DeviceId | undefined
+  /** The device behind each actor, where that is known. */
+  readonly authors: ReadonlyMap<string, DeviceId>
   readonly isSettled: (fork: Fork) => boolean
   readonly cache: ForkCache
   /** False for a value that was in conflict before what the caller asks about. */
@@ -135,12 +136,12 @@ function ofText(searched: Searched, conflict: TextConflict): FoundConflict {
   }
 }
 
-function sideOf({ handle, authorOf }: Searched, text: string, actors: ReadonlySet<string>): ConflictSide {
-  const authors = new Set([...actors].map(actor => authorOf(handle.documentId, actor)))
+function sideOf({ authors: devices }: Searched, text: string, actors: ReadonlySet<string>): ConflictSide {
+  const authors = new Set([...actors].map(actor => devices.get(actor)))
   return { excerpt: excerpt(text), author: authors.size === 1 ? [...authors][0] : undefined, did: text === '' ? 'removed' : 'wrote' }
 }
 
-function isOurs({ handle, self, authorOf }: Searched, actors: ReadonlySet<string>): boolean {
+function isOurs({ handle, self, authors }: Searched, actors: ReadonlySet<string>): boolean {
   const own = A.getActorId(handle.doc() as A.Doc<unknown>)
-  return [...actors].some(actor => actor === own || authorOf(handle.documentId, actor) === self)
+  return [...actors].some(actor => actor === own || authors.get(actor) === self)
 }

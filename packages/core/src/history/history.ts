@@ -28,14 +28,14 @@ export interface HistoryComponents {
   readonly clock: Clock
   readonly random: Random
   readonly telemetry: TelemetrySink<TelemetryEvent>
-  /** The device behind an Automerge actor, where a claim says so. */
-  readonly authorOf?: (document: DocumentId, actor: string) => DeviceId | undefined
+  /** The device behind each Automerge actor of an open document, where a claim says so. */
+  readonly authors?: (document: DocumentId) => Promise<ReadonlyMap<string, DeviceId>>
 }
 
 const REVERTED_KINDS: readonly Kind[] = ['documents', 'drafts', 'preferences']
 
 export function createHistory(components: HistoryComponents): History {
-  const { session, documents, identity, clock, telemetry, authorOf = () => undefined } = components
+  const { session, documents, identity, clock, telemetry, authors = async () => new Map() } = components
   const { handles } = session
   const kindOf = (documentId: DocumentId): 'session' | Kind => {
     if (documentId === handles.session.documentId) return 'session'
@@ -59,7 +59,8 @@ export function createHistory(components: HistoryComponents): History {
     const list = handles.session
     const checkpoint = since === undefined ? undefined : findCheckpoint(list.doc(), since)
     const found: FoundConflict[] = []
-    const searchIn = (handle: DocHandle<unknown>, kind: 'session' | Kind): void => {
+    const searchIn = async (handle: DocHandle<unknown>, kind: 'session' | Kind): Promise<void> => {
+      const devices = await authors(handle.documentId)
       const doc = handle.doc() as A.Doc<unknown>
       const reviewed = reviewedHeads(list.doc(), handle.documentId).map(heads => changesAfter(doc, heads))
       const heads = checkpoint?.heads[handle.documentId]
@@ -69,24 +70,24 @@ export function createHistory(components: HistoryComponents): History {
       const isNew = (operation: string): boolean => after === undefined || isOperationIn(operation, after)
       const cache = caches.get(handle.documentId) ?? createForkCache()
       caches.set(handle.documentId, cache)
-      found.push(...findConflicts({ handle, kind, self: identity.id, authorOf, isSettled, isNew, cache }))
+      found.push(...findConflicts({ handle, kind, self: identity.id, authors: devices, isSettled, isNew, cache }))
     }
-    searchIn(list as DocHandle<unknown>, 'session')
+    await searchIn(list as DocHandle<unknown>, 'session')
     const drivers = driversConflict(session, identity.id, clock.now)
     if (drivers !== undefined) found.push(drivers)
     if (kinds.includes('documents')) {
       for (const member of membersOf(list.doc())) {
         const handle = await openFor<unknown>(member.documentId, signal)
-        if (member.removedBy === undefined) searchIn(handle, 'documents')
+        if (member.removedBy === undefined) await searchIn(handle, 'documents')
         const removed = removedDocumentConflict(session, handle, identity.id)
         if (removed !== undefined) found.push(removed)
       }
     }
     if (kinds.includes('drafts')) {
-      searchIn(handles.drafts as DocHandle<unknown>, 'drafts')
+      await searchIn(handles.drafts as DocHandle<unknown>, 'drafts')
       found.push(...closedDraftConflicts(session, identity.id))
     }
-    if (kinds.includes('preferences')) searchIn(handles.preferences as DocHandle<unknown>, 'preferences')
+    if (kinds.includes('preferences')) await searchIn(handles.preferences as DocHandle<unknown>, 'preferences')
     const byId = new Map(found.map(conflict => [conflict.id, conflict]))
     return [...byId.values()].filter(conflict => !isResolved(list.doc(), conflict.id) && !isInClosedDraft(conflict))
   }
