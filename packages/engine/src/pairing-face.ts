@@ -3,6 +3,7 @@ import { platform } from 'node:os'
 import {
   createInviter,
   join,
+  MINUTE_MS,
   SegueError,
   type Closeable,
   type DeviceIdentity,
@@ -52,11 +53,15 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         keep: entry => keeper.keep(entry),
         ...options,
       })
-      const closeDoor = node.pairing.open(parts.name(), link => {
+      const closeDoor = node.pairing.open(options.nearby === false ? undefined : parts.name(), link => {
         inviter.accept(link).catch((error: unknown) => logger.warn('pairing-broken', { error: String(error) }))
       })
+      let cancelClosing: (() => void) | undefined
+      // Who comes late is told why it is too late; nobody is shown an invitation that is over.
       const stopWatching = inviter.state.subscribe(({ kind }) => {
-        if (kind === 'done' || kind === 'failed') closeDoor()
+        if (kind !== 'done' && kind !== 'failed') return
+        node.pairing.hide()
+        cancelClosing ??= clock.after(LATE_MS, closeDoor)
       })
       const invitation: Invitation = {
         text: inviter.text,
@@ -66,6 +71,7 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         confirm: code => inviter.confirm(code),
         async close() {
           stopWatching()
+          cancelClosing?.()
           await inviter.close()
           closeDoor()
         },
@@ -92,14 +98,17 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         keep: parts.keep,
         ...(signal === undefined ? {} : { signal }),
       })
+      const over = new AbortController()
       const done = joining.done.then(async (result): Promise<JoinOutcome> => {
         joinings -= 1
+        over.abort()
         if (!result.ok) return { ok: false, code: result.error }
         await parts.enter(result.value)
         return { ok: true, inviter: result.value.inviter }
       })
-      const code = await Promise.race([joining.code.when(digits => digits !== undefined), done])
-      if (typeof code !== 'string') throw new SegueError(codeOf(code))
+      done.catch((error: unknown) => logger.error('joined-group-not-entered', { error: String(error) })) // who awaits it hears as well
+      const code = await joining.code.when(digits => digits !== undefined, { signal: over.signal }).catch(() => undefined)
+      if (code === undefined) throw new SegueError(codeOf(await done))
       return { code, done, cancel: () => joining.cancel() }
     },
   }
@@ -115,7 +124,10 @@ function hasWorkOrCompany({ group, index }: Runtime): boolean {
   return group.state.peek().devices.length > 1 || index.sessions.peek().length > 0 || index.documents.peek().length > 0
 }
 
-function codeOf(outcome: JoinOutcome | undefined): ErrorCode {
-  return outcome?.ok === false ? outcome.code : 'LINK_CLOSED'
+function codeOf(outcome: JoinOutcome): ErrorCode {
+  return outcome.ok ? 'LINK_CLOSED' : outcome.code
 }
+
+/** How long a device that comes after the end of an invitation is told so. */
+const LATE_MS: number = 5 * MINUTE_MS
 

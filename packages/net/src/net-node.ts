@@ -71,10 +71,12 @@ export interface NetNode extends Closeable {
 
 export interface PairingDoor {
   /**
-   * Admits strangers to the pairing protocol and shows this device as nearby under `name` until the returned function is called,
-   * which also ends the streams still open. One pairing at a time: a second open replaces the first.
+   * Admits strangers to the pairing protocol and shows this device as nearby under `name` (undefined: does not show it) until the
+   * returned function is called, which also ends the streams still open. One pairing at a time: a second open replaces the first.
    */
-  open(name: string, handler: (link: PairingLink) => void): () => void
+  open(name: string | undefined, handler: (link: PairingLink) => void): () => void
+  /** Not shown nearby any more; who knows the address is still let in, to be told why it is too late. */
+  hide(): void
   /** Dials a device that has pairing open. Rejects with SegueError UNREACHABLE, or PAIRING_REFUSED when it has none open. */
   dial(target: DialTarget, options?: DialOptions): Promise<PairingLink>
   /** Devices nearby with pairing open, as mDNS sees them. Empty when mDNS is off. */

@@ -194,7 +194,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     links: links.current,
     setMembers,
     addressesOf: device => book.addressesOf(device),
-    pairing: { open: doors.openPairing, dial: doors.dialPairing, nearby: nearby.devices },
+    pairing: { open: doors.openPairing, hide: doors.hidePairing, dial: doors.dialPairing, nearby: nearby.devices },
     group: { open: doors.openGroup, dial: doors.dialGroup },
     discovery: surroundings,
     resume,

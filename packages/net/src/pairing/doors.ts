@@ -11,7 +11,8 @@ import { createPairingLink } from './pairing-stream.ts'
 type Handler = (link: PairingLink) => void
 
 export interface Doors {
-  openPairing(name: string, handler: Handler): () => void
+  openPairing(name: string | undefined, handler: Handler): () => void
+  hidePairing(): void
   openGroup(handler: Handler): () => void
   dialPairing(target: DialTarget, options?: DialOptions): Promise<PairingLink>
   dialGroup(target: DialTarget, options?: DialOptions): Promise<PairingLink>
@@ -34,7 +35,7 @@ export interface DoorsOptions {
 export function createDoors(options: DoorsOptions): Doors {
   const { self, gate, clock } = options
   const pairingLinks = new Set<PairingLink>()
-  let pairing: { readonly name: string } | undefined
+  let pairing: Opened | undefined
   let groupHandler: Handler | undefined
 
   const welcome = (handler: Handler, link: PairingLink): void => {
@@ -46,7 +47,7 @@ export function createDoors(options: DoorsOptions): Doors {
     }
   }
 
-  const closePairing = (opened: { readonly name: string }): void => {
+  const closePairing = (opened: Opened): void => {
     if (pairing !== opened) return
     pairing = undefined
     gate.strangersMay.pair = false
@@ -73,7 +74,7 @@ export function createDoors(options: DoorsOptions): Doors {
     pairingName: () => pairing?.name,
     openPairing(name, handler) {
       if (pairing !== undefined) closePairing(pairing)
-      const opened = { name }
+      const opened: Opened = { name }
       pairing = opened
       gate.strangersMay.pair = true
       options.handle(PAIRING_PROTOCOL, (stream, connection) => {
@@ -89,6 +90,11 @@ export function createDoors(options: DoorsOptions): Doors {
       })
       options.onPairingChanged()
       return () => closePairing(opened)
+    },
+    hidePairing() {
+      if (pairing?.name === undefined) return
+      pairing.name = undefined
+      options.onPairingChanged()
     },
     openGroup(handler) {
       if (groupHandler !== undefined) options.unhandle(GROUP_PROTOCOL)
@@ -109,4 +115,9 @@ export function createDoors(options: DoorsOptions): Doors {
     dialPairing: (target, dialOptions = {}) => knock(PAIRING_PROTOCOL, 'PAIRING_REFUSED', target, dialOptions),
     dialGroup: (target, dialOptions = {}) => knock(GROUP_PROTOCOL, 'UNREACHABLE', target, dialOptions),
   }
+}
+
+/** `name` is what devices nearby are shown; undefined: nothing. */
+interface Opened {
+  name: string | undefined
 }

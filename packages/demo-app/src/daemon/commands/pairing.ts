@@ -7,7 +7,7 @@ import { defineCommand, type DaemonCommand } from '../command.ts'
 const shown = new WeakMap<Segue, Invitation>()
 
 export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
-  /** Emits the invitation, then each change of its state; ends when it does. Going away closes it. */
+  /** Emits the invitation, then each change of its state; ends when it does. Going away before closes it. */
   defineCommand(
     'pair.new',
     v.strictObject({ minutes: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(10)), 2) }),
@@ -30,7 +30,8 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
         }
       } finally {
         shown.delete(segue)
-        await invitation.close()
+        // One that ended by itself stays, and tells who comes late why; it goes when the next is shown, or after some minutes.
+        if (!isOver(invitation.state.peek())) await invitation.close()
       }
     },
   ),
