@@ -18,7 +18,7 @@ export * from './wire/relay-messages.ts'
 // who this device is, and who belongs
 export { createIdentity, decodeIdentity, encodeIdentity, type DeviceIdentity } from './identity/index.ts'
 export { foundGroup, openGroup, proveMembership, receiveProof } from './group/index.ts'
-export type { Group, GroupDevice, GroupState, Role as GroupRole, SignedEntry } from './group/index.ts'
+export type { Group, GroupDevice, GroupRelay, GroupState, NewRelay, Role as GroupRole, SignedEntry } from './group/index.ts'
 export { GROUP_DOC_TAG } from './lib/ids.ts'
 export * from './mailbox/index.ts'
 export { createInviter, join } from './pairing/pairing.ts'
@@ -33,6 +33,7 @@ export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedS
 // sessions, what was, and moving them
 export { createSessions, decodeHotSet, documentIdOf, encodeHotSet, SCHEMA_VERSION, sessionIdOf } from './session/index.ts'
 export { documentIdOfBytes } from './session/session-ids.ts'
+export { textOfFile } from './session/text-file.ts'
 export type {
   DocumentPath,
   Draft,

@@ -4,7 +4,7 @@ export type { Purpose } from './purposes.ts'
 export { labelledHash, labelledHmac, portableHasher, sha256 } from './hash.ts'
 export type { HashPart } from './hash.ts'
 export { hkdf, scryptKey } from './kdf.ts'
-export { SIGNATURE_BYTES, createSigningKeys, isAdmissibleKey, portableVerifier, sign, signingKeysOf, verify } from './sign.ts'
+export { SIGNATURE_BYTES, SIGNING_SEED_BYTES, createSigningKeys, isAdmissibleKey, portableVerifier, sign, signingKeysOf, verify } from './sign.ts'
 export type { SigningKeys } from './sign.ts'
 export {
   SEALING_KEY_BYTES,

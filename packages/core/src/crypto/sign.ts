@@ -22,6 +22,7 @@ export interface SigningKeys {
 }
 
 export const SIGNATURE_BYTES = 64
+export const SIGNING_SEED_BYTES = 32
 export const SIGNING_SECRET_BYTES = 64
 
 export function createSigningKeys(random: Random): SigningKeys {

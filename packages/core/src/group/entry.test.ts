@@ -63,6 +63,11 @@ test.each([
   ['the body of another kind', { kind: 'role' }],
   ['an inadmissible key', { kind: 'add', body: addBody({ signing: new Uint8Array(32) }) }],
   ['an inadmissible sealing key', { kind: 'add', body: addBody({ sealing: new Uint8Array(32) }) }],
+  ['a relay at no address', { kind: 'relay', body: relayBody({ addresses: ['relay.example'] }) }],
+  ['a relay at too many addresses', { kind: 'relay', body: relayBody({ addresses: Array.from({ length: 9 }, () => '/a') }) }],
+  ['an inadmissible admin key', { kind: 'relay', body: relayBody({ adminKey: new Uint8Array(32) }) }],
+  ['a short mailbox', { kind: 'relay', body: relayBody({ mailbox: new Uint8Array(15) }) }],
+  ['a wrap for nobody', { kind: 'relay', body: relayBody({ wraps: [{ device: new Uint8Array(3), box: new Uint8Array(105) }] }) }],
   ['a role that does not exist', { kind: 'add', body: addBody({ role: 'owner' }) }],
 ])('[G2] an entry with %s is refused', (_, change) => {
   const changed: Record<string, unknown> = { ...rename, ...change }
@@ -70,6 +75,7 @@ test.each([
   expect(decodeEntry(signedEntryBytes(laptop, changed)).ok).toBe(false)
   expect(decodeEntry(signedEntryBytes(laptop, rename)).ok).toBe(true)
   expect(decodeEntry(signedEntryBytes(laptop, { ...rename, kind: 'add', body: addBody({}) })).ok).toBe(true)
+  expect(decodeEntry(signedEntryBytes(laptop, { ...rename, kind: 'relay', body: relayBody({}) })).ok).toBe(true)
 })
 
 test('[G2] an entry over 64 KiB is refused before it is read', () => {
@@ -84,7 +90,7 @@ test('[G2] 10,000 entries of garbage and CBOR of the wrong shape are refused, no
       group: fc.constantFrom(idBytes(genesis.group), new Uint8Array(3), 7),
       author: fc.constantFrom(laptop.signing.publicKey, new Uint8Array(32), 'me'),
       parents: fc.oneof(fc.array(fc.uint8Array({ maxLength: 33 }), { maxLength: 3 }), fc.constant({}), fc.constant([idBytes(genesis.id)])),
-      kind: fc.constantFrom('add', 'role', 'rename', 'genesis', 'toString', '__proto__', 4),
+      kind: fc.constantFrom('add', 'role', 'rename', 'relay', 'genesis', 'toString', '__proto__', 4),
       body: fc.anything({ withBigInt: false }),
       time: fc.constantFrom(0, 1.5, -1, 'now'),
     },
@@ -128,6 +134,19 @@ test('[G5] an unknown kind, and a known kind of a later version with other field
 
 function addBody(change: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return { signing: desk.signing.publicKey, sealing: desk.sealing.publicKey, role: 'member', name: 'desk', wraps: [], ...change }
+}
+
+function relayBody(change: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { publicKey } = desk.signing
+  return {
+    relay: publicKey,
+    addresses: ['/dns4/relay.example/tcp/443'],
+    mailbox: new Uint8Array(16),
+    adminKey: publicKey,
+    wraps: [],
+    retired: false,
+    ...change,
+  }
 }
 
 function tryEncode(encode: () => Uint8Array): Uint8Array {

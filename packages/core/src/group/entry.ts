@@ -1,5 +1,5 @@
 /**
- * What group entries of version 1 say. Kinds that this version does not know (removals, rotation, the relay, recovery) and
+ * What group entries of version 1 say. Kinds that this version does not know (removals, rotation, recovery) and
  * entries of a later version are of kind 'unknown': verified, kept and forwarded, and while there is one the device changes nothing.
  */
 import * as v from 'valibot'
@@ -7,9 +7,11 @@ import { SEALING_KEY_BYTES, isAdmissibleKey, isAdmissibleSealingKey, type Signin
 import { deviceName } from '../identity/index.ts'
 import { bytesOf, bytesUpTo } from '../lib/codec.ts'
 import { EPOCH_ID_BYTES, PUBLIC_KEY_BYTES, deviceIdOf, hexId, idBytes, publicKeyOf } from '../lib/ids.ts'
-import type { DeviceId, EntryId, EpochId, GroupId } from '../lib/ids.ts'
+import type { DeviceId, EntryId, EpochId, GroupId, MailboxId } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 import type { Hasher } from '../ports/hasher.ts'
+import { MAX_RELAY_ADDRESSES } from '../wire/limits.ts'
+import { MAILBOX_ID_BYTES, relayAddress } from '../wire/relay-messages.ts'
 import { ENTRY_VERSION, openEnvelope, signEnvelope } from './envelope.ts'
 
 export type Role = 'admin' | 'member'
@@ -17,6 +19,12 @@ export type Role = 'admin' | 'member'
 /** An epoch secret wrapped for one device (crypto/box). */
 export interface EpochWrap {
   readonly epoch: EpochId
+  readonly box: Uint8Array
+}
+
+/** The seed of a mailbox's admin key wrapped for one device (crypto/box). */
+export interface AdminKeyWrap {
+  readonly device: DeviceId
   readonly box: Uint8Array
 }
 
@@ -40,6 +48,16 @@ export type EntryContent =
     }
   | { readonly kind: 'role'; readonly target: DeviceId; readonly role: Role }
   | { readonly kind: 'rename'; readonly target: DeviceId; readonly name: string }
+  /** A mailbox of the group on a relay. Said again: other addresses, the admin key for more admins, or that it is not used any more. */
+  | {
+      readonly kind: 'relay'
+      readonly relay: DeviceId
+      readonly addresses: readonly string[]
+      readonly mailbox: MailboxId
+      readonly adminKey: Uint8Array
+      readonly wraps: readonly AdminKeyWrap[]
+      readonly retired: boolean
+    }
   | { readonly kind: 'unknown'; readonly name: string; readonly version: number }
 
 export interface SignedEntry {
@@ -100,6 +118,14 @@ const ADD = v.strictObject({
 })
 const ROLE = v.strictObject({ target: bytesOf(PUBLIC_KEY_BYTES), role })
 const RENAME = v.strictObject({ target: bytesOf(PUBLIC_KEY_BYTES), name: deviceName })
+const RELAY = v.strictObject({
+  relay: admissibleKey,
+  addresses: v.pipe(v.array(relayAddress), v.maxLength(MAX_RELAY_ADDRESSES)),
+  mailbox: bytesOf(MAILBOX_ID_BYTES),
+  adminKey: admissibleKey,
+  wraps: v.pipe(v.array(v.strictObject({ device: bytesOf(PUBLIC_KEY_BYTES), box })), v.maxLength(MAX_WRAPS)),
+  retired: v.boolean(),
+})
 
 const READERS: Readonly<Record<KnownKind, (body: unknown) => KnownContent | undefined>> = {
   genesis(body) {
@@ -122,6 +148,20 @@ const READERS: Readonly<Record<KnownKind, (body: unknown) => KnownContent | unde
   rename(body) {
     const read = v.safeParse(RENAME, body)
     return read.success ? { kind: 'rename', target: deviceIdOf(read.output.target), name: read.output.name } : undefined
+  },
+  relay(body) {
+    const read = v.safeParse(RELAY, body)
+    if (!read.success) return undefined
+    const { relay, addresses, mailbox, adminKey, wraps, retired } = read.output
+    return {
+      kind: 'relay',
+      relay: deviceIdOf(relay),
+      addresses,
+      mailbox: hexId<MailboxId>(mailbox),
+      adminKey,
+      wraps: wraps.map(wrap => ({ device: deviceIdOf(wrap.device), box: wrap.box })),
+      retired,
+    }
   },
 }
 
@@ -149,5 +189,14 @@ function writeBody(content: KnownContent): unknown {
       return { target: publicKeyOf(content.target), role: content.role }
     case 'rename':
       return { target: publicKeyOf(content.target), name: content.name }
+    case 'relay':
+      return {
+        relay: publicKeyOf(content.relay),
+        addresses: content.addresses,
+        mailbox: idBytes(content.mailbox),
+        adminKey: content.adminKey,
+        wraps: content.wraps.map(wrap => ({ device: publicKeyOf(wrap.device), box: wrap.box })),
+        retired: content.retired,
+      }
   }
 }

@@ -10,30 +10,35 @@ import {
   openChunk,
   sealChunk,
   sha256,
+  signingKeysOf,
   type Keyring,
+  type SigningKeys,
 } from '../crypto/index.ts'
 import { isDeviceName, type DeviceIdentity } from '../identity/index.ts'
 import { assert } from '../lib/assert.ts'
 import { toHex } from '../lib/bytes.ts'
 import { SegueError } from '../lib/errors.ts'
-import { LOG_EPOCH, deviceIdOf, idBytes, type DeviceId, type EntryId, type GroupId } from '../lib/ids.ts'
+import { LOG_EPOCH, deviceIdOf, idBytes, type DeviceId, type EntryId, type GroupId, type MailboxId } from '../lib/ids.ts'
 import { createSubject, type Observable } from '../lib/observable.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { Random } from '../ports/random.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Verifier } from '../ports/verifier.ts'
-import { MAX_ACTIVE_DEVICES, MAX_LOG_ENTRIES } from '../wire/limits.ts'
-import { decodeEntry, signEntry, type KnownContent, type Role, type SignedEntry } from './entry.ts'
+import { MAX_ACTIVE_DEVICES, MAX_LOG_ENTRIES, MAX_RELAYS } from '../wire/limits.ts'
+import { decodeEntry, signEntry, type AdminKeyWrap, type KnownContent, type Role, type SignedEntry } from './entry.ts'
 import { MAX_PARENTS, isSigned, openEnvelope } from './envelope.ts'
 import { SECRET_BYTES, createEpochBox, createEpochs } from './epochs.ts'
-import type { GroupDevice } from './reduce.ts'
+import type { GroupDevice, GroupRelay } from './reduce.ts'
+import { createRelayKeys, wrapSeed } from './relay-keys.ts'
 import { createGroupGraph, evaluate, type GroupEvaluation } from './resolve.ts'
 import { brokenRule } from './validate.ts'
 
 export interface GroupState {
   /** Everybody ever added, in order of seniority. */
   readonly devices: readonly GroupDevice[]
+  /** Every mailbox ever made, the retired ones too, in the order in which they were made. */
+  readonly relays: readonly GroupRelay[]
   readonly heads: readonly EntryId[]
   /** The log holds something this version does not understand: whatever would write is refused with GROUP_NEWER. */
   readonly needsUpdate: boolean
@@ -51,6 +56,15 @@ export interface NewDevice {
   readonly role: Role
   readonly name: string
   /** Milliseconds since 1970, stamped before the request. */
+  readonly time: number
+}
+
+export interface NewRelay {
+  readonly relay: DeviceId
+  readonly addresses: readonly string[]
+  readonly mailbox: MailboxId
+  /** 32 bytes: of the key that signs the mailbox's member lists. Wrapped here for every active admin. */
+  readonly adminSeed: Uint8Array
   readonly time: number
 }
 
@@ -73,6 +87,19 @@ export interface Group {
   add(device: NewDevice): SignedEntry
   setRole(target: DeviceId, role: Role, time: number): SignedEntry
   rename(target: DeviceId, name: string, time: number): SignedEntry
+  /** Names a mailbox made on a relay. Throws SegueError: GROUP_ENTRY_REFUSED, GROUP_NEWER, as do the next three. */
+  addRelay(relay: NewRelay): SignedEntry
+  /** Says where a relay is now. */
+  moveRelay(mailbox: MailboxId, addresses: readonly string[], time: number): SignedEntry
+  /** The mailbox is not used any more, for good. */
+  retireRelay(mailbox: MailboxId, time: number): SignedEntry
+  /**
+   * Wraps the admin keys held here for the active admins they were not wrapped for yet. Promoting does it at once; this is for an admin
+   * promoted while a mailbox was made elsewhere. Writes nothing when nothing is missing or this device is no admin.
+   */
+  shareRelayKeys(time: number): readonly SignedEntry[]
+  /** The key that signs a mailbox's member lists, when this device was given it. */
+  relayAdminKeys(mailbox: MailboxId): SigningKeys | undefined
   device(id: DeviceId): GroupDevice | undefined
   isActive(device: DeviceId): boolean
   /** The causal past of `ids` without that of `known`, causes before effects; ids not here are ignored. */
@@ -149,6 +176,7 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
   assert(genesis.content.kind === 'genesis', 'a group is held by its genesis')
   const graph = createGroupGraph(genesis.group)
   const epochs = createEpochs(identity, secret)
+  const relayKeys = createRelayKeys(identity)
   const genuine = new Set<string>()
   const linkedEntries = createSubject<readonly SignedEntry[]>([], onListenerError)
   graph.add(genesis)
@@ -163,7 +191,11 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
       .map(({ entry }) => entry)
     if (linked.length === 0) return
     evaluation = graph.evaluation()
-    for (const entry of linked) if (!evaluation.refused.has(entry.id)) epochs.learn(entry, graph.positionOf(entry.id))
+    for (const entry of linked) {
+      if (evaluation.refused.has(entry.id)) continue
+      epochs.learn(entry, graph.positionOf(entry.id))
+      relayKeys.learn(entry)
+    }
     state.set(stateOf(evaluation))
     linkedEntries.set(linked)
   }
@@ -198,6 +230,34 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
     return entry
   }
 
+  const relayIn = (mailbox: MailboxId): GroupRelay => {
+    const relay = evaluation.relays.find(each => each.mailbox === mailbox)
+    if (relay === undefined) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'mailboxIsKnown' })
+    return relay
+  }
+  const activeAdmins = (): readonly GroupDevice[] => evaluation.devices.filter(each => each.active && each.role === 'admin')
+  const sayRelay = ({ id, ...relay }: GroupRelay, wraps: readonly AdminKeyWrap[], time: number): SignedEntry =>
+    write(
+      {
+        kind: 'relay',
+        relay: id,
+        addresses: relay.addresses,
+        mailbox: relay.mailbox,
+        adminKey: relay.adminKey,
+        wraps,
+        retired: relay.retired,
+      },
+      time,
+    )
+  const shareRelayKeys = (time: number): readonly SignedEntry[] => {
+    if (evaluation.needsUpdate || !activeAdmins().some(({ id }) => id === identity.id)) return []
+    return evaluation.relays.flatMap(relay => {
+      const seed = relay.retired ? undefined : relayKeys.seedOf(relay.adminKey)
+      const lacking = activeAdmins().filter(({ id }) => !relay.keyHolders.includes(id))
+      return seed === undefined || lacking.length === 0 ? [] : [sayRelay(relay, wrapSeed(seed, lacking, random), time)]
+    })
+  }
+
   return {
     id: genesis.group,
     rootDocumentId: genesis.content.rootDocument,
@@ -227,12 +287,36 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
         throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'keysAreAdmissible' })
       }
       const wraps = epochs.wrapAll(keys.sealing, random)
-      return write({ kind: 'add', device: deviceIdOf(keys.signing), sealingKey: keys.sealing, role, name, wraps }, time)
+      const entry = write({ kind: 'add', device: deviceIdOf(keys.signing), sealingKey: keys.sealing, role, name, wraps }, time)
+      if (role === 'admin') shareRelayKeys(time)
+      return entry
     },
-    setRole: (target, role, time) => write({ kind: 'role', target, role }, time),
+    setRole(target, role, time) {
+      const entry = write({ kind: 'role', target, role }, time)
+      if (role === 'admin') shareRelayKeys(time)
+      return entry
+    },
     rename(target, name, time) {
       if (!isDeviceName(name)) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'isDeviceName' })
       return write({ kind: 'rename', target, name }, time)
+    },
+    addRelay({ relay, addresses, mailbox, adminSeed, time }) {
+      if (evaluation.relays.filter(each => !each.retired).length >= MAX_RELAYS) {
+        throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'relaysHaveRoom' })
+      }
+      const adminKey = signingKeysOf(adminSeed).publicKey
+      return write(
+        { kind: 'relay', relay, addresses, mailbox, adminKey, wraps: wrapSeed(adminSeed, activeAdmins(), random), retired: false },
+        time,
+      )
+    },
+    moveRelay: (mailbox, addresses, time) => sayRelay({ ...relayIn(mailbox), addresses }, [], time),
+    retireRelay: (mailbox, time) => sayRelay({ ...relayIn(mailbox), retired: true }, [], time),
+    shareRelayKeys,
+    relayAdminKeys(mailbox) {
+      const relay = evaluation.relays.find(each => each.mailbox === mailbox)
+      const seed = relay === undefined ? undefined : relayKeys.seedOf(relay.adminKey)
+      return seed === undefined ? undefined : signingKeysOf(seed)
     },
     device: deviceById,
     isActive: id => deviceById(id)?.active === true,
@@ -287,6 +371,6 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
   }
 }
 
-function stateOf({ devices, heads, needsUpdate }: GroupEvaluation): GroupState {
-  return { devices, heads, needsUpdate }
+function stateOf({ devices, relays, heads, needsUpdate }: GroupEvaluation): GroupState {
+  return { devices, relays, heads, needsUpdate }
 }

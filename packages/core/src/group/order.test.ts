@@ -1,13 +1,21 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { EntryId } from '../lib/ids.ts'
-import { createGroupLogCast, type GroupLogCast } from '../testing/group-log.ts'
+import { hexId, type EntryId, type MailboxId } from '../lib/ids.ts'
+import { createGroupLogCast, type GroupLogCast, type RelayInLog } from '../testing/group-log.ts'
 import type { DeviceIdentity } from '../identity/index.ts'
 import type { Role, SignedEntry } from './entry.ts'
 import { evaluate, type GroupEvaluation } from './resolve.ts'
 
 const cast = createGroupLogCast(30)
 const { laptop, desk, phone, stranger, genesis } = cast
+const mailboxOf = (n: number): MailboxId => hexId<MailboxId>(new Uint8Array(16).fill(n))
+/** A word on mailbox `n`: the devices' own keys stand in for those of relays. */
+const relayOf = (n: number, by: DeviceIdentity, more: Partial<RelayInLog> = {}): RelayInLog => ({
+  mailbox: mailboxOf(n),
+  relay: by.id,
+  adminKey: by.signing.publicKey,
+  ...more,
+})
 
 /** Six entries each, the genesis among them: every way in which the rules can meet. */
 const STORIES: Readonly<Record<string, () => readonly SignedEntry[]>> = {
@@ -43,6 +51,19 @@ const STORIES: Readonly<Record<string, () => readonly SignedEntry[]>> = {
     const twice = cast.add(desk, [added], phone, 'member')
     return [genesis, added, once, twice, cast.add(phone, [once], stranger), cast.role(laptop, [once, twice], phone, 'member')]
   },
+  'one mailbox is made twice, moved and retired'() {
+    const added = cast.add(laptop, [genesis], desk, 'admin')
+    const once = cast.relay(laptop, [added], relayOf(1, laptop, { addresses: ['/a'] }))
+    const twice = cast.relay(desk, [added], relayOf(1, desk, { addresses: ['/b'] }))
+    return [
+      genesis,
+      added,
+      once,
+      twice,
+      cast.relay(laptop, [once], relayOf(1, laptop, { retired: true })),
+      cast.relay(desk, [once, twice], relayOf(1, laptop, { addresses: ['/c'] })),
+    ]
+  },
   'something from the future, and a stranger before and after it'() {
     const future = cast.future(laptop, [genesis])
     const before = cast.rename(stranger, [genesis], stranger, 'before')
@@ -63,7 +84,7 @@ test.each(Object.entries(STORIES))('[G18] one answer in all 720 orders: %s', (_,
 interface Step {
   readonly author: number
   readonly parents: number
-  readonly what: 'add' | 'promote' | 'demote' | 'rename' | 'future'
+  readonly what: 'add' | 'promote' | 'demote' | 'rename' | 'relay' | 'future'
   readonly target: number
 }
 const step: fc.Arbitrary<Step> = fc.record({
@@ -73,6 +94,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 3, arbitrary: fc.constant('add' as const) },
     { weight: 3, arbitrary: fc.constantFrom('promote' as const, 'demote' as const) },
     { weight: 3, arbitrary: fc.constant('rename' as const) },
+    { weight: 4, arbitrary: fc.constant('relay' as const) },
     { weight: 1, arbitrary: fc.constant('future' as const) },
   ),
   target: fc.nat(4),
@@ -88,7 +110,7 @@ test('[G18] [I6] random logs of up to 20 entries: one answer in every order, wit
       expect(summaryOf(evaluate(genesis.group, shuffled(entries, keys.slice(20))))).toBe(expected)
       expect(replay(entries)).toBe(expected)
     }),
-    { numRuns: 150 },
+    { numRuns: 250 },
   )
 })
 
@@ -105,12 +127,23 @@ function write(from: GroupLogCast, people: readonly DeviceIdentity[], steps: rea
       promote: () => from.role(by, below, of, 'admin'),
       demote: () => from.role(by, below, of, 'member'),
       rename: () => from.rename(by, below, of, `name ${written.size}`),
+      relay: () => from.relay(by, below, relayOf(target % 2, author % 2 === 0 ? laptop : desk, relayWords(written.size))),
       future: () => from.future(by, below, { kind: `kind${written.size}` }),
     }
     const entry = make[what]()
     written.set(entry.id, entry)
   }
   return [...written.values()]
+}
+
+function relayWords(n: number): Partial<RelayInLog> {
+  return { addresses: [`/at/${n}`], retired: n % 2 === 0 }
+}
+
+interface Mailbox {
+  made: string
+  address: string
+  retired: boolean
 }
 
 interface Told {
@@ -131,6 +164,16 @@ function replay(entries: readonly SignedEntry[]): string {
     pasts.set(id, new Set(parents.flatMap(parent => [parent, ...(pasts.get(parent) as ReadonlySet<EntryId>)])))
   }
   const inOrder = [...entries].sort((a, b) => (depths.get(a.id) as number) - (depths.get(b.id) as number) || (a.id < b.id ? -1 : 1))
+  const tellRelays = (among: ReadonlySet<EntryId>): Map<string, Mailbox> => {
+    const relays = new Map<string, Mailbox>()
+    for (const { id, content } of inOrder) {
+      if (content.kind !== 'relay' || !among.has(id) || !counting.has(id)) continue
+      const known = relays.get(content.mailbox)
+      const retired = known?.retired === true || content.retired
+      relays.set(content.mailbox, { made: known?.made ?? content.relay, address: content.addresses.join(), retired })
+    }
+    return relays
+  }
   const tell = (among: ReadonlySet<EntryId>): Map<string, Told> => {
     const devices = new Map<string, Told>()
     for (const { id, author, content } of inOrder) {
@@ -159,6 +202,9 @@ function replay(entries: readonly SignedEntry[]): string {
     if (!told.has(author)) continue
     if (content.kind === 'unknown') counting.add(entry.id)
     if (content.kind === 'add' && isAdmin && !told.has(content.device)) counting.add(entry.id)
+    if (content.kind === 'relay' && isAdmin && (tellRelays(past).get(content.mailbox)?.made ?? content.relay) === content.relay) {
+      counting.add(entry.id)
+    }
     if (content.kind === 'rename' && told.has(content.target) && (isAdmin || content.target === author)) counting.add(entry.id)
     if (content.kind !== 'role' || !isAdmin || !told.has(content.target)) continue
     const othersLead = [...told].some(([id, device]) => id !== content.target && device.role === 'admin')
@@ -167,14 +213,16 @@ function replay(entries: readonly SignedEntry[]): string {
   const told = tell(kept)
   return JSON.stringify({
     devices: [...told].map(([id, { role, name, addedBy }]) => [id, role, name, addedBy].join()).sort(),
+    relays: [...tellRelays(kept)].map(([id, { made, address, retired }]) => [id, made, address, retired].join()).sort(),
     counting: inOrder.filter(({ id }) => counting.has(id)).map(({ id }) => id),
     needsUpdate: inOrder.some(({ id, content }) => counting.has(id) && content.kind === 'unknown'),
   })
 }
 
-function summaryOf({ devices, counting, needsUpdate }: GroupEvaluation): string {
+function summaryOf({ devices, relays, counting, needsUpdate }: GroupEvaluation): string {
   return JSON.stringify({
     devices: devices.map(({ id, role, name, addedBy }) => [id, role, name, addedBy].join()).sort(),
+    relays: relays.map(({ mailbox, id, addresses, retired }) => [mailbox, id, addresses.join(), retired].join()).sort(),
     counting: counting.map(({ id }) => id),
     needsUpdate,
   })

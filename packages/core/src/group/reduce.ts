@@ -1,8 +1,8 @@
 /** What an entry that counts adds to the facts of its past. Public inputs only: no keys, no "me", the same answer everywhere. */
 import { unreachable } from '../lib/assert.ts'
-import type { DeviceId } from '../lib/ids.ts'
+import type { DeviceId, MailboxId } from '../lib/ids.ts'
 import type { Role, SignedEntry } from './entry.ts'
-import { activeDevices, withDevice, type DeviceFacts, type GroupFacts } from './facts.ts'
+import { activeDevices, withDevice, withRelay, type DeviceFacts, type GroupFacts } from './facts.ts'
 import { comparePositions, type Position } from './graph.ts'
 
 export interface GroupDevice {
@@ -18,6 +18,18 @@ export interface GroupDevice {
   readonly sealingKey: Uint8Array
 }
 
+/** A mailbox of the group on a relay. */
+export interface GroupRelay {
+  /** The relay's peer id. */
+  readonly id: DeviceId
+  readonly addresses: readonly string[]
+  readonly mailbox: MailboxId
+  readonly adminKey: Uint8Array
+  readonly retired: boolean
+  /** For whom the admin key was wrapped. */
+  readonly keyHolders: readonly DeviceId[]
+}
+
 export function applyEntry(past: GroupFacts, entry: SignedEntry, at: Position): GroupFacts {
   const { content } = entry
   switch (content.kind) {
@@ -29,6 +41,14 @@ export function applyEntry(past: GroupFacts, entry: SignedEntry, at: Position): 
       return changed(past, content.target, { role: { at, value: content.role } })
     case 'rename':
       return changed(past, content.target, { name: { at, value: content.name } })
+    case 'relay':
+      return withRelay(past, {
+        mailbox: content.mailbox,
+        made: { at, relay: content.relay, adminKey: content.adminKey },
+        addresses: { at, value: content.addresses },
+        retired: content.retired,
+        keyHolders: new Set(content.wraps.map(wrap => wrap.device)),
+      })
     case 'unknown':
       return { ...past, hasUnknown: true }
     default:
@@ -49,6 +69,20 @@ export function devicesOf(facts: GroupFacts): readonly GroupDevice[] {
       addedAt: device.added.time,
       active: active.has(device.id),
       sealingKey: device.added.sealingKey,
+    }))
+}
+
+/** The mailboxes in the order in which they were made. */
+export function relaysOf(facts: GroupFacts): readonly GroupRelay[] {
+  return [...facts.relays.values()]
+    .sort((a, b) => comparePositions(a.made.at, b.made.at))
+    .map(({ mailbox, made, addresses, retired, keyHolders }) => ({
+      id: made.relay,
+      addresses: addresses.value,
+      mailbox,
+      adminKey: made.adminKey,
+      retired,
+      keyHolders: [...keyHolders].sort(),
     }))
 }
 

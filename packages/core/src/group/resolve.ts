@@ -7,7 +7,7 @@ import { MAX_LOG_ENTRIES } from '../wire/limits.ts'
 import type { SignedEntry } from './entry.ts'
 import { NO_FACTS, joinFacts, type GroupFacts } from './facts.ts'
 import { createGraph, type Graph } from './graph.ts'
-import { applyEntry, devicesOf, type GroupDevice } from './reduce.ts'
+import { applyEntry, devicesOf, relaysOf, type GroupDevice, type GroupRelay } from './reduce.ts'
 import { RULES, brokenRule, type RuleName } from './validate.ts'
 
 /** Entries whose parents are still on their way. More are let go; replication brings them again. */
@@ -15,6 +15,7 @@ export const MAX_HELD_ENTRIES = 1_000
 
 export interface GroupEvaluation {
   readonly devices: readonly GroupDevice[]
+  readonly relays: readonly GroupRelay[]
   readonly heads: readonly EntryId[]
   /** Entries that count, by (depth, id). */
   readonly counting: readonly SignedEntry[]
@@ -71,6 +72,7 @@ export function createGroupGraph(
     const all = graph.heads().reduce((facts, head) => joinFacts(facts, factsOf(head)), NO_FACTS)
     return {
       devices: devicesOf(all),
+      relays: relaysOf(all),
       heads: graph.heads(),
       counting: graph.ordered().filter(entry => !refused.has(entry.id)),
       refused: new Map(refused),

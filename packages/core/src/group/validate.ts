@@ -2,6 +2,7 @@
  * Which entries count. Each rule is a named property of an entry and the facts of its causal past, nothing else, so it has the
  * same answer on every device and for ever. The name is what the person sees when a change is refused.
  */
+import { equalBytes } from '../lib/bytes.ts'
 import type { EntryContent, SignedEntry } from './entry.ts'
 import { activeDevices, type GroupFacts } from './facts.ts'
 
@@ -13,6 +14,7 @@ export type RuleName =
   | 'targetIsKnown'
   | 'leavesAnAdmin'
   | 'namesItselfOrIsAdmin'
+  | 'mailboxKeepsItsKey'
 
 export const RULES: Readonly<Record<RuleName, (entry: SignedEntry, past: GroupFacts) => boolean>> = {
   authorWasAdded: (entry, past) => past.devices.has(entry.author),
@@ -26,6 +28,10 @@ export const RULES: Readonly<Record<RuleName, (entry: SignedEntry, past: GroupFa
     [...activeDevices(past).values()].some(device => device.id !== content.target && device.role.value === 'admin'),
   namesItselfOrIsAdmin: (entry, past) =>
     entry.content.kind !== 'rename' || entry.content.target === entry.author || RULES.needsAdmin(entry, past),
+  mailboxKeepsItsKey({ content }, past) {
+    const made = content.kind === 'relay' ? past.relays.get(content.mailbox)?.made : undefined
+    return made === undefined || content.kind !== 'relay' || (made.relay === content.relay && equalBytes(made.adminKey, content.adminKey))
+  },
 }
 
 /** The rules of each kind, in the order in which they are told to a person. The genesis rests on nothing. */
@@ -34,6 +40,7 @@ export const RULES_OF: Readonly<Record<EntryContent['kind'], readonly RuleName[]
   add: ['authorWasAdded', 'authorWasActive', 'needsAdmin', 'deviceIsNew'],
   role: ['authorWasAdded', 'authorWasActive', 'needsAdmin', 'targetIsKnown', 'leavesAnAdmin'],
   rename: ['authorWasAdded', 'authorWasActive', 'targetIsKnown', 'namesItselfOrIsAdmin'],
+  relay: ['authorWasAdded', 'authorWasActive', 'needsAdmin', 'mailboxKeepsItsKey'],
   unknown: ['authorWasAdded', 'authorWasActive'],
 }
 

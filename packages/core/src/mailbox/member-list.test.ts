@@ -63,7 +63,7 @@ test('[M2] a list is not taken with members out of order, twice, none, or with f
   const members = list.members.map(publicKeyOf)
   const record = { v: 1, mailbox: idBytes(mailbox), version: 1, members }
   for (const wrong of [
-    { ...record, members: [...members].reverse() },
+    { ...record, members: members.toReversed() },
     { ...record, members: [members[0], members[0]] },
     { ...record, members: [] },
     { ...record, members: [new Uint8Array(32)] },

@@ -1,11 +1,11 @@
 /** Group entries written by hand: any author, any parents, whether a device would write them or not. For tests of the group only. */
 import { sign } from '../crypto/index.ts'
-import { signEntry, type KnownContent, type Role, type SignedEntry } from '../group/index.ts'
+import { signEntry, type AdminKeyWrap, type KnownContent, type Role, type SignedEntry } from '../group/index.ts'
 import { decodeEntry } from '../group/entry.ts'
 import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
 import { assert } from '../lib/assert.ts'
 import { encodeCbor } from '../lib/codec.ts'
-import { idBytes } from '../lib/ids.ts'
+import { idBytes, type DeviceId, type MailboxId } from '../lib/ids.ts'
 import type { Random } from '../ports/random.ts'
 import { createSeededRandom } from './seeded-random.ts'
 
@@ -21,8 +21,18 @@ export interface GroupLogCast {
   add(author: DeviceIdentity, parents: readonly SignedEntry[], device: DeviceIdentity, role?: Role): SignedEntry
   role(author: DeviceIdentity, parents: readonly SignedEntry[], target: DeviceIdentity, role: Role): SignedEntry
   rename(author: DeviceIdentity, parents: readonly SignedEntry[], target: DeviceIdentity, name: string): SignedEntry
+  relay(author: DeviceIdentity, parents: readonly SignedEntry[], relay: RelayInLog): SignedEntry
   /** An entry that a later version might write; `fields` replace those of the unsigned entry. */
   future(author: DeviceIdentity, parents: readonly SignedEntry[], fields?: Readonly<Record<string, unknown>>): SignedEntry
+}
+
+export interface RelayInLog {
+  readonly mailbox: MailboxId
+  readonly relay: DeviceId
+  readonly adminKey: Uint8Array
+  readonly addresses?: readonly string[]
+  readonly wraps?: readonly AdminKeyWrap[]
+  readonly retired?: boolean
 }
 
 export function createGroupLogCast(seed: number): GroupLogCast {
@@ -58,6 +68,7 @@ export function createGroupLogCast(seed: number): GroupLogCast {
       write(author, parents, { kind: 'add', device: added.id, sealingKey: added.sealing.publicKey, role, name: added.name, wraps: [] }),
     role: (author, parents, target, role) => write(author, parents, { kind: 'role', target: target.id, role }),
     rename: (author, parents, target, name) => write(author, parents, { kind: 'rename', target: target.id, name }),
+    relay: (author, parents, said) => write(author, parents, { kind: 'relay', addresses: [], wraps: [], retired: false, ...said }),
     future(author, parents, fields = { kind: 'adopt' }) {
       const bytes = signedEntryBytes(author, {
         v: 1,

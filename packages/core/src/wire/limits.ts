@@ -30,5 +30,7 @@ export const MAX_RELAY_FRAME_BYTES: number = 16 * KIB
 export const MAX_RELAY_REQUESTS = 64
 /** Active devices and room for more in a later version; the recovery key beside them. */
 export const MAX_MAILBOX_MEMBERS = 128
+/** Relays that a group uses at one time. */
+export const MAX_RELAYS = 8
 /** Addresses of one relay, in an invite or in the group's log. */
 export const MAX_RELAY_ADDRESSES = 8
