@@ -11,7 +11,7 @@ export interface ErrorEntry {
   readonly retry: Retry
 }
 
-export const ERRORS = {
+const ERRORS = {
   // the store
   STORE_LOCKED: {
     text: 'Another process has this store open. Stop it (segue down), or use another directory.',
