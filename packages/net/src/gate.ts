@@ -1,7 +1,8 @@
 /**
  * Who gets in, and how far. Members: everything. Strangers: `identify`, the pairing protocol while a pairing is open, and one stream for
- * one membership proof; at most MAX_STRANGERS at a time, and a connection that got no further is closed after STRANGER_DEADLINE_MS.
- * While neither pairing nor proofs are wanted a stranger's connection ends right after Noise has told who it is.
+ * one membership proof, and doors that the node was told to open to them; at most MAX_STRANGERS at a time, and a connection that got
+ * no further is closed after STRANGER_DEADLINE_MS. While none of it is wanted a stranger's connection ends right after Noise has told
+ * who it is.
  *
  * Anybody on the network who dials this device learns its id: Noise proves it to whoever asks.
  */
@@ -26,13 +27,21 @@ export interface Gate {
   refuse(stream: Stream, connection: Connection): void
   /** Whether this connection may bring a proof: each may, once. */
   takeProof(connection: Connection): boolean
-  /** Which of the two things strangers may do just now. */
-  readonly strangersMay: { pair: boolean; prove: boolean }
+  /** Which things strangers may do just now; knock: at a door that is open to them as long as the node runs. */
+  readonly strangersMay: { pair: boolean; prove: boolean; knock: boolean }
 }
 
-export function createGate(options: { host: DeviceLinkHost; clock: Clock; allowPublic: boolean; logger?: Logger | undefined }): Gate {
-  const { clock, host } = options
-  const strangersMay = { pair: false, prove: false }
+export interface GateOptions {
+  readonly host: DeviceLinkHost
+  readonly clock: Clock
+  readonly allowPublic: boolean
+  readonly maxStrangers?: number | undefined
+  readonly logger?: Logger | undefined
+}
+
+export function createGate(options: GateOptions): Gate {
+  const { clock, host, maxStrangers = MAX_STRANGERS } = options
+  const strangersMay = { pair: false, prove: false, knock: false }
   const strangers = new Set<Connection>()
   const proofs = new WeakSet<Connection>()
   const deadlines = new Map<Connection, () => void>()
@@ -67,7 +76,7 @@ export function createGate(options: { host: DeviceLinkHost; clock: Clock; allowP
       denyInboundEncryptedConnection(peerId) {
         const peer = peerId.toString() as DeviceId
         if (isMember(peer)) return false
-        const isDenied = !(strangersMay.pair || strangersMay.prove) || strangers.size >= MAX_STRANGERS
+        const isDenied = !(strangersMay.pair || strangersMay.prove || strangersMay.knock) || strangers.size >= maxStrangers
         if (isDenied) options.logger?.info('stranger-refused', { peer })
         return isDenied
       },

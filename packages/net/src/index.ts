@@ -3,4 +3,14 @@ export { createNode } from './node.ts'
 export { systemClock } from './system-clock.ts'
 export { isPrivateAddress } from './private-addresses.ts'
 export type { Discovery, Echo } from './discovery/surroundings.ts'
-export type { DialOptions, DialTarget, GroupDoor, NetNode, NodeOptions, PairingDoor, TransportFactory } from './net-node.ts'
+export type {
+  Capacity,
+  DialOptions,
+  DialTarget,
+  GroupDoor,
+  NetNode,
+  NodeOptions,
+  PairingDoor,
+  ServedProtocol,
+  TransportFactory,
+} from './net-node.ts'

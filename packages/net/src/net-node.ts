@@ -32,6 +32,10 @@ export interface NodeOptions {
   readonly allowPublic?: boolean
   /** More ways to connect, for instance `webrtcDirect()` from `@segue/net/webrtc`. */
   readonly transports?: readonly TransportFactory[]
+  /** Further protocols to serve. */
+  readonly protocols?: readonly ServedProtocol[]
+  /** For a node that many groups come to; limits.ts has what holds without it. */
+  readonly capacity?: Capacity
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger
@@ -40,6 +44,23 @@ export interface NodeOptions {
    * (`group.dial`); after `version-unsupported` an update.
    */
   readonly onRefused?: (peer: DeviceId, code: CloseCode) => void
+}
+
+/** A door like pairing's: small frames on one stream of a connection at a time, cut off after STRANGER_DEADLINE_MS for who has no link. */
+export interface ServedProtocol {
+  readonly protocol: string
+  /** strangers: everybody, also peers that the host does not admit. */
+  readonly to: 'members' | 'strangers'
+  readonly onStream: (link: PairingLink) => void
+}
+
+export interface Capacity {
+  /** At one time. */
+  readonly connections?: number
+  /** At one time, of `connections`. */
+  readonly strangers?: number
+  /** New ones from one address in a second; behind a proxy all come from its address. */
+  readonly connectionsPerSecond?: number
 }
 
 export interface DialOptions {
@@ -62,6 +83,8 @@ export interface NetNode extends Closeable {
   addressesOf(device: DeviceId): readonly string[]
   readonly pairing: PairingDoor
   readonly group: GroupDoor
+  /** Knocks at a door that another node serves. Rejects with SegueError UNREACHABLE, also when it does not serve that protocol. */
+  dial(protocol: string, target: DialTarget, options?: DialOptions): Promise<PairingLink>
   readonly discovery: Discovery
   /** The machine woke up: links are probed (dead ones close within 3 s) and every reconnect loop tries at once. */
   resume(): void

@@ -36,25 +36,33 @@ export function createNode(options: NodeOptions): Promise<NetNode> {
 }
 
 async function start(options: NodeOptions, opened: Closeables): Promise<NetNode> {
-  const { host, logger, clock = systemClock, random = systemRandom, allowPublic = false } = options
+  const { host, logger, clock = systemClock, random = systemRandom, allowPublic = false, capacity = {} } = options
   const id = deviceIdOf(options.signing.publicKey)
-  const gate = createGate({ host, clock, allowPublic, logger })
+  const gate = createGate({ host, clock, allowPublic, maxStrangers: capacity.strangers, logger })
   const book = createAddressBook(clock)
   const nearby = createNearby(clock)
-  const surroundings = createSurroundings({ clock, interfaces: privateInterfaces, announce: options.mdns === true ? () => mdns?.announce() : undefined })
+  const surroundings = createSurroundings({
+    clock,
+    interfaces: privateInterfaces,
+    announce: options.mdns === true ? () => mdns?.announce() : undefined,
+  })
 
   const libp2p = await createLibp2p<{ identify: unknown; transports: TransportAccess }>({
     privateKey: privateKeyFromRaw(options.signing.secretKey),
     nodeInfo: { name: 'segue', userAgent: 'segue' },
     addresses: { listen: [...(options.listen ?? EVERY_INTERFACE)] },
     // Silence is normal on a link; keepalive.ts decides what is dead. A person may take ten minutes over a pairing.
-    transports: [tcp({ inboundSocketInactivityTimeout: SILENCE_MS, outboundSocketInactivityTimeout: SILENCE_MS }), webSockets(), ...(options.transports ?? [])],
+    transports: [
+      tcp({ inboundSocketInactivityTimeout: SILENCE_MS, outboundSocketInactivityTimeout: SILENCE_MS }),
+      webSockets(),
+      ...(options.transports ?? []),
+    ],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ enableKeepAlive: false, maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })],
     connectionGater: gate.gater,
     connectionManager: {
-      maxConnections: MAX_CONNECTIONS,
-      inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND,
+      maxConnections: capacity.connections ?? MAX_CONNECTIONS,
+      inboundConnectionThreshold: capacity.connectionsPerSecond ?? MAX_CONNECTIONS_PER_SECOND,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
       reconnectRetries: 0,
     },
@@ -71,7 +79,9 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
   opened.add(() => libp2p.stop())
 
   const announcedAddresses = (): readonly string[] => {
-    const listening = (options.announce ?? libp2p.services.transports.addresses()).filter(address => allowPublic || isPrivateAddress(address))
+    const listening = (options.announce ?? libp2p.services.transports.addresses()).filter(
+      address => allowPublic || isPrivateAddress(address),
+    )
     const reachable = listening.filter(address => !/^\/ip4\/127\.|^\/ip6\/::1\//.test(address))
     return (reachable.length > 0 ? reachable : listening).map(address => `${address}/p2p/${id}`)
   }
@@ -152,19 +162,25 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     }
     await libp2p.handle(PROTOCOL_OF[channel], admit, { maxInboundStreams: 1 })
   }
+  for (const served of options.protocols ?? []) doors.serve(served)
   await libp2p.start()
   refreshAddresses()
 
   const describe = (): Announcement => {
     const pairingName = doors.pairingName()
-    return { device: id, addresses: addresses.peek().map(address => address.replace(/\/p2p\/[^/]+$/, '')), ...(pairingName === undefined ? {} : { pairingName }) }
+    return {
+      device: id,
+      addresses: addresses.peek().map(address => address.replace(/\/p2p\/[^/]+$/, '')),
+      ...(pairingName === undefined ? {} : { pairingName }),
+    }
   }
   const onHeard = (announcement: Announcement, isLeaving: boolean): void => {
     nearby.heard(announcement, isLeaving)
     surroundings.onHeard(announcement.device, isLeaving)
     if (!isLeaving && book.sight(announcement.device, announcement.addresses)) members.wake(announcement.device)
   }
-  const mdns: Mdns | undefined = options.mdns === true ? createMdns({ self: id, clock, logger, describe, onHeard, onEcho: surroundings.onEcho }) : undefined
+  const mdns: Mdns | undefined =
+    options.mdns === true ? createMdns({ self: id, clock, logger, describe, onHeard, onEcho: surroundings.onEcho }) : undefined
   if (mdns !== undefined) opened.add(() => mdns.close())
 
   const resume = (): void => {
@@ -196,6 +212,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     addressesOf: device => book.addressesOf(device),
     pairing: { open: doors.openPairing, hide: doors.hidePairing, dial: doors.dialPairing, nearby: nearby.devices },
     group: { open: doors.openGroup, dial: doors.dialGroup },
+    dial: doors.dial,
     discovery: surroundings,
     resume,
     networkChanged,

@@ -1,11 +1,11 @@
-/** The two doors for strangers, pairing and membership proof: what stands open, and how to knock at another device's. */
+/** The doors beside the members' streams, pairing and membership proof first: what stands open, and how to knock at another's. */
 import type { Connection, Stream } from '@libp2p/interface'
 import { GROUP_PROTOCOL, PAIRING_PROTOCOL, SegueError } from '@segue/core'
 import type { DeviceId, ErrorCode } from '@segue/core'
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
 import type { Gate } from '../gate.ts'
 import { hangUp } from '../link/hang-up.ts'
-import type { DialOptions, DialTarget } from '../net-node.ts'
+import type { DialOptions, DialTarget, ServedProtocol } from '../net-node.ts'
 import { createPairingLink } from './pairing-stream.ts'
 
 type Handler = (link: PairingLink) => void
@@ -14,6 +14,9 @@ export interface Doors {
   openPairing(name: string | undefined, handler: Handler): () => void
   hidePairing(): void
   openGroup(handler: Handler): () => void
+  /** For as long as the node runs. */
+  serve(served: ServedProtocol): void
+  dial(protocol: string, target: DialTarget, options?: DialOptions): Promise<PairingLink>
   dialPairing(target: DialTarget, options?: DialOptions): Promise<PairingLink>
   dialGroup(target: DialTarget, options?: DialOptions): Promise<PairingLink>
   /** The name shown nearby while pairing is open. */
@@ -112,6 +115,16 @@ export function createDoors(options: DoorsOptions): Doors {
         options.unhandle(GROUP_PROTOCOL)
       }
     },
+    serve({ protocol, to, onStream }) {
+      if (to === 'strangers') gate.strangersMay.knock = true
+      options.handle(protocol, (stream, connection) => {
+        const isWelcome = to === 'strangers' || gate.isMember(connection.remotePeer.toString() as DeviceId)
+        if (!isWelcome) return gate.refuse(stream, connection)
+        // Not claimed: a connection that is no link ends with its deadline, however many streams it opens.
+        welcome(onStream, createPairingLink({ stream, connection, self, clock, onEnded: () => undefined }))
+      })
+    },
+    dial: (protocol, target, dialOptions = {}) => knock(protocol, 'UNREACHABLE', target, dialOptions),
     dialPairing: (target, dialOptions = {}) => knock(PAIRING_PROTOCOL, 'PAIRING_REFUSED', target, dialOptions),
     dialGroup: (target, dialOptions = {}) => knock(GROUP_PROTOCOL, 'UNREACHABLE', target, dialOptions),
   }
