@@ -32,7 +32,13 @@ test('[N17] a stranger who knows every address and tries every protocol reaches 
     await refused.ended.when(ended => ended)
     expect(refused.received.peek()).toEqual(encodeSignal('close', CLOSE_CODES['not-a-member']))
   }
-  for (const protocol of [PAIRING_PROTOCOL, '/ipfs/ping/1.0.0', '/ipfs/id/push/1.0.0', '/segue/blob/1', '/libp2p/circuit/relay/0.2.0/hop']) {
+  for (const protocol of [
+    PAIRING_PROTOCOL,
+    '/ipfs/ping/1.0.0',
+    '/ipfs/id/push/1.0.0',
+    '/segue/blob/1',
+    '/libp2p/circuit/relay/0.2.0/hop',
+  ]) {
     await expect(connection.newStream(protocol)).rejects.toThrow()
   }
   expect(desk.ups.peek()).toHaveLength(1)
@@ -46,7 +52,11 @@ test('[N17] while neither pairing nor proofs are wanted, a stranger is cut off a
   const stranger = await startRawPeer(await createDevice())
   const outcome = await dialRaw(stranger, desk).then(
     // libp2p's dialler may believe in the connection until the other side's hanging up arrives.
-    connection => connection.newStream('/ipfs/id/1.0.0').then(() => 'let in', () => 'cut off'),
+    connection =>
+      connection.newStream('/ipfs/id/1.0.0').then(
+        () => 'let in',
+        () => 'cut off',
+      ),
     () => 'cut off',
   )
   expect(outcome).toBe('cut off')
@@ -147,8 +157,25 @@ test('[N21] a removed member loses its link at once, is turned away afterwards, 
 })
 
 test('[N22] only loopback, private and link-local addresses are ours', () => {
-  const ours = ['/ip4/127.0.0.1/tcp/1', '/ip4/10.1.2.3/tcp/1/ws', '/ip4/172.31.0.1/udp/1/webrtc-direct', '/ip4/192.168.0.9/tcp/1', '/ip4/169.254.3.4/tcp/1', '/ip6/fe80::1/tcp/1', '/ip6/fd00::2/tcp/1']
-  const others = ['/ip4/8.8.8.8/tcp/1', '/ip4/172.32.0.1/tcp/1', '/ip4/100.64.0.1/tcp/1', '/ip6/2001:db8::1/tcp/1', '/dns4/example.com/tcp/1', '/ip4/10.0.0.1/tcp/1/p2p-circuit', 'nonsense', '']
+  const ours = [
+    '/ip4/127.0.0.1/tcp/1',
+    '/ip4/10.1.2.3/tcp/1/ws',
+    '/ip4/172.31.0.1/udp/1/webrtc-direct',
+    '/ip4/192.168.0.9/tcp/1',
+    '/ip4/169.254.3.4/tcp/1',
+    '/ip6/fe80::1/tcp/1',
+    '/ip6/fd00::2/tcp/1',
+  ]
+  const others = [
+    '/ip4/8.8.8.8/tcp/1',
+    '/ip4/172.32.0.1/tcp/1',
+    '/ip4/100.64.0.1/tcp/1',
+    '/ip6/2001:db8::1/tcp/1',
+    '/dns4/example.com/tcp/1',
+    '/ip4/10.0.0.1/tcp/1/p2p-circuit',
+    'nonsense',
+    '',
+  ]
   expect(ours.filter(address => !isPrivateAddress(address))).toEqual([])
   expect(others.filter(address => isPrivateAddress(address))).toEqual([])
 })
@@ -167,7 +194,9 @@ test('[N22] a connection from a public address is refused before anything is rea
 test('[N22] a public address is not even dialled', async () => {
   const [laptop, desk] = await createPair()
   const node = (await startNode(laptop, [desk])).node
-  await expect(node.group.dial({ device: desk.id, addresses: ['/ip4/203.0.113.7/tcp/1', '/dns4/example.invalid/tcp/1'] })).rejects.toMatchObject({
+  await expect(
+    node.group.dial({ device: desk.id, addresses: ['/ip4/203.0.113.7/tcp/1', '/dns4/example.invalid/tcp/1'] }),
+  ).rejects.toMatchObject({
     code: 'UNREACHABLE',
     details: { addresses: 0 },
   })

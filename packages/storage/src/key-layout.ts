@@ -125,8 +125,8 @@ function writeArrival(key: Buffer, offset: number, arrival: number): void {
   key.writeUInt32BE(arrival >>> 0, offset + 4)
 }
 
-/** All keys that begin with `prefix`. No prefix here ends in 0xff only, so there always is a next one. */
-function rangeOf(prefix: Uint8Array): KeyRange {
+/** All keys that begin with `prefix`, which must not be 0xff only: then there would be no next one. */
+export function rangeOf(prefix: Uint8Array): KeyRange {
   const lt = Uint8Array.from(prefix)
   let last = lt.length - 1
   while (lt[last] === 0xff) last--

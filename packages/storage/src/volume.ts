@@ -14,6 +14,7 @@ import { prepareDirectory } from './place.ts'
 export { checked, withChecksum } from './checksum.ts'
 export { createChunkStore, type ChunkStoreOptions } from './chunk-store.ts'
 export type { Damage, OnDamaged } from './damage.ts'
+export { rangeOf as keysUnder } from './key-layout.ts'
 export { createMemoryVolume, type MemoryVolume } from './memory-volume.ts'
 export type { KeyRange, LevelStore as Volume, LevelView as VolumeView, Transaction as VolumeTransaction }
 
@@ -52,13 +53,6 @@ export function sizeIn(part: Transaction): { readonly chunks: number; readonly b
   if (stored === undefined) return { chunks: 0, bytes: 0 }
   const counters = decodeCounters(stored)
   return counters.ok ? { chunks: counters.value.chunks, bytes: counters.value.bytes } : undefined
-}
-
-/** All keys that begin with `prefix`, which does not end in 0xff. */
-export function keysUnder(prefix: Uint8Array): KeyRange {
-  const lt = Uint8Array.from(prefix)
-  lt[lt.length - 1] = (lt.at(-1) as number) + 1
-  return { gte: prefix, lt }
 }
 
 function viewIn(view: LevelView, prefix: Uint8Array): LevelView {

@@ -55,7 +55,8 @@ export function createPairingLink(options: PairingStreamOptions): PairingLink {
     peer: options.connection.remotePeer.toString() as DeviceId,
     self: options.self,
     send(frame) {
-      if (frame.length > MAX_PAIRING_FRAME_BYTES) return Promise.reject(new RangeError(`a frame has at most ${MAX_PAIRING_FRAME_BYTES} bytes`))
+      if (frame.length > MAX_PAIRING_FRAME_BYTES)
+        return Promise.reject(new RangeError(`a frame has at most ${MAX_PAIRING_FRAME_BYTES} bytes`))
       if (endedWith !== undefined) return Promise.reject(endedWith)
       return framed.send(frame).catch((error: unknown) => {
         throw endedWith ?? new SegueError('LINK_CLOSED', {}, { cause: error })
