@@ -7,7 +7,9 @@ const MAX_LINES = 400
 
 test('file names are kebab-case and say what is in them', () => {
   const vague = /^(utils?|helpers?|common|misc)\b/
-  const wrong = sources.map(file => path.posix.basename(file.path)).filter(name => !/^[a-z0-9]+([-.][a-z0-9]+)*\.ts$/.test(name) || vague.test(name))
+  const wrong = sources
+    .map(file => path.posix.basename(file.path))
+    .filter(name => !/^[a-z0-9]+([-.][a-z0-9]+)*\.ts$/.test(name) || vague.test(name))
   expect(wrong).toEqual([])
 })
 
@@ -21,6 +23,6 @@ test('no test is focused or switched off without a reason', () => {
 })
 
 test('nothing unfinished is left in the sources', () => {
-  const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map(mark => `\\b${mark}\\b`).join('|'))
+  const marks = /\b(TO[D]O|FIX[M]E|X[X]X)\b/ // written so that they are not found here
   expect(sources.filter(file => marks.test(file.text)).map(file => file.path)).toEqual([])
 })

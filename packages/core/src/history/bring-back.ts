@@ -13,32 +13,32 @@ type Path = readonly (string | number)[]
 interface Task {
   readonly draft: A.Doc<unknown>
   readonly now: A.Doc<unknown>
-  readonly then: A.Doc<unknown>
+  readonly past: A.Doc<unknown>
   readonly patches: readonly A.Patch[]
 }
 
 /** Below `under` only (a key of the root), or everywhere. False when nothing differed; then nothing was written. */
 export function bringBack(handle: DocHandle<unknown>, heads: readonly string[], under?: string): boolean {
-  const now = handle.doc() as A.Doc<unknown>
+  const now = handle.doc()
   const then = A.view(now, [...heads])
   const patches = A.diff(now, A.getHeads(now), [...heads])
   let isChanged = false
   handle.change(draft => {
-    const task: Task = { draft: draft as A.Doc<unknown>, now, then, patches }
+    const task: Task = { draft: draft as A.Doc<unknown>, now, past: then, patches }
     isChanged = under === undefined ? bringMap(task, []) : bringItem(task, [], under)
   })
   return isChanged
 }
 
 function bringMap(task: Task, path: Path): boolean {
-  const keys = new Set([...Object.keys(valueAt(task.now, path) as object), ...Object.keys(valueAt(task.then, path) as object)])
+  const keys = new Set([...Object.keys(valueAt(task.now, path) as object), ...Object.keys(valueAt(task.past, path) as object)])
   return [...keys].map(key => bringItem(task, path, key)).some(isChanged => isChanged)
 }
 
 function bringItem(task: Task, path: Path, key: string | number): boolean {
   const here = [...path, key]
   const now = valueAt(task.now, here)
-  const then = valueAt(task.then, here)
+  const then = valueAt(task.past, here)
   if (typeof now === 'string' && typeof then === 'string') return bringText(task, here, now, then)
   if (isMap(now) && isMap(then)) return bringMap(task, here)
   if (isList(now) && isList(then)) return bringList(task, here, now, then)
@@ -51,8 +51,8 @@ function bringItem(task: Task, path: Path, key: string | number): boolean {
 }
 
 function bringText(task: Task, path: Path, now: string, then: string): boolean {
-  if (isRich(task.now, path) || isRich(task.then, path)) {
-    const spans = A.spans(task.then, [...path])
+  if (isRich(task.now, path) || isRich(task.past, path)) {
+    const spans = A.spans(task.past, [...path])
     if (isSameValue(A.spans(task.now, [...path]), spans)) return false
     A.updateSpans(task.draft, [...path], spans)
     return true

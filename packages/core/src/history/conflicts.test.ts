@@ -1,5 +1,5 @@
 import * as A from '@automerge/automerge'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EXCERPT_CHARACTERS } from './conflicts.ts'
 import { forksOf } from './graph.ts'
@@ -62,10 +62,15 @@ describe('text', () => {
   })
 
   test('[C5] many keystrokes on either side are still one conflict per place', async () => {
-    const { history, handle, copy, meet } = await reportOnLaptopAndDesk(`${'line\n'.repeat(50)}`)
-    for (const [place, text] of [[0, 'start'], [250, 'end']] as const) {
-      for (const [i, letter] of [...text].entries()) handle.change(doc => A.splice(doc, ['text'], (place === 0 ? 0 : doc.text.length - i) + i, 0, letter))
-      for (const [i, letter] of [...text].entries()) copy.change(doc => A.splice(doc, ['text'], (place === 0 ? 0 : doc.text.length - i) + i, 0, letter.toUpperCase()))
+    const { history, handle, copy, meet } = await reportOnLaptopAndDesk('line\n'.repeat(50))
+    for (const [place, text] of [
+      [0, 'start'],
+      [250, 'end'],
+    ] as const) {
+      for (const [i, letter] of Array.from(text).entries())
+        handle.change(doc => A.splice(doc, ['text'], (place === 0 ? 0 : doc.text.length - i) + i, 0, letter))
+      for (const [i, letter] of Array.from(text).entries())
+        copy.change(doc => A.splice(doc, ['text'], (place === 0 ? 0 : doc.text.length - i) + i, 0, letter.toUpperCase()))
     }
     meet()
     expect((await history.conflicts()).map(conflict => conflict.ours.excerpt).sort()).toEqual(['end', 'start'])
@@ -82,7 +87,10 @@ describe('text', () => {
           const place = at % (doc.text.length + 1)
           doc = A.change(doc, draft => A.splice(draft, ['text'], place, Math.min(remove, draft.text.length - place), insert))
         }
-        for (const [from, to, start, end] of [[heads, A.getHeads(doc), before, doc.text], [A.getHeads(doc), heads, doc.text, before]] as const) {
+        for (const [from, to, start, end] of [
+          [heads, A.getHeads(doc), before, doc.text],
+          [A.getHeads(doc), heads, doc.text, before],
+        ] as const) {
           const found = textEdits(start, end, A.diff(doc, [...from], [...to]), ['text'])
           expect(applyEdits(start, found)).toBe(end)
           found.forEach((edit, i) => expect(edit.from).toBeGreaterThan(found[i - 1]?.to ?? -1))
@@ -103,14 +111,17 @@ describe('text', () => {
         const alone = (x: string, y: string): string[] => [...ancestors(x)].filter(hash => !ancestors(y).has(hash))
         const isStage = ([x, y]: readonly [string, string], u: string, w: string): boolean =>
           alone(x, y).every(hash => alone(u, w).includes(hash)) && alone(y, x).every(hash => alone(w, u).includes(hash))
-        const isWithin = (a: readonly [string, string], b: readonly [string, string]): boolean => isStage(a, b[0], b[1]) || isStage(a, b[1], b[0])
+        const isWithin = (a: readonly [string, string], b: readonly [string, string]): boolean =>
+          isStage(a, b[0], b[1]) || isStage(a, b[1], b[0])
         const greatest = concurrent.filter(pair => !concurrent.some(other => other !== pair && isWithin(pair, other)))
         const expected = greatest.map(pair => [...pair].sort().join()).sort()
         const forks = forksOf(changes)
         expect(forks.map(fork => fork.sides.join()).sort()).toEqual(expected)
-        expect(forksOf(otherOrder(changes)).map(fork => JSON.stringify([fork.sides, fork.roots])).sort()).toEqual(
-          forks.map(fork => JSON.stringify([fork.sides, fork.roots])).sort(),
-        )
+        expect(
+          forksOf(otherOrder(changes))
+            .map(fork => JSON.stringify([fork.sides, fork.roots]))
+            .sort(),
+        ).toEqual(forks.map(fork => JSON.stringify([fork.sides, fork.roots])).sort())
         for (const { sides, base } of forks) {
           const shared = [...ancestors(sides[0])].filter(hash => ancestors(sides[1]).has(hash))
           expect(new Set(base.flatMap(hash => [...ancestors(hash)]))).toEqual(new Set(shared))
@@ -134,7 +145,9 @@ describe('values and the session', () => {
     copy.change(doc => void ((doc.list as number[])[1] = 30))
     meet()
     const conflicts = await history.conflicts()
-    expect(conflicts.map(conflict => [conflict.documentKind, conflict.path.join('.'), conflict.ours.excerpt, conflict.theirs.excerpt])).toEqual([
+    expect(
+      conflicts.map(conflict => [conflict.documentKind, conflict.path.join('.'), conflict.ours.excerpt, conflict.theirs.excerpt]),
+    ).toEqual([
       ['session', 'title', 'Mine', 'Theirs'],
       ['documents', 'list.1', '20', '30'],
       ['preferences', 'values.theme', 'dark', 'light'],
@@ -147,7 +160,12 @@ describe('values and the session', () => {
     copy.change(doc => A.splice(doc, ['text'], 3, 0, ' more'))
     meet()
     const [conflict] = await history.conflicts()
-    expect(conflict).toMatchObject({ kind: 'removed-and-edited', ours: { did: 'removed' }, theirs: { excerpt: 'one more' }, suggested: 'both' })
+    expect(conflict).toMatchObject({
+      kind: 'removed-and-edited',
+      ours: { did: 'removed' },
+      theirs: { excerpt: 'one more' },
+      suggested: 'both',
+    })
     await history.accept(conflict?.id ?? '')
     meet()
     expect(there.documents.list.peek().map(member => member.documentId)).toEqual([document])
@@ -205,7 +223,10 @@ describe('settling', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(edit, { maxLength: 4 }), fc.array(edit, { maxLength: 4 }), async (ours, theirs) => {
         const { history, theirHistory, handle, copy, meet } = await reportOnLaptopAndDesk('one two three')
-        for (const [target, edits] of [[handle, ours], [copy, theirs]] as const) {
+        for (const [target, edits] of [
+          [handle, ours],
+          [copy, theirs],
+        ] as const) {
           for (const { at, remove, insert } of edits) {
             target.change(doc => {
               const place = at % (doc.text.length + 1)
@@ -374,7 +395,7 @@ function ancestorsOf(changes: readonly A.ChangeMetadata[]): (hash: string) => Re
 
 /** Another order in which parents come before children. */
 function otherOrder(changes: readonly A.ChangeMetadata[]): A.ChangeMetadata[] {
-  const left = [...changes].reverse()
+  const left = changes.toReversed()
   const ordered: A.ChangeMetadata[] = []
   while (left.length > 0) {
     const at = left.findIndex(change => change.deps.every(dep => ordered.some(other => other.hash === dep)))

@@ -1,6 +1,6 @@
 /** Conflicts of one document as a person meets them: named, with both sides, a suggestion, and what each choice does. */
 import * as A from '@automerge/automerge'
-import type { DocHandle, DocumentId } from '@automerge/automerge-repo'
+import type { DocHandle } from '@automerge/automerge-repo'
 import { labelledHash, type HashPart } from '../crypto/hash.ts'
 import { toHex } from '../lib/bytes.ts'
 import type { DeviceId } from '../lib/ids.ts'
@@ -42,7 +42,7 @@ const UNDER: Readonly<Record<'session' | Kind, readonly string[] | undefined>> =
 
 export function findConflicts(searched: Searched): readonly FoundConflict[] {
   const { handle, kind, isSettled, isNew, cache } = searched
-  const doc = handle.doc() as A.Doc<unknown>
+  const doc = handle.doc()
   const values = valueConflicts(doc, UNDER[kind]).filter(
     conflict => isAsked(kind, conflict.path) && conflict.values.some(each => isNew(each.operation)),
   )
@@ -142,6 +142,6 @@ function sideOf({ authors: devices }: Searched, text: string, actors: ReadonlySe
 }
 
 function isOurs({ handle, self, authors }: Searched, actors: ReadonlySet<string>): boolean {
-  const own = A.getActorId(handle.doc() as A.Doc<unknown>)
+  const own = A.getActorId(handle.doc())
   return [...actors].some(actor => actor === own || authors.get(actor) === self)
 }

@@ -23,7 +23,7 @@ export interface Fork {
 
 /** `changes` in causal order: parents before children, as Automerge gives them. */
 export function forksOf(changes: readonly ChangeMetadata[]): readonly Fork[] {
-  const indexOf = new Map(changes.map((change, i) => [change.hash as string, i]))
+  const indexOf = new Map(changes.map((change, i) => [change.hash, i]))
   const parents = changes.map(change => change.deps.flatMap(dep => indexOf.get(dep) ?? []))
   const forks: Fork[] = []
   let start = 0
@@ -36,7 +36,7 @@ export function forksOf(changes: readonly ChangeMetadata[]): readonly Fork[] {
 
 function cutsOf(parents: readonly (readonly number[])[]): readonly number[] {
   // What a change at or after `i` reaches back to: a cut must not be skipped by a later one. Roots reach behind everything.
-  const reach = new Array<number>(parents.length + 1).fill(parents.length)
+  const reach = Array.from({ length: parents.length + 1 }, () => parents.length)
   for (let i = parents.length - 1; i >= 0; i--) {
     const own = (parents[i] as readonly number[]).reduce((least, parent) => Math.min(least, parent), parents[i]?.length === 0 ? -1 : i)
     reach[i] = Math.min(reach[i + 1] as number, own)

@@ -61,7 +61,7 @@ export function createHistory(components: HistoryComponents): History {
     const found: FoundConflict[] = []
     const searchIn = async (handle: DocHandle<unknown>, kind: 'session' | Kind): Promise<void> => {
       const devices = await authors(handle.documentId)
-      const doc = handle.doc() as A.Doc<unknown>
+      const doc = handle.doc()
       const reviewed = reviewedHeads(list.doc(), handle.documentId).map(heads => changesAfter(doc, heads))
       const heads = checkpoint?.heads[handle.documentId]
       const after = heads === undefined ? undefined : changesAfter(doc, heads)
@@ -72,7 +72,7 @@ export function createHistory(components: HistoryComponents): History {
       caches.set(handle.documentId, cache)
       found.push(...findConflicts({ handle, kind, self: identity.id, authors: devices, isSettled, isNew, cache }))
     }
-    await searchIn(list as DocHandle<unknown>, 'session')
+    await searchIn(list, 'session')
     const drivers = driversConflict(session, identity.id, clock.now)
     if (drivers !== undefined) found.push(drivers)
     if (kinds.includes('documents')) {
@@ -84,10 +84,10 @@ export function createHistory(components: HistoryComponents): History {
       }
     }
     if (kinds.includes('drafts')) {
-      await searchIn(handles.drafts as DocHandle<unknown>, 'drafts')
+      await searchIn(handles.drafts, 'drafts')
       found.push(...closedDraftConflicts(session, identity.id))
     }
-    if (kinds.includes('preferences')) await searchIn(handles.preferences as DocHandle<unknown>, 'preferences')
+    if (kinds.includes('preferences')) await searchIn(handles.preferences, 'preferences')
     const byId = new Map(found.map(conflict => [conflict.id, conflict]))
     return [...byId.values()].filter(conflict => !isResolved(list.doc(), conflict.id) && !isInClosedDraft(conflict))
   }
@@ -105,7 +105,7 @@ export function createHistory(components: HistoryComponents): History {
     const isOpen = (await search()).some(each => each.document === conflict.document && each.kind === 'text')
     if (conflict.kind === 'text' && !isOpen) {
       const handle = await openFor<unknown>(conflict.document, undefined)
-      const doc = handle.doc() as A.Doc<unknown>
+      const doc = handle.doc()
       markReviewed(handles.session, conflict.document, A.getHeads(doc), heads => A.hasHeads(doc, [...heads]))
     }
     telemetry.record({ type: 'merge-decided', time: clock.now(), session: session.id, conflicts: 1, decision })
@@ -122,7 +122,7 @@ export function createHistory(components: HistoryComponents): History {
       for (const [id, heads] of Object.entries(before.heads)) {
         const documentId = id as DocumentId
         await documents.whenContains(documentId, heads, signal === undefined ? {} : { signal })
-        const doc = (await openFor<unknown>(documentId, signal)).doc() as A.Doc<unknown>
+        const doc = (await openFor<unknown>(documentId, signal)).doc()
         const until = after === undefined ? A.getHeads(doc) : (after.heads[documentId] ?? heads)
         comparisons.push({ documentId, kind: kindOf(documentId), ...countChanges(doc, heads, until) })
       }
@@ -130,7 +130,7 @@ export function createHistory(components: HistoryComponents): History {
     },
     async textsSince(checkpoint, document, path = ['text']) {
       const heads = findCheckpoint(handles.session.doc(), checkpoint).heads[document]
-      const doc = (await openFor<unknown>(document, undefined)).doc() as A.Doc<unknown>
+      const doc = (await openFor<unknown>(document, undefined)).doc()
       return { before: heads === undefined ? undefined : textAt(A.view(doc, [...heads]), path), now: textAt(doc, path) }
     },
     async conflicts(filter) {
@@ -140,7 +140,9 @@ export function createHistory(components: HistoryComponents): History {
     choose: (id, choice) => settle(id, () => choice, 'chosen'),
     async revert(id, { kinds = REVERTED_KINDS, signal } = {}) {
       const checkpoint = findCheckpoint(handles.session.doc(), id)
-      const wanted = Object.entries(checkpoint.heads).filter(([documentId]) => kinds.some(kind => kind === kindOf(documentId as DocumentId)))
+      const wanted = Object.entries(checkpoint.heads).filter(([documentId]) =>
+        kinds.some(kind => kind === kindOf(documentId as DocumentId)),
+      )
       for (const [documentId, heads] of wanted) {
         await documents.whenContains(documentId as DocumentId, heads, signal === undefined ? {} : { signal })
       }
@@ -179,7 +181,7 @@ interface ChangesAfter {
 /** What the document holds beyond `heads`; everything, where those heads are not here. */
 function changesAfter(doc: A.Doc<unknown>, heads: readonly string[]): ChangesAfter {
   const spans = A.getChangesMetaSince(doc, A.hasHeads(doc, [...heads]) ? [...heads] : [])
-  const hashes = new Set(spans.map(change => change.hash as string))
+  const hashes = new Set(spans.map(change => change.hash))
   return { has: hash => hashes.has(hash), spans }
 }
 

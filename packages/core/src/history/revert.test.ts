@@ -1,6 +1,6 @@
 import * as A from '@automerge/automerge'
 import { Repo, type DocHandle } from '@automerge/automerge-repo'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { bringBack } from './bring-back.ts'
 import { MAX_CHECKPOINTS } from './checkpoints.ts'
@@ -56,10 +56,10 @@ describe('reverting', () => {
         const [then, heads] = [A.toJS(handle.doc()), A.getHeads(handle.doc())]
         for (const edit of after) apply(handle, edit)
         const [later, laterHeads] = [A.toJS(handle.doc()), A.getHeads(handle.doc())]
-        bringBack(handle as DocHandle<unknown>, heads)
+        bringBack(handle, heads)
         expect(A.toJS(handle.doc())).toEqual(then)
         expect(A.hasHeads(handle.doc(), laterHeads)).toBe(true)
-        bringBack(handle as DocHandle<unknown>, laterHeads)
+        bringBack(handle, laterHeads)
         expect(A.toJS(handle.doc())).toEqual(later)
       }),
       { numRuns: 150 },
@@ -118,7 +118,13 @@ describe('reverting', () => {
   })
 
   test('[C21] counters, dates, bytes, words and marks', () => {
-    const handle = handleOf({ count: new A.Counter(3), when: new Date(5), bytes: new Uint8Array([1, 2]), word: new A.ImmutableString('id'), text: 'bold word' })
+    const handle = handleOf({
+      count: new A.Counter(3),
+      when: new Date(5),
+      bytes: new Uint8Array([1, 2]),
+      word: new A.ImmutableString('id'),
+      text: 'bold word',
+    })
     handle.change(doc => A.mark(doc, ['text'], { start: 0, end: 4, expand: 'none' }, 'bold', true))
     const [then, heads] = [A.toJS(handle.doc()), A.getHeads(handle.doc())]
     const marks = A.marks(handle.doc(), ['text'])
@@ -127,7 +133,7 @@ describe('reverting', () => {
       Object.assign(doc, { when: new Date(9), bytes: new Uint8Array([3]), word: new A.ImmutableString('other') })
       A.splice(doc, ['text'], 0, 9, 'plain')
     })
-    bringBack(handle as DocHandle<unknown>, heads)
+    bringBack(handle, heads)
     expect(A.toJS(handle.doc())).toEqual(then)
     expect(A.marks(handle.doc(), ['text'])).toEqual(marks)
   })
@@ -146,7 +152,7 @@ describe('checkpoints', () => {
     const { history } = await reportOnLaptopAndDesk('one')
     const taken: string[] = []
     for (let i = 0; i < MAX_CHECKPOINTS + 2; i++) taken.push((await history.takeCheckpoint('manual')).id)
-    expect(history.checkpoints().map(checkpoint => checkpoint.id)).toEqual(taken.slice(2).reverse())
+    expect(history.checkpoints().map(checkpoint => checkpoint.id)).toEqual(taken.slice(2).toReversed())
   })
 
   test('[C3] an unknown one is named so', async () => {
@@ -162,7 +168,13 @@ describe('checkpoints', () => {
     handle.change(doc => A.splice(doc, ['text'], 0, 4, 'secret '))
     handle.change(doc => void Object.assign(doc, { stars: 5 }))
     const comparison = await history.compare(checkpoint.id)
-    expect(comparison.find(each => each.documentId === document)).toEqual({ documentId: document, kind: 'documents', inserted: 7, deleted: 4, changed: 1 })
+    expect(comparison.find(each => each.documentId === document)).toEqual({
+      documentId: document,
+      kind: 'documents',
+      inserted: 7,
+      deleted: 4,
+      changed: 1,
+    })
     expect(JSON.stringify(comparison)).not.toContain('secret')
     expect(await history.textsSince(checkpoint.id, document)).toEqual({ before: 'one two', now: 'secret two' })
   })

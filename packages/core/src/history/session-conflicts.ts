@@ -17,7 +17,7 @@ export function removedDocumentConflict(session: Session, handle: DocHandle<unkn
   const { removed } = record ?? {}
   if (record === undefined || removed === undefined) return undefined
   const heads = unpackHeads(removed.heads)
-  const doc = handle.doc() as A.Doc<unknown>
+  const doc = handle.doc()
   if (!A.hasHeads(doc, [...heads]) || A.getChangesMetaSince(doc, [...heads]).length === 0) return undefined
   const restore = (): void => list.change(draft => void delete (draft.documents[handle.documentId] as MemberRecord).removed)
   return removedConflict({

@@ -130,7 +130,7 @@ function objectAt(doc: A.Doc<unknown>, heads: readonly string[], path: readonly 
   let object = '_root'
   for (const key of path) {
     const found = backend.getWithType(object, key, [...heads])
-    if (found === null || found === undefined || !OBJECTS.includes(String(found[0]))) return undefined
+    if (found === null || found === undefined || !OBJECTS.includes(found[0])) return undefined
     object = String(found[1])
   }
   return object

@@ -14,7 +14,12 @@ export interface TextEdit {
 type Piece = { readonly kind: 'kept'; readonly from: number; readonly to: number } | { readonly kind: 'new'; readonly text: string }
 
 /** The edits that `patches` make to the text at `path`, proven by applying them; one edit over all that differs otherwise. */
-export function textEdits(before: string, after: string, patches: readonly Patch[], path: readonly (string | number)[]): readonly TextEdit[] {
+export function textEdits(
+  before: string,
+  after: string,
+  patches: readonly Patch[],
+  path: readonly (string | number)[],
+): readonly TextEdit[] {
   const edits = editsOfPatches(before, patches, path)
   return edits !== undefined && applyEdits(before, edits) === after ? edits : oneEdit(before, after)
 }

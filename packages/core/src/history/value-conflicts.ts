@@ -19,7 +19,7 @@ export function valueConflicts(doc: A.Doc<unknown>, under?: readonly string[]): 
       if (path.length === 0 && under !== undefined && !under.includes(String(key))) continue
       const here = [...path, key]
       const shown = container[key]
-      const all = A.getConflicts(container as A.Doc<unknown>, key as A.Prop) as Record<string, unknown> | undefined
+      const all = A.getConflicts(container, key) as Record<string, unknown> | undefined
       if (all !== undefined) addConflict(container, here, shown, all)
       if (isMap(shown) || isList(shown)) visit(shown as Container, here)
     }
@@ -32,6 +32,6 @@ export function valueConflicts(doc: A.Doc<unknown>, under?: readonly string[]): 
     if (first.length === operations.length) return
     found.push({ path, object: A.getObjectId(container) ?? '', values: values.map(operation => ({ operation, value: all[operation] })) })
   }
-  visit(doc as Container, [])
+  visit(doc, [])
   return found
 }

@@ -110,8 +110,16 @@ const ERRORS = {
     retry: 'never',
   },
   PAIRING_IMAGE_INVALID: { text: 'That is not a PNG or JPEG image that can be read: {reason}.', peer: 'refused', retry: 'never' },
-  PAIRING_NO_QR: { text: 'No QR code was found in that image. Take it again, nearer and sharper, or paste the code as text.', peer: 'refused', retry: 'never' },
-  PAIRING_BUSY: { text: 'Too many devices are trying to join with that code at once. Cancel the others, then try again.', peer: 'busy', retry: 'later' },
+  PAIRING_NO_QR: {
+    text: 'No QR code was found in that image. Take it again, nearer and sharper, or paste the code as text.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  PAIRING_BUSY: {
+    text: 'Too many devices are trying to join with that code at once. Cancel the others, then try again.',
+    peer: 'busy',
+    retry: 'later',
+  },
   PAIRING_NOBODY_NEARBY: { text: 'No device nearby has pairing open. On the other device run: segue pair new', peer: 'none', retry: 'now' },
   // the relay
   RELAY_INVITE_INVALID: {
@@ -129,7 +137,11 @@ const ERRORS = {
     peer: 'refused',
     retry: 'never',
   },
-  RELAY_REVOKED: { text: 'The relay no longer serves this account. Your devices still sync directly; ask its operator.', peer: 'refused', retry: 'never' },
+  RELAY_REVOKED: {
+    text: 'The relay no longer serves this account. Your devices still sync directly; ask its operator.',
+    peer: 'refused',
+    retry: 'never',
+  },
   RELAY_QUOTA: {
     text: 'The relay is full for this account. Your devices still sync directly; ask its operator for more room, or remove what you do not need.',
     peer: 'refused',
@@ -140,7 +152,11 @@ const ERRORS = {
   RELAY_BUSY: { text: 'The relay is busy or about to restart. It is tried again by itself.', peer: 'busy', retry: 'later' },
   RELAY_REFUSED: { text: 'The relay refused. Update Segue on this device, or ask its operator.', peer: 'refused', retry: 'later' },
   // documents and sessions
-  DOCUMENT_UNKNOWN: { text: 'No such document here or on a reachable device. segue session show lists those of a session.', peer: 'unknown', retry: 'later' },
+  DOCUMENT_UNKNOWN: {
+    text: 'No such document here or on a reachable device. segue session show lists those of a session.',
+    peer: 'unknown',
+    retry: 'later',
+  },
   DOCUMENT_TOO_LARGE: {
     text: 'A text document holds 1 MiB at most; this one has {size}. Split it, or wait for attachments.',
     peer: 'too large',
@@ -154,7 +170,11 @@ const ERRORS = {
     retry: 'never',
   },
   CHECKPOINT_UNKNOWN: { text: 'No such checkpoint. segue history shows those there are.', peer: 'unknown', retry: 'never' },
-  CONFLICT_UNKNOWN: { text: 'No such conflict; it may have been resolved on another device. segue conflicts list shows those there are.', peer: 'unknown', retry: 'never' },
+  CONFLICT_UNKNOWN: {
+    text: 'No such conflict; it may have been resolved on another device. segue conflicts list shows those there are.',
+    peer: 'unknown',
+    retry: 'never',
+  },
   // handoff
   HANDOFF_REFUSED: { text: 'The other device refused the handoff. The session stays here, whole.', peer: 'refused', retry: 'later' },
   HANDOFF_EXPIRED: {

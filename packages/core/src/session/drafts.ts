@@ -43,7 +43,13 @@ export function createDrafts({ handle, documents, identity, clock, random }: Dra
     const at = target.mode === 'insert' ? pointAt(doc, path, target.at) : undefined
     const base = packHeads(A.getHeads(doc))
     return {
-      target: { mode: word(target.mode), document: word(target.document), path: pathWord(path), base, ...(at !== undefined && { at: word(at) }) },
+      target: {
+        mode: word(target.mode),
+        document: word(target.document),
+        path: pathWord(path),
+        base,
+        ...(at !== undefined && { at: word(at) }),
+      },
       text: target.mode === 'replace' ? text : '',
     }
   }
@@ -121,6 +127,6 @@ function saveInto(into: DocHandle<unknown>, target: NonNullable<DraftRecord['tar
     return
   }
   // Written where the draft began: what others typed into the document meanwhile merges instead of being overwritten.
-  if (textAt(A.view(into.doc() as A.Doc<unknown>, [...base]), path) === text) return
+  if (textAt(A.view(into.doc(), [...base]), path) === text) return
   into.changeAt(encodeHeads([...base]), doc => A.updateText(doc as A.Doc<unknown>, path, text))
 }

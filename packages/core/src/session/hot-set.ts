@@ -61,7 +61,7 @@ export interface HotSource {
 
 export function makeHotSet(title: string, sources: readonly HotSource[]): HotSet {
   const ordered = [...sources].sort((a, b) => Number(b.focused) - Number(a.focused)).slice(0, MAX_VIEWS)
-  for (let characters = EXCERPT_CHARACTERS, views = ordered; ; ) {
+  for (let characters = EXCERPT_CHARACTERS, views = ordered; ;) {
     const hotSet: HotSet = { version: 1, title: cut(title, 0, TITLE_CHARACTERS), views: views.map(view => excerptOf(view, characters)) }
     if (encodeHotSet(hotSet).length <= MAX_HOT_SET_BYTES) return hotSet
     if (characters > 64) characters = Math.floor(characters / 2)

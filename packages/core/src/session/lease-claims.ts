@@ -18,7 +18,9 @@ export function readClaims(doc: SessionDoc): readonly LeaseClaim[] {
     if (counter === undefined || device === undefined || kind === undefined || !isDeviceId(device)) continue
     claims.push({ counter: Number(counter), device, kind, time: record.time, ...grantOf(record) })
   }
-  return claims.sort((a, b) => b.counter - a.counter || compareBytes(publicKeyOf(b.device), publicKeyOf(a.device)) || (a.kind < b.kind ? 1 : -1))
+  return claims.sort(
+    (a, b) => b.counter - a.counter || compareBytes(publicKeyOf(b.device), publicKeyOf(a.device)) || (a.kind < b.kind ? 1 : -1),
+  )
 }
 
 export function driverOf(doc: SessionDoc): DeviceId | undefined {

@@ -77,7 +77,7 @@ export function createMemberDocuments({
     async importText({ title, bytes }) {
       const text = textOfFile(bytes)
       const member = await documents.create<{ text: string }>(draft => void (draft.text = ''))
-      await documents.importText(member as DocHandle<unknown>, ['text'], text)
+      await documents.importText(member, ['text'], text)
       return enlist(member, title)
     },
     async exportText(documentId, options) {
@@ -97,11 +97,16 @@ export function membersOf(doc: SessionDoc): readonly MemberDocument[] {
 }
 
 function memberOf(documentId: DocumentId, record: MemberRecord): MemberDocument {
-  return { documentId, title: record.title, addedBy: record.addedBy.val as DeviceId, removedBy: record.removed?.by.val as DeviceId | undefined }
+  return {
+    documentId,
+    title: record.title,
+    addedBy: record.addedBy.val as DeviceId,
+    removedBy: record.removed?.by.val as DeviceId | undefined,
+  }
 }
 
 function bringIn<T>(documents: SessionDocuments, document: DocumentId | AutomergeUrl | DocHandle<T>): Promise<DocHandle<T>> {
   // A handle may come from a Repo of the app's own: its history is loaded into ours; what is there already changes nothing.
   if (typeof document !== 'string') return documents.create<T>(A.save(document.doc()), { documentId: document.documentId })
-  return documents.open<T>(isValidAutomergeUrl(document) ? parseAutomergeUrl(document).documentId : (document as DocumentId))
+  return documents.open<T>(isValidAutomergeUrl(document) ? parseAutomergeUrl(document).documentId : document)
 }

@@ -32,7 +32,7 @@ export function positionOf(doc: A.Doc<unknown>, path: DocumentPath, point: Point
   if (text === undefined) return undefined
   if (point === START) return 0
   try {
-    const at = A.getCursorPosition(doc, [...path], point as A.Cursor)
+    const at = A.getCursorPosition(doc, [...path], point)
     if (at >= text.length) return text.length
     const isThere = A.getCursor(doc, [...path], at) === point
     return isThere ? at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) : at

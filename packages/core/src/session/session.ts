@@ -4,7 +4,15 @@ import type { DocHandle, DocumentId } from '@automerge/automerge-repo'
 import type { DeviceId } from '../lib/ids.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
-import { KINDS, type Kind, type ManifestDocument, type Session, type SessionDocuments, type SessionHandles, type SessionIndex } from './contract.ts'
+import {
+  KINDS,
+  type Kind,
+  type ManifestDocument,
+  type Session,
+  type SessionDocuments,
+  type SessionHandles,
+  type SessionIndex,
+} from './contract.ts'
 import { createDrafts } from './drafts.ts'
 import { follow } from './follow.ts'
 import { makeHotSet, type HotSource } from './hot-set.ts'
@@ -114,5 +122,5 @@ export async function createSession(handles: SessionHandles, components: Session
 }
 
 function entryOf(handle: DocHandle<unknown> | SessionHandles['session'], kind: ManifestDocument['kind']): ManifestDocument {
-  return { documentId: handle.documentId, kind, heads: A.getHeads(handle.doc() as A.Doc<unknown>).toSorted() }
+  return { documentId: handle.documentId, kind, heads: A.getHeads(handle.doc()).toSorted() }
 }

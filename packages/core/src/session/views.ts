@@ -26,7 +26,14 @@ export interface ViewsComponents {
   readonly driver: () => DeviceId | undefined
 }
 
-export async function createViews({ handle, documents, identity, clock, random, driver }: ViewsComponents): Promise<Views & { stop(): void }> {
+export async function createViews({
+  handle,
+  documents,
+  identity,
+  clock,
+  random,
+  driver,
+}: ViewsComponents): Promise<Views & { stop(): void }> {
   const open = new Map<DocumentId, DocHandle<unknown>>()
   /** Points taken when the move was made: what is typed before it is written moves them along. */
   const unwritten = new Map<string, Placed>()

@@ -90,7 +90,7 @@ export function describeChunkStore(name: string, setup: () => Promise<ChunkStore
       expect(await store.getRecord('note')).toEqual(pattern(5, 2))
     })
 
-    test('bytes handed out are the caller\'s', async () => {
+    test("bytes handed out are the caller's", async () => {
       const { store } = await start()
       await store.apply({ put: [chunk(1)], records: new Map([['note', pattern(5, 2)]]) })
       ;(await store.get(chunkId(1)))?.bytes.fill(0)
@@ -132,7 +132,9 @@ export function describeChunkStore(name: string, setup: () => Promise<ChunkStore
       await store.apply({ put: Array.from({ length: 700 }, (_, i) => chunk(i)) })
       expect((await all(store.since(0))).map(({ arrival }) => arrival)).toEqual(Array.from({ length: 700 }, (_, i) => i + 1))
       expect((await all(store.since(698))).map(({ id }) => id)).toEqual([chunkId(698), chunkId(699)])
-      expect((await all(store.since(10, { limit: 300 }))).map(({ arrival }) => arrival)).toEqual(Array.from({ length: 300 }, (_, i) => i + 11))
+      expect((await all(store.since(10, { limit: 300 }))).map(({ arrival }) => arrival)).toEqual(
+        Array.from({ length: 300 }, (_, i) => i + 11),
+      )
       expect(await all(store.since(700))).toEqual([])
     })
 
@@ -205,7 +207,13 @@ export function describeChunkStore(name: string, setup: () => Promise<ChunkStore
       const { store, reopen } = await start()
       const records = new Map(['b/2', 'a', 'b/1', 'b', 'bb', 'c'].map((key, i) => [key, pattern(i, i)]))
       await store.apply({ records })
-      await store.apply({ records: new Map([['b/1', pattern(9, 9)], ['c', undefined], ['never', undefined]]) })
+      await store.apply({
+        records: new Map([
+          ['b/1', pattern(9, 9)],
+          ['c', undefined],
+          ['never', undefined],
+        ]),
+      })
       const again = await reopen()
       expect((await all(again.listRecords('b'))).map(([key]) => key)).toEqual(['b', 'b/1', 'b/2', 'bb'])
       expect((await all(again.listRecords('b/'))).map(([key]) => key)).toEqual(['b/1', 'b/2'])

@@ -26,7 +26,12 @@ export function describeRecordStore(name: string, setup: () => Promise<RecordSto
 
     test('gives back what was written, as a plain Uint8Array, after a crash too', async () => {
       const { store, reopen } = await start()
-      await store.write(new Map([['settings', bytes(1)], ['empty', new Uint8Array()]]))
+      await store.write(
+        new Map([
+          ['settings', bytes(1)],
+          ['empty', new Uint8Array()],
+        ]),
+      )
       expect(await store.get('settings')).toEqual(bytes(1))
       const again = await reopen()
       expect((await again.get('settings'))?.constructor).toBe(Uint8Array)
@@ -36,8 +41,19 @@ export function describeRecordStore(name: string, setup: () => Promise<RecordSto
 
     test('replaces and deletes in one write', async () => {
       const { store, reopen } = await start()
-      await store.write(new Map([['a', bytes(1)], ['b', bytes(2)]]))
-      await store.write(new Map([['a', undefined], ['b', bytes(3)], ['never', undefined]]))
+      await store.write(
+        new Map([
+          ['a', bytes(1)],
+          ['b', bytes(2)],
+        ]),
+      )
+      await store.write(
+        new Map([
+          ['a', undefined],
+          ['b', bytes(3)],
+          ['never', undefined],
+        ]),
+      )
       expect(await store.get('a')).toBeUndefined()
       expect(await store.get('b')).toEqual(bytes(3))
       expect(await keysOf(await reopen(), '')).toEqual(['b'])
@@ -56,7 +72,12 @@ export function describeRecordStore(name: string, setup: () => Promise<RecordSto
       const { store } = await start()
       await store.write(new Map([['a', bytes(1)]]))
       expect(await keysOf(store, '')).toEqual(['a'])
-      await store.write(new Map([['b', bytes(2)], ['a', undefined]]))
+      await store.write(
+        new Map([
+          ['b', bytes(2)],
+          ['a', undefined],
+        ]),
+      )
       expect(await keysOf(store, '')).toEqual(['b'])
     })
 

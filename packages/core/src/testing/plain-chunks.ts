@@ -29,7 +29,14 @@ export interface ChunkCast {
 
 export function createChunkCast(): ChunkCast {
   const docTag = (name: string): DocTag => toHex(portableHasher.sha256(utf8(name)).slice(0, 16)) as DocTag
-  const make = (kind: ChunkClass, tag: DocTag, key: string, content: Uint8Array, sequence = 0, epoch: EpochId = FIRST_EPOCH): SealedChunk => {
+  const make = (
+    kind: ChunkClass,
+    tag: DocTag,
+    key: string,
+    content: Uint8Array,
+    sequence = 0,
+    epoch: EpochId = FIRST_EPOCH,
+  ): SealedChunk => {
     const id = toHex(portableHasher.sha256(utf8(`${kind}/${tag}/${key}`))) as ChunkId
     const number = new Uint8Array(8)
     new DataView(number.buffer).setBigUint64(0, BigInt(sequence))
@@ -42,7 +49,8 @@ export function createChunkCast(): ChunkCast {
   const read = (chunk: SealedChunk): Verdict => {
     const content = chunk.bytes.subarray(CHUNK_HEADER_BYTES + 32 + FILLER.length)
     const seal = chunk.bytes.subarray(CHUNK_HEADER_BYTES, CHUNK_HEADER_BYTES + 32)
-    if (!equalBytes(seal, portableHasher.sha256(concatBytes(idBytes(chunk.id), content)))) return { kind: 'bad', reason: 'not what its id says' }
+    if (!equalBytes(seal, portableHasher.sha256(concatBytes(idBytes(chunk.id), content))))
+      return { kind: 'bad', reason: 'not what its id says' }
     if (chunk.class !== 'fragment') return { kind: 'good', level: 0, covers: [] }
     const covers: ChunkId[] = []
     for (let at = 1; at < content.length; at += CHUNK_ID_BYTES) covers.push(toHex(content.subarray(at, at + CHUNK_ID_BYTES)) as ChunkId)

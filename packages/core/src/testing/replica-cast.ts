@@ -25,7 +25,11 @@ export interface ReplicaCast {
   readonly clock: SimulatedClock
   readonly chunks: ChunkCast
   join(name: string, options?: { readonly keyless?: boolean; readonly inspector?: Inspector }): Promise<CastMember>
-  link(a: CastMember, b: CastMember, options?: Partial<SimulatedLinkOptions> & { readonly scopes?: readonly [AttachOptions, AttachOptions] }): SimulatedLink
+  link(
+    a: CastMember,
+    b: CastMember,
+    options?: Partial<SimulatedLinkOptions> & { readonly scopes?: readonly [AttachOptions, AttachOptions] },
+  ): SimulatedLink
   /** Loses what was not durable and starts again from the rest, with links gone. */
   restart(member: CastMember): Promise<void>
 }
@@ -51,12 +55,21 @@ export function createReplicaCast(clock: SimulatedClock, { seed = 1 }: ReplicaCa
     clock,
     chunks,
     async join(name, options = {}) {
-      const member = { id: name as DeviceId, store: createMemoryChunkStore(), arrived: [], missing: new Set<EpochId>() } as unknown as CastMember
+      const member = {
+        id: name as DeviceId,
+        store: createMemoryChunkStore(),
+        arrived: [],
+        missing: new Set<EpochId>(),
+      } as unknown as CastMember
       await start(member, options)
       return member
     },
     link(a, b, { scopes = [{}, {}], ...options } = {}) {
-      const link = linkDevices({ id: a.id, accept: accept(a, scopes[0]) }, { id: b.id, accept: accept(b, scopes[1]) }, { clock, latencyMs: 1, ...options })
+      const link = linkDevices(
+        { id: a.id, accept: accept(a, scopes[0]) },
+        { id: b.id, accept: accept(b, scopes[1]) },
+        { clock, latencyMs: 1, ...options },
+      )
       links.set(link, [a, b])
       return link
     },

@@ -33,7 +33,7 @@ export function createCastDevice(seed: number): CastDevice {
   const receive = (documentId: DocumentId, bytes: Uint8Array): void => {
     const present = handles.get(documentId)
     if (present === undefined) handles.set(documentId, repo.import<unknown>(bytes, { docId: documentId }))
-    else present.update(doc => A.loadIncremental(doc as A.Doc<unknown>, bytes))
+    else present.update(doc => A.loadIncremental(doc, bytes))
     arrivals.set(arrivals.peek() + 1)
   }
   const open = async <T>(documentId: DocumentId, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<DocHandle<T>> => {
@@ -42,7 +42,7 @@ export function createCastDevice(seed: number): CastDevice {
   }
   const documents: SessionDocuments = {
     async create<T>(init: Uint8Array | ((draft: T) => void), { documentId = parseAutomergeUrl(generateAutomergeUrl()).documentId } = {}) {
-      receive(documentId, init instanceof Uint8Array ? init : A.save(A.change(A.init<T>(), draft => init(draft as T))))
+      receive(documentId, init instanceof Uint8Array ? init : A.save(A.change(A.init<T>(), draft => init(draft))))
       return handles.get(documentId) as DocHandle<T>
     },
     open,
@@ -52,7 +52,7 @@ export function createCastDevice(seed: number): CastDevice {
     async whenContains(documentId, heads, options) {
       const handle = await open<unknown>(documentId, options)
       const signal = options?.signal
-      await arrivals.when(() => A.hasHeads(handle.doc() as A.Doc<unknown>, [...heads]), signal === undefined ? {} : { signal })
+      await arrivals.when(() => A.hasHeads(handle.doc(), [...heads]), signal === undefined ? {} : { signal })
     },
     flush: () => Promise.resolve(),
   }
@@ -80,7 +80,7 @@ export function bringTogether(...devices: readonly CastDevice[]): void {
 
 /** One way. */
 export function carry(from: CastDevice, to: CastDevice): void {
-  for (const [documentId, handle] of from.handles) to.receive(documentId, A.save(handle.doc() as A.Doc<unknown>))
+  for (const [documentId, handle] of from.handles) to.receive(documentId, A.save(handle.doc()))
 }
 
 /** One session, open on every device. */

@@ -27,7 +27,14 @@ function withMigrations(): StructureVersions {
     doc.shape = 'round'
   })
   const literal = (doc: A.Doc<unknown>): Uint8Array => A.getLastLocalChange(doc) as Uint8Array
-  return { ...VERSIONS.session, version: 3, migrations: [{ to: 2, literal: literal(second) }, { to: 3, literal: literal(third) }] }
+  return {
+    ...VERSIONS.session,
+    version: 3,
+    migrations: [
+      { to: 2, literal: literal(second) },
+      { to: 3, literal: literal(third) },
+    ],
+  }
 }
 
 function handleOf<T>(bytes: Uint8Array): DocHandle<T> {
@@ -104,7 +111,7 @@ describe('schema', () => {
     const broken = handleOf<SessionDoc>(GENESIS.session.bytes)
     broken.change(doc => Object.assign(doc, { documents: 'none' }))
     for (const handle of [other, broken, handleOf(GENESIS.views.bytes)]) {
-      expect(() => openStructure(handle as DocHandle<unknown>, 'session')).toThrow(expect.objectContaining({ code: 'SESSION_UNKNOWN' }))
+      expect(() => openStructure(handle, 'session')).toThrow(expect.objectContaining({ code: 'SESSION_UNKNOWN' }))
     }
   })
 })

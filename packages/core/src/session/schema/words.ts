@@ -38,7 +38,7 @@ export function pathWord(path: readonly (string | number)[]): Word {
 export function pathOf(value: Word): readonly (string | number)[] {
   try {
     const path: unknown = JSON.parse(value.val)
-    return Array.isArray(path) && path.every(part => typeof part === 'string' || typeof part === 'number') ? (path as (string | number)[]) : []
+    return Array.isArray(path) && path.every(part => typeof part === 'string' || typeof part === 'number') ? path : []
   } catch {
     return [] // another device wrote nonsense: the root, where no text is, shows nothing
   }
