@@ -1,13 +1,20 @@
 /** How much goes at once on a link, and how soon. */
-import { KIB, SECOND_MS } from '../lib/units.ts'
+import { KIB, MIB, SECOND_MS } from '../lib/units.ts'
 import { MAX_HAVE_RECORDS } from '../wire/sync-messages.ts'
 
 /** Below this a chunk goes out at once; above, it is announced and fetched on the bulk channel. */
 export const MAX_PUSH_BYTES: number = 64 * KIB
 export const LIVE_WINDOW_BYTES: number = 256 * KIB
 export const MAX_FRESH_RECORDS: number = MAX_HAVE_RECORDS / 8
+export const MAX_ASK_TAGS = 1_024
 /** Requests of one peer that wait for the bulk channel; more, and it is closed as too slow. */
 export const MAX_QUEUED_TASKS = 4_096
+/** The same in bytes of the requests themselves: the sums of a million documents fit. */
+export const MAX_QUEUED_BYTES: number = 64 * MIB
+/** Announcements and receipts that a peer does not read; more, and it is closed as too slow. */
+export const MAX_UNREAD_BYTES: number = 32 * MIB
+/** Chunks that a peer has offered and not delivered; what it offers beyond is left to the next comparison. */
+export const MAX_TAKEN_OFFERS = 131_072
 /** What a peer just stored is usually on its way from its maker as well: this long before it is asked for. */
 export const FRESH_DELAY_MS = 30
 /** Quiet for this long after changes, and one side asks whether all arrived. */

@@ -13,13 +13,15 @@ import type { Channel } from '../wire/channels.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
 import { negotiateVersion, type Hello } from '../wire/hello.ts'
 import { MAX_FRAME_BYTES } from '../wire/limits.ts'
-import { decodeSyncMessage, encodeSyncMessage, MAX_STORED_IDS, type SyncMessage } from '../wire/sync-messages.ts'
-import { packIds, packOffers, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
+import { decodeSyncMessage, encodeSyncMessage, MAX_STORED_IDS, MAX_WANT_IDS, type SyncMessage } from '../wire/sync-messages.ts'
+import { packIds, packOffers, slicesOf, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
 import { commonScope, helloOf, sameLog } from './greeting.ts'
-import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_QUEUED_TASKS, QUIET_MS } from './pace.ts'
+import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_ASK_TAGS, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_UNREAD_BYTES, QUIET_MS } from './pace.ts'
+import { createBulkQueue } from './bulk-queue.ts'
 import { createAssembler } from './parts.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
+import { createRetiring } from './retiring.ts'
 import type { Session, SessionHost } from './session-host.ts'
 import { createServing } from './serving.ts'
 import { createThrottle } from './throttle.ts'
@@ -41,8 +43,6 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   let cancelCheck: (() => void) | undefined
   let cancelDelayed: (() => void) | undefined
   let lastChange = clock.monotonic()
-  let bulk: Promise<void> = Promise.resolve()
-  let queuedTasks = 0
   let greeted = (): void => undefined
   const greeting = new Promise<void>(resolve => (greeted = resolve))
 
@@ -57,13 +57,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     return link.send(channel, encodeSyncMessage(message))
   }
   /** A dead link says so through onClosed; what was to be sent no longer matters. */
-  const sendLive = (message: SyncMessage): void => void send('sync-live', message).catch(() => undefined)
-  const onBulk = (task: () => Promise<void>): void => {
-    if (++queuedTasks > MAX_QUEUED_TASKS) return close('too-slow')
-    bulk = bulk
-      .then(() => (phase === 'closed' ? undefined : task()))
-      .catch(error => fail(error))
-      .finally(() => queuedTasks--)
+  const sendLive = (message: SyncMessage): void => {
+    if (link.pending('sync-live') > MAX_UNREAD_BYTES) return close('too-slow')
+    void send('sync-live', message).catch(() => undefined)
   }
   /** Sending on a dead link fails too; that is no failure of ours. */
   const fail = (error: unknown): void => {
@@ -71,6 +67,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     host.onFailure(session, error)
     close('internal-error')
   }
+  const onBulk = createBulkQueue({ isOpen, onFailure: error => fail(error), onTooMuch: () => close('too-slow') })
   const close = (code: CloseCode): void => {
     if (phase === 'closed') return
     end()
@@ -84,6 +81,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     backlog = []
     delayed = []
     wants.drop(session)
+    retiring.end()
     host.onClosed(session)
   }
 
@@ -94,6 +92,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     theirs = hello
     receipts.begin(hexId<Incarnation>(hello.incarnation))
     common = commonScope(scope, hello)
+    if (hello.isKeyless === true && !host.isKeyless) retiring.begin()
     phase = 'log'
     greeted()
     if (sameLog(mine.log, hello.log)) {
@@ -113,6 +112,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     backlog = []
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
     if (host.priorities.size > 0) ask([...host.priorities])
+    for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
     if (common === undefined && equalBytes(mine.root, hello.root)) return enterInSync(hello.unchecked, hello.arrival)
     onBulk(() => offers.offerFirst(hello))
     host.onProgress(session)
@@ -225,13 +225,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       return
     }
     const plain = owed ? inScope.filter(chunk => chunk.class !== 'register') : []
-    for (let at = 0; at < plain.length; at += MAX_STORED_IDS) {
-      sendLive({ type: 'stored', ids: packIds(plain.slice(at, at + MAX_STORED_IDS).map(chunk => chunk.id)) })
-    }
+    for (const slice of slicesOf(plain, MAX_STORED_IDS)) sendLive({ type: 'stored', ids: packIds(slice.map(chunk => chunk.id)) })
     const told = owed ? inScope.filter(chunk => chunk.class === 'register') : inScope
-    for (let at = 0; at < told.length; at += MAX_FRESH_RECORDS) {
-      sendLive({ type: 'have', items: packOffers(told.slice(at, at + MAX_FRESH_RECORDS)), fresh: true, last: false })
-    }
+    for (const slice of slicesOf(told, MAX_FRESH_RECORDS)) sendLive({ type: 'have', items: packOffers(slice), fresh: true, last: false })
   }
 
   /** The peer has a chunk that is still on its way to disk here. */
@@ -264,11 +260,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     })
   }
   const takeOffer = async (offered: readonly Offer[], isFresh: boolean): Promise<void> => {
-    const { lacking, held } = await lackedOf(host, offered)
+    const { lacking, held, contained } = await lackedOf(host, offered)
     if (!isOpen()) return
+    retiring.supersede(contained)
     for (const offer of lacking) wants.announce(session, offer)
     wants.pump(session)
-    if (!isFresh && held.length > 0) announce(held.filter(offer => !host.unchecked.has(offer.id)), true)
+    const receipted = isFresh ? [] : held.filter(offer => !host.unchecked.has(offer.id))
+    if (receipted.length > 0) announce(receipted, true)
     if (!isFresh && mismatches > 0) {
       const complete = new Set(offered.map(offer => offer.docTag))
       for (const offer of lacking) complete.delete(offer.docTag)
@@ -306,16 +304,16 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         return isReady && phase === 'log' ? begin() : undefined
       case 'summary': {
         const isNews = !message.isAnswer && isLive() && (phase === 'in-sync' || isRoundOver)
-        onBulk(() => offers.answerSummary(message.buckets))
+        onBulk(() => offers.answerSummary(message.buckets), message.buckets.length)
         return isNews ? compareAgain(true) : undefined
       }
       case 'docs':
-        onBulk(() => offers.answerDocs([...message.buckets], unpackDocSums(message.docs), message.last))
+        onBulk(() => offers.answerDocs([...message.buckets], unpackDocSums(message.docs), message.last), message.docs.length)
         return
       case 'have':
         return onHave(message)
       case 'want':
-        onBulk(() => serving.serve(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)))
+        onBulk(() => serving.serve(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)), message.ids.length)
         return
       case 'chunks':
         return onChunks(message.chunks)
@@ -333,10 +331,12 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         return advance()
       case 'reject':
         return host.onReject(hexId<ChunkId>(message.id), message.bytesHash, session)
+      case 'retire':
+        return host.onRetire(hexId<DocTag>(message.tag), unpackIds(message.ids, CHUNK_ID_BYTES), unpackIds(message.keep, CHUNK_ID_BYTES))
       case 'root':
         return onRoot(message)
       case 'ask':
-        onBulk(() => offers.offerDocuments(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)))
+        onBulk(() => offers.offerDocuments(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)), message.tags.length)
         return
       case 'ask-snapshot':
         onBulk(() => serving.giveSnapshot(hexId<DocTag>(message.tag)))
@@ -349,9 +349,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
 
   const ask = (docTags: readonly DocTag[]): void => {
-    for (let at = 0; at < docTags.length; at += 1_024) {
-      if (isLive()) sendLive({ type: 'ask', tags: packIds(docTags.slice(at, at + 1_024)) })
-    }
+    for (const tags of slicesOf(docTags, MAX_ASK_TAGS)) if (isLive()) sendLive({ type: 'ask', tags: packIds(tags) })
   }
 
   const session: Session = {
@@ -364,6 +362,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     ask,
     sendWant: ids => sendLive({ type: 'want', ids: packIds(ids) }),
     askSnapshot: docTag => sendLive({ type: 'ask-snapshot', tag: idBytes(docTag) }),
+    supersede: chunks => retiring.supersede(chunks.filter(isInScope)),
     sendReject: (id, bytesHash, why) => sendLive({ type: 'reject', id: idBytes(id), bytesHash, why: why.slice(0, 100) }),
     onSettled() {
       wants.pump(session)
@@ -387,6 +386,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     },
   }
   const serving = createServing({ store, isOpen, isInScope, send: message => send('sync-bulk', message) })
+  const retiring = createRetiring({
+    clock,
+    covers: host.covers,
+    receipts,
+    send: message => onBulk(() => send('sync-bulk', message), message.ids.length),
+    onFailure: error => fail(error),
+  })
   const offers = createOffers({
     host,
     common: () => common,

@@ -6,10 +6,11 @@
 import type { ChunkId, DocTag } from '../lib/ids.ts'
 import { MIB } from '../lib/units.ts'
 import { MAX_WANT_IDS } from '../wire/sync-messages.ts'
+import { MAX_TAKEN_OFFERS } from './pace.ts'
 import type { Offer } from './sync-records.ts'
 
 export interface Wants<Source> {
-  /** `source` has it and this replica lacks it. */
+  /** `source` has it and this replica lacks it. Beyond MAX_TAKEN_OFFERS of one source it is left to the next comparison. */
   announce(source: Source, offer: Offer): void
   /** Asks as much as the window allows. Call after announcing, and whenever something was settled. */
   pump(source: Source): void
@@ -83,12 +84,16 @@ export function createWants<Source>(ask: (source: Source, ids: readonly ChunkId[
   return {
     announce(source, offer) {
       let entry = entries.get(offer.id)
-      if (entry === undefined || entry.offer.sequence < offer.sequence) {
+      const isKnownFrom = entry?.sources.has(source) ?? false
+      if (!isKnownFrom && lanesOf(source).offered >= MAX_TAKEN_OFFERS) return
+      const isNew = entry === undefined || entry.offer.sequence < offer.sequence
+      if (entry === undefined || isNew) {
         const sources = entry?.sources ?? new Set<Source>()
         if (entry !== undefined) release(entry)
         entries.set(offer.id, (entry = { offer, sources, askedOf: undefined, hasArrived: false }))
       }
-      if (!entry.sources.has(source)) lanesOf(source).offered++
+      if (isKnownFrom && !isNew) return // repeating an offer must not make its queue longer
+      if (!isKnownFrom) lanesOf(source).offered++
       entry.sources.add(source)
       lanesOf(source).queues[laneOf(offer)].push(offer.id)
     },

@@ -1,0 +1,28 @@
+/** What one peer asks of the bulk channel, answered in turn. More than an honest replica ever has waiting is too much to keep. */
+import { MAX_QUEUED_BYTES, MAX_QUEUED_TASKS } from './pace.ts'
+
+/** `bytes`: what of the request is kept until its turn comes. */
+export type BulkQueue = (task: () => Promise<void>, bytes?: number) => void
+
+export function createBulkQueue(parts: {
+  /** Asked before each task: afterwards they are passed over. */
+  readonly isOpen: () => boolean
+  readonly onFailure: (error: unknown) => void
+  readonly onTooMuch: () => void
+}): BulkQueue {
+  let last: Promise<void> = Promise.resolve()
+  let tasks = 0
+  let waitingBytes = 0
+  return (task, bytes = 0) => {
+    tasks++
+    waitingBytes += bytes
+    if (tasks > MAX_QUEUED_TASKS || waitingBytes > MAX_QUEUED_BYTES) return parts.onTooMuch()
+    last = last
+      .then(() => (parts.isOpen() ? task() : undefined))
+      .catch(parts.onFailure)
+      .finally(() => {
+        tasks--
+        waitingBytes -= bytes
+      })
+  }
+}

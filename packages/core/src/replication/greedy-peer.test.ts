@@ -1,0 +1,81 @@
+/** A member that lies about what it has, or asks and never reads. */
+import { expect, test } from 'vitest'
+import { toHex } from '../lib/bytes.ts'
+import type { ChunkId } from '../lib/ids.ts'
+import { MIB } from '../lib/units.ts'
+import type { DeviceLink } from '../ports/device-link.ts'
+import type { CloseCode } from '../wire/close-codes.ts'
+import { createBulkQueue } from './bulk-queue.ts'
+import { MAX_QUEUED_BYTES, MAX_TAKEN_OFFERS, MAX_UNREAD_BYTES } from './pace.ts'
+import type { Offer } from './sync-records.ts'
+import { createWants } from './wants.ts'
+import { createReplicaCast } from '../testing/replica-cast.ts'
+import { createSimulatedClock } from '../testing/simulated-clock.ts'
+import { linkDevices, type SimulatedLinkEnd } from '../testing/simulated-link.ts'
+
+const offer = (n: number): Offer => {
+  const id = new Uint8Array(32)
+  new DataView(id.buffer).setUint32(0, n)
+  return { class: 'commit', docTag: '00'.repeat(16) as never, id: toHex(id) as ChunkId, sequence: 0, byteLength: 4 * MIB }
+}
+
+test('[R32] what a peer offers and does not deliver is bounded; the others are not kept waiting for it', () => {
+  const asked: [string, number][] = []
+  const wants = createWants<string>((source, ids) => asked.push([source, ids.length]))
+  for (let n = 0; n < MAX_TAKEN_OFFERS + 10; n++) wants.announce('liar', offer(n))
+  expect(wants.count('liar')).toBe(MAX_TAKEN_OFFERS)
+  wants.announce('desk', offer(MAX_TAKEN_OFFERS + 1))
+  wants.pump('desk')
+  expect(asked).toEqual([['desk', 1]])
+  wants.drop('liar')
+  expect(wants.count('liar')).toBe(0)
+})
+
+test('[R32] offering the same again and again asks for it once', () => {
+  const asked: ChunkId[] = []
+  const wants = createWants<string>((_source, ids) => asked.push(...ids))
+  for (let n = 0; n < 100; n++) wants.announce('liar', offer(1))
+  for (let n = 0; n < 100; n++) wants.pump('liar')
+  expect(asked).toEqual([offer(1).id])
+})
+
+test('[R32] requests that wait for a peer that does not read are bounded by their size', () => {
+  let isTooMuch = false
+  const enqueue = createBulkQueue({
+    isOpen: () => true,
+    onFailure: () => undefined,
+    onTooMuch: () => {
+      isTooMuch = true
+    },
+  })
+  const never = (): Promise<void> => new Promise(() => undefined)
+  for (let bytes = 0; bytes < MAX_QUEUED_BYTES; bytes += MIB) enqueue(never, MIB)
+  expect(isTooMuch).toBe(false)
+  enqueue(never, MIB)
+  expect(isTooMuch).toBe(true)
+})
+
+test('[R32] a peer that makes this one speak and does not listen is closed as too slow', async () => {
+  const clock = createSimulatedClock()
+  const cast = createReplicaCast(clock)
+  const [laptop, desk] = [await cast.join('laptop'), await cast.join('desk')]
+  let unread = 0
+  const closedWith: CloseCode[] = []
+  const slow = (end: DeviceLink): DeviceLink => ({
+    ...end,
+    pending: () => unread,
+    close(code) {
+      closedWith.push(code)
+      return end.close(code)
+    },
+  })
+  const ends = [laptop, desk].map(({ id, replica }) => ({ id, accept: (end: DeviceLink) => replica.attach(slow(end)) }))
+  const link = linkDevices(ends[0] as SimulatedLinkEnd, ends[1] as SimulatedLinkEnd, { clock })
+  await clock.advance(1_000)
+  unread = MAX_UNREAD_BYTES
+  laptop.replica.want([cast.chunks.docTag('d')])
+  expect(link.isOpen()).toBe(true)
+  unread++
+  laptop.replica.want([cast.chunks.docTag('d')])
+  expect(closedWith).toEqual(['too-slow'])
+})
