@@ -7,6 +7,7 @@ export { deviceIdOf, hexId, idBytes, isDeviceId, isHexId, publicKeyOf, RANDOM_ID
 export type { ChunkId, DeviceId, DocTag, EntryId, EpochId, GroupId, HandoffId, Incarnation, MailboxId, SessionId, TraceId } from './lib/ids.ts'
 export { labelledHmac } from './crypto/hash.ts'
 export { openRecord, sealRecord } from './crypto/record.ts'
+export { parseChunk } from './crypto/seal.ts'
 export { createSubject, type Observable, type Subject } from './lib/observable.ts'
 export { failed, ok, type Result } from './lib/result.ts'
 export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'
@@ -25,7 +26,7 @@ export { createInviter, join } from './pairing/pairing.ts'
 export type { ConfirmOutcome, Inviter, InviterState, JoinInvitation, Joined, PairingDevice } from './pairing/pairing.ts'
 
 // chunks and documents
-export { createReplica } from './replication/index.ts'
+export { createReplica, keylessInspector, RETIRED_KEPT_MS } from './replication/index.ts'
 export type { Durability, PeerSync, Replica } from './replication/index.ts'
 export { buildFragments, createDeviceInspector, createDocuments, createIndex, createInlineWorker, readBundleContents } from './documents/index.ts'
 export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedSession } from './documents/index.ts'

@@ -17,7 +17,7 @@ export type { Surroundings } from './surroundings.ts'
 export { readQrImage, type PairingQr } from './pairing-images.ts'
 export { createLineLogger, silentLogger, type LogLevel } from './platform/loggers.ts'
 export { custom, keychain, keyFile, passphrase, type CustomUnlock, type Unlock } from '@segue/storage'
-export { ERROR_TABLE, isHexId, isSegueError, RANDOM_ID_BYTES, SegueError, SESSION_KINDS } from '@segue/core'
+export { ERROR_TABLE, isHexId, isSegueError, RANDOM_ID_BYTES, SegueError, SESSION_KINDS, textOfFile } from '@segue/core'
 export type {
   Checkpoint,
   Choice,

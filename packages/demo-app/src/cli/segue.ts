@@ -13,6 +13,12 @@ import { addSessionCommands } from './session-commands.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
 
+// Whoever reads may have enough (segue logs | head): that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(EXIT.ok)
+})
+
 /** Looked up here as well, because wrong usage is reported before options are parsed. */
 const isJson = process.argv.includes('--json')
 

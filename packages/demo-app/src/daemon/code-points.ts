@@ -17,7 +17,7 @@ export function createCodePointIndex(text: string): CodePointIndex {
       const range = { at: at + first, deleted: deleted + (afterLast - first) }
       const added = wideIn(inserted, at)
       if (wide.length > 0 || added.length > 0) {
-        const shift = [...inserted].length - deleted
+        const shift = Array.from(inserted).length - deleted
         wide = [...wide.slice(0, first), ...added, ...wide.slice(afterLast).map(position => position + shift)]
       }
       return range

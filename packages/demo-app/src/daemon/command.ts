@@ -28,5 +28,5 @@ export function defineCommand<Schema extends v.GenericSchema<unknown, unknown>>(
   params: Schema,
   run: (context: CommandContext, params: v.InferOutput<Schema>) => Promise<unknown>,
 ): DaemonCommand {
-  return { name, params, run: (context, checked) => run(context, checked as v.InferOutput<Schema>) }
+  return { name, params, run: (context, checked) => run(context, checked) }
 }

@@ -1,5 +1,4 @@
 /** A device of the demo: a real daemon as a process of its own, in a folder of its own, on 127.0.0.1. */
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -7,6 +6,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { writeConfig } from '../config.ts'
+import { isAlive } from '../daemon/is-alive.ts'
 import { launchDaemon } from '../daemon/launch.ts'
 import { resolvePaths, type Paths } from '../paths.ts'
 
@@ -22,13 +22,15 @@ export interface DemoDevice {
   stop(): Promise<void>
 }
 
-/** Makes and starts a device. Its port stays the same over restarts, because without mDNS that is how the other finds it. */
-export async function createDemoDevice(name: string, home: string): Promise<DemoDevice> {
+/**
+ * Makes and starts a device; `lifetime` as in StartMessage. Its port stays the same over restarts, because without mDNS that is how the
+ * other finds it.
+ */
+export async function createDemoDevice(name: string, home: string, lifetime: 'own' | 'starter'): Promise<DemoDevice> {
   const paths = resolvePaths({ SEGUE_HOME: home })
   await mkdir(home, { recursive: true, mode: 0o700 })
-  const passphrase = randomBytes(16).toString('base64url')
   const listen = [`/ip4/127.0.0.1/tcp/${await freePort()}`]
-  await writeConfig(paths.config, { deviceName: name, keys: 'passphrase', listen, mdns: false })
+  await writeConfig(paths.config, { deviceName: name, keys: 'key-file', listen, mdns: false })
   let client: DaemonClient | undefined
 
   const device: DemoDevice = {
@@ -40,7 +42,7 @@ export async function createDemoDevice(name: string, home: string): Promise<Demo
       return client
     },
     async start() {
-      const { answer } = await launchDaemon({ paths, deviceName: name, unlock: { kind: 'passphrase', passphrase }, listen, mdns: false })
+      const { answer } = await launchDaemon({ paths, deviceName: name, unlock: { kind: 'key-file' }, listen, mdns: false, lifetime })
       if (answer.type === 'failed') throw new Error(`${name} did not start: ${answer.message}`)
       client = await connectToDaemon(paths.runtime)
     },
@@ -68,13 +70,4 @@ async function freePort(): Promise<number> {
   await once(server, 'close')
   if (address === null || typeof address === 'string') throw new Error('broken promise: a TCP server has a port')
   return address.port
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

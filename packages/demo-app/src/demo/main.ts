@@ -2,11 +2,14 @@
  * `npm run demo`: the main job on real input. Two devices as two processes on 127.0.0.1 pair, synchronise and hand a session over; they edit
  * the same place while apart, resolve the conflict and revert a change. Exit 0 only if all of it held.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isSegueError, textOfFile } from '@segue/engine'
 import { Command } from 'commander'
 import colors from 'picocolors'
+import { readTextFile } from '../client/text-file.ts'
 import { createDemoDevice, demoHomes, type DemoDevice } from './device.ts'
 import { DEMO_SCHEMA_VERSION, proofsOf, type DemoReport } from './report.ts'
 import * as scenes from './scenes.ts'
@@ -35,19 +38,26 @@ const scene = (title: string): void => say(colors.bold(`\n${title}`))
 try {
   process.exitCode = (await demo()) ? 0 : 1
 } catch (error) {
-  say(colors.red(`\nThe demo could not go on: ${error instanceof Error ? error.message : String(error)}`))
+  const message = error instanceof Error ? error.message : String(error)
+  say(colors.red(`\nThe demo could not go on: ${message}`))
+  if (options.json === true) {
+    const code = isSegueError(error) ? error.code : 'FAILED'
+    process.stdout.write(`${JSON.stringify({ schemaVersion: DEMO_SCHEMA_VERSION, ok: false, error: { code, message } })}\n`)
+  }
   process.exitCode = 1
 }
 
 async function demo(): Promise<boolean> {
   const trace = options.trace === undefined ? undefined : await readTrace(options.trace)
-  const content = trace === undefined ? new Uint8Array(await readFile(options.file)) : new TextEncoder().encode(trace.startContent)
+  const content = trace === undefined ? await readTextFile(options.file) : new TextEncoder().encode(trace.startContent)
+  textOfFile(content) // refused before anything is started
   const root = await mkdtemp(path.join(tmpdir(), 'segue-demo-'))
   const homes = demoHomes(root)
   const devices: DemoDevice[] = []
   try {
     scene('Two devices start')
-    devices.push(await createDemoDevice('Laptop', homes.laptop), await createDemoDevice('Desk', homes.desk))
+    const lifetime = options.keep === true ? 'own' : 'starter'
+    devices.push(await createDemoDevice('Laptop', homes.laptop, lifetime), await createDemoDevice('Desk', homes.desk, lifetime))
     const [laptop, desk] = devices as [DemoDevice, DemoDevice]
     const report = await play(laptop, desk, content, trace)
     return conclude(report)
@@ -72,7 +82,7 @@ async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, t
   await scenes.inSync(laptop, desk)
   if ((await scenes.sha256Of(desk.client(), session)) !== scenes.sha256(content)) throw new Error('the imported file is not the same on the desk')
 
-  scene(trace === undefined ? `${ROUNDS} letters typed on the laptop, followed on the desk` : `${trace.patches.length} recorded edits, followed on the desk`)
+  scene(trace === undefined ? 'Letters are typed on the laptop, and followed on the desk' : `${trace.patches.length} recorded edits, followed on the desk`)
   const edit =
     trace === undefined
       ? await scenes.typeAndFollow(laptop.client(), desk.client(), work, ROUNDS)
@@ -126,7 +136,7 @@ function conclude(found: Omit<DemoReport, 'ok'>): boolean {
 
 function sayHowToGoOn(devices: readonly DemoDevice[]): void {
   scene('Both devices are still running')
-  const entry = new URL('../cli/segue.js', import.meta.url).pathname
+  const entry = fileURLToPath(new URL('../cli/segue.js', import.meta.url))
   for (const device of devices) say(`  SEGUE_HOME=${device.home} node ${entry} status`)
-  say('  … session list, handoff take, conflicts list; stop each with: … down')
+  say('  Instead of status: session list, handoff take, conflicts list SESSION, … --help lists all; down stops it, up starts it again.')
 }

@@ -57,13 +57,17 @@ export async function setUpWork(laptop: DaemonClient, name: string, content: Uin
 
 const LETTERS = 'carry on, exactly there. '
 
-/** Types letter by letter at the cursor on one device, and waits for each on the other. */
+/** Enough of it even where each letter takes long (a text of a megabyte on a busy machine). */
+const TYPING_MS = 15_000
+
+/** Types letter by letter at the cursor on one device, and waits for each on the other: `rounds` letters, or for fifteen seconds. */
 export async function typeAndFollow(laptop: DaemonClient, desk: DaemonClient, work: Work, rounds: number): Promise<DemoReport['edit']> {
   const { session } = work
   const samples: number[] = []
   let at = work.cursor
   await following(desk, session, async arrives => {
-    for (let round = 0; round < rounds; round++) {
+    const beganAt = performance.now()
+    for (let round = 0; round < rounds && (round < 10 || performance.now() - beganAt < TYPING_MS); round++) {
       const letter = LETTERS[round % LETTERS.length] as string
       const startedAt = performance.now()
       const { heads } = await laptop.call<{ heads: readonly string[] }>('document.edit', { session, batches: [[[at, 0, letter]]], wait: false })

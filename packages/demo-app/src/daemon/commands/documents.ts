@@ -33,7 +33,7 @@ export const DOCUMENT_COMMANDS: readonly DaemonCommand[] = [
         handle.change(doc => {
           for (const [at, deleted, inserted] of batch) {
             const range = index === undefined ? { at, deleted } : index.splice(at, deleted, inserted)
-            Automerge.splice(doc as never, ['text'], range.at, range.deleted, inserted)
+            Automerge.splice(doc, ['text'], range.at, range.deleted, inserted)
           }
         })
       }

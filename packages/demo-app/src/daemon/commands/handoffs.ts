@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { defineCommand, type CommandContext, type DaemonCommand } from '../command.ts'
 import { findDevice, findSessionOrOnly } from './find.ts'
 
-const include = v.optional(v.array(v.picklist(SESSION_KINDS)))
+const include = v.optional(v.array(v.picklist(SESSION_KINDS, `takes ${SESSION_KINDS.join(', ')}`)))
 const minutes = v.optional(v.pipe(v.number(), v.minValue(0.01)))
 
 export const HANDOFF_COMMANDS: readonly DaemonCommand[] = [
@@ -64,17 +64,24 @@ export const HANDOFF_COMMANDS: readonly DaemonCommand[] = [
   }),
 ]
 
+/** Ends with the outcome; one that is queued goes on by itself. Who goes away before takes the handoff back. */
 async function report({ emit, signal, segue }: CommandContext, handoff: Handoff): Promise<Readonly<Record<string, unknown>>> {
-  signal.addEventListener('abort', () => void segue.handoff.cancel(handoff.id), { once: true })
+  const takeBack = (): void => void segue.handoff.cancel(handoff.id)
+  signal.addEventListener('abort', takeBack, { once: true })
   emit({ type: 'started', id: handoff.id })
   const milestones = new Map<string, number>()
   let bytes = 0
-  for await (const step of handoff.progress) {
-    emit({ type: 'step', ...step })
-    if (step.state === 'reached') milestones.set(step.milestone, step.ms)
-    bytes = step.bytes
-  }
-  return { id: handoff.id, outcome: await handoff.done, milestones: [...milestones].map(([name, ms]) => ({ name, ms })), bytes }
+  const following = (async () => {
+    for await (const step of handoff.progress) {
+      emit({ type: 'step', ...step })
+      if (step.state === 'reached') milestones.set(step.milestone, step.ms)
+      bytes = step.bytes
+    }
+  })()
+  const outcome = await handoff.done
+  signal.removeEventListener('abort', takeBack)
+  if (outcome.kind !== 'queued') await following
+  return { id: handoff.id, outcome, milestones: [...milestones].map(([name, ms]) => ({ name, ms })), bytes }
 }
 
 function findHandoff(segue: Segue, wanted: string): HandoffId {

@@ -1,5 +1,5 @@
 /** The work itself: sessions and the documents in them. */
-import { SESSION_KINDS, type Segue, type SegueSession } from '@segue/engine'
+import { SESSION_KINDS, textOfFile, type Segue, type SegueSession } from '@segue/engine'
 import * as v from 'valibot'
 import { defineCommand, type DaemonCommand } from '../command.ts'
 import { findDocument, findSession, openSession } from './find.ts'
@@ -32,6 +32,7 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
     v.strictObject({ name: title, content: v.pipe(v.string(), v.base64()), session: v.optional(v.string()) }),
     async ({ segue, signal }, { name, content, session: wanted }) => {
       const bytes = new Uint8Array(Buffer.from(content, 'base64'))
+      textOfFile(bytes) // refused before anything is made
       const existing = wanted === undefined ? undefined : findSession(segue, wanted)
       const session = existing === undefined ? await segue.sessions.create({ title: name }) : await segue.sessions.open(existing.id, { signal })
       const document = await session.documents.importText({ title: name, bytes })
@@ -66,12 +67,13 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
 async function describe(segue: Segue, session: SegueSession): Promise<Readonly<Record<string, unknown>>> {
   const layout = session.views.travelling()
   const manifest = await session.manifest(SESSION_KINDS)
+  const { holder, confirmed } = await session.lease()
   return {
     id: session.id,
     title: session.title.peek(),
     driver: session.driver.peek(),
     driverName: segue.devices.peek().find(device => device.id === session.driver.peek())?.name,
-    lease: await session.lease(),
+    lease: { holder, confirmed },
     documents: session.documents.list.peek().map(document => ({
       ...document,
       heads: manifest.documents.find(({ documentId }) => documentId === document.documentId)?.heads ?? [],
