@@ -2,7 +2,8 @@
  * What npm would publish, as somebody who has never seen this repository gets it: tarballs in an empty folder, without our overrides,
  * without install scripts; the README's first example and the `segue` command on this Node and on Node 24.
  */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -103,12 +104,11 @@ describe.each(lanes)('$title', ({ node, missing, note }) => {
   test.skipIf(missing !== undefined)(`runs the installed segue command and its daemon${note}`, async () => {
     const home = await mkdtemp(path.join(folder, 'home-'))
     const PATH = [path.join(app, 'node_modules/.bin'), path.dirname(node), process.env['PATH']].join(path.delimiter)
-    const segue = async (...args: string[]): Promise<string> => {
-      const { stdout } = await run('segue', args, { cwd: home, env: { PATH, SEGUE_HOME: path.join(home, 'segue') } })
-      return stdout
-    }
+    const place = { cwd: home, env: { PATH, SEGUE_HOME: path.join(home, 'segue') } }
+    const segue = async (...args: string[]): Promise<string> => (await run('segue', args, place)).stdout
     expect((await segue('--version')).trim()).toBe('0.1.0')
     expect(await segue('--help')).toContain('Usage: segue')
+    expect(await exitWithoutReader('segue', ['--help'], place)).toBe(0)
     await segue('up', '--name', 'Laptop', '--keys', 'key-file', '--no-mdns', '--listen', LOOPBACK)
     try {
       const status = JSON.parse(await segue('status', '--json')) as { schemaVersion: number; device: { name: string } }
@@ -126,6 +126,18 @@ async function readmeExample(): Promise<string> {
   const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
   expect(example).toContain('openSegue({ ')
   return example.replaceAll('openSegue({ ', `openSegue({ network: { mdns: false, listen: ['${LOOPBACK}'] }, `)
+}
+
+/** As in `command | head -0`. */
+async function exitWithoutReader(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): Promise<unknown> {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
+  child.stdout.destroy()
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code
 }
 
 async function sizeOf(directory: string): Promise<number> {

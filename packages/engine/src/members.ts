@@ -49,7 +49,9 @@ export async function createMembers({ self, records, clock, logger, runtime }: P
   }
   const refresh = (): void => {
     const devices = runtime()?.group.state.peek().devices ?? []
-    const members = devices.filter(device => device.active && device.id !== self).map(({ id }) => [id, peers.get(id)?.addresses ?? []] as const)
+    const members = devices
+      .filter(device => device.active && device.id !== self)
+      .map(({ id }) => [id, peers.get(id)?.addresses ?? []] as const)
     node()?.setMembers(new Map(members))
   }
 
@@ -99,8 +101,14 @@ export async function createMembers({ self, records, clock, logger, runtime }: P
 /** Takes membership proofs: somebody whom another member added while this device was away. Returns how to stop. */
 export function takeProofs(node: NetNode, runtime: () => Runtime | undefined, logger: Logger): () => void {
   return node.group.open(link => {
-    const current = runtime()
-    const talk = current === undefined ? link.close() : receiveProof(link, current.group).finally(() => link.close())
-    talk.catch((error: unknown) => logger.info('proof-broken', { error: String(error) }))
+    const talk = async (): Promise<void> => {
+      const current = runtime()
+      try {
+        if (current !== undefined) await receiveProof(link, current.group)
+      } finally {
+        await link.close()
+      }
+    }
+    talk().catch((error: unknown) => logger.info('proof-broken', { error: String(error) }))
   })
 }
