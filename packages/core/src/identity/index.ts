@@ -1,3 +1,3 @@
-export { MAX_DEVICE_NAME_LENGTH, deviceName, isDeviceName } from './device-name.ts'
+export { deviceName, isDeviceName } from './device-name.ts'
 export { createIdentity, decodeIdentity, encodeIdentity } from './identity.ts'
 export type { DeviceIdentity } from './identity.ts'

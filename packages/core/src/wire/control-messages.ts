@@ -97,7 +97,7 @@ export type ControlMessage = Base &
       }
     | { readonly type: 'abort'; readonly reason: AbortReason }
   )
-export type ControlMessageType = ControlMessage['type']
+type ControlMessageType = ControlMessage['type']
 
 export function encodeControlMessage(message: ControlMessage): Uint8Array {
   return encodeCbor(message)

@@ -1,2 +1,1 @@
 export { createNodeWorker } from './node-worker.ts'
-export type { NodeWorkerOptions } from './node-worker.ts'
