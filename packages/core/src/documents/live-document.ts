@@ -136,6 +136,7 @@ export function createLiveDocument(
         loose += contents.length
       } catch (error) {
         logger.error('apply-failed', { reason: String(error) })
+        readAgain().catch((reason: unknown) => logger.error('document-not-rebuilt', { reason: String(reason) }))
       }
     },
   })
@@ -160,6 +161,20 @@ export function createLiveDocument(
     opened = stored.contents.length
     update(present => withStored(context, present, stored))
     loose = Math.max(loose, opened)
+  }
+  /** The document in memory is of no use any more. What was changed here was captured before, so the store has all of it. */
+  const readAgain = async (): Promise<void> => {
+    const before = loose
+    await chunker.flush()
+    const stored = await readStored(context, name)
+    if (isClosed) return
+    if (loose !== before) return readAgain() // changed here meanwhile
+    const rebuilt = withStored(context, undefined, stored)
+    arrival = stored.arrival
+    opened = stored.contents.length
+    chunker.passOver(A.getHeads(rebuilt))
+    handle.update(() => rebuilt)
+    version.set(version.peek() + 1)
   }
   const flush = async (): Promise<void> => {
     const present = doc()
@@ -203,7 +218,10 @@ export function createLiveDocument(
       const upTo = (missing?.arrival ?? (records.at(-1)?.arrival ?? 0) + 1) - 1
       if (upTo <= arrival && opened === 0) return
       const saved = A.save(after)
-      await replica.putSnapshot(name.tag, sealSnapshot({ documentId: name.bytes, replica: replica.id, arrival: upTo, saved }, keyring, random))
+      await replica.putSnapshot(
+        name.tag,
+        sealSnapshot({ documentId: name.bytes, replica: replica.id, arrival: upTo, saved }, keyring, random),
+      )
       for (const record of records) if (record.arrival <= upTo) contained.delete(record.id)
       arrival = upTo
       opened = 0

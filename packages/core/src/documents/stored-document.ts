@@ -52,9 +52,10 @@ export function withStored(context: Context, present: AnyDoc | undefined, stored
   const { saved, base, contents } = stored
   const isNew = present === undefined || A.getHeads(present).length === 0
   const doc = isNew ? base : saved === undefined ? present : A.loadIncremental(present, saved)
-  return applyContents(doc, contents, (content, reason) => {
+  const setAside = (content: OpenedContent, reason: unknown): void =>
     context.logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
-  })
+  const afresh = (): AnyDoc => (saved === undefined ? undefined : tryLoad(saved, context)) ?? A.init({ actor: freshActor(context.random) })
+  return applyContents(doc, contents, setAside, isNew ? afresh : undefined)
 }
 
 /** 16 random bytes, hex. */
