@@ -23,7 +23,6 @@ export interface SigningKeys {
 
 export const SIGNATURE_BYTES = 64
 export const SIGNING_SEED_BYTES = 32
-export const SIGNING_SECRET_BYTES = 64
 
 export function createSigningKeys(random: Random): SigningKeys {
   return signingKeysOf(random.bytes(nacl.sign.seedLength))
