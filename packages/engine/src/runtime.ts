@@ -113,6 +113,19 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       }),
     )
     hearOffers(await carrier.stored())
+    opened.add(() => endWithoutDisk(replica))
     return { group, keeper, replica, documents, index, sessions, faces, handoffs, records, close: opened.close, [Symbol.asyncDispose]: opened.close }
   })
+}
+
+/**
+ * Closed first: a disk that takes nothing must not hold up the end. The replica tries once more and rejects what waits, and whoever waits
+ * for it with it.
+ */
+function endWithoutDisk(replica: Replica): void {
+  const look = (): void => {
+    if (replica.durability.peek().state === 'failing') replica.close().catch(() => undefined) // heard where it is closed in its turn
+  }
+  replica.durability.subscribe(look)
+  look()
 }
