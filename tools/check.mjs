@@ -1,7 +1,7 @@
 /** `npm run check`: everything that is checked without running the product. Each line names the command that repeats it alone. */
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { ROOT, bin, build, runNode } from './lib/run.mjs'
+import { ROOT, bin, runNode } from './lib/run.mjs'
 
 /** @type {readonly {name: string, entry: string, args: readonly string[]}[]} */
 const CHECKS = [
@@ -22,7 +22,6 @@ const CHECKS = [
 
 /** @type {string[]} */
 const failed = []
-await build()
 for (const { name, entry, args } of CHECKS) {
   console.log(`\n== ${name}: ${entry.slice(0, entry.indexOf('/'))} ${args.join(' ')}`)
   const { code } = await runNode([bin(entry), ...args])
