@@ -44,7 +44,8 @@ export function createChunksLayer(random: SeededRandom): Layer {
       if (first === undefined) return
       for (const device of others) {
         const isEqual =
-          device.replica.fingerprint() === first.replica.fingerprint() && device.replica.log().fingerprint === first.replica.log().fingerprint
+          device.replica.fingerprint() === first.replica.fingerprint() &&
+          device.replica.log().fingerprint === first.replica.log().fingerprint
         if (!isEqual) throw new Error(`[I1] ${device.id} and ${first.id} differ`)
       }
       for (const device of devices) {

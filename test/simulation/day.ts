@@ -1,0 +1,161 @@
+/**
+ * One bad day of three to five whole devices, and the quiet evening after it, when everything that was promised must hold. Everything
+ * follows from the seed.
+ */
+import { createSeededRandom } from '@segue/core/testing'
+import { createDevice, type Device, type Process } from './device.ts'
+import { checkDisk, checkEvening, checkHolders } from './evening.ts'
+import { createNetwork, type Network } from './network.ts'
+import { createOracle, type Oracle, type Violation } from './oracle.ts'
+import { createPeople, type People } from './actions.ts'
+import { onSeededPlatform } from './platform.ts'
+import { createTimeLine, type TimeLine } from './timeline.ts'
+import type { SeededRandom } from '@segue/core/testing'
+
+export interface Day {
+  readonly random: SeededRandom
+  readonly timeline: TimeLine
+  readonly devices: Device[]
+  readonly network: Network
+  readonly oracle: Oracle
+  readonly people: People
+  readonly complaints: Map<string, number>
+}
+
+export interface DayReport {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  readonly outcomes: ReadonlyMap<string, number>
+  readonly acknowledged: number
+  readonly complaints: ReadonlyMap<string, number>
+  readonly refusals: ReadonlyMap<string, number>
+  readonly notes: readonly string[]
+}
+
+const NAMES = ['laptop', 'desk', 'phone', 'tablet', 'attic']
+const DAY_MS = 24 * 60 * 60 * 1_000
+
+export async function liveDay(seed: number, { steps = 40 }: { readonly steps?: number } = {}): Promise<DayReport> {
+  const random = createSeededRandom(seed)
+  const timeline = createTimeLine()
+  const complaints = new Map<string, number>()
+  const oracle = createOracle(timeline)
+  const devices: Device[] = []
+  const network = createNetwork(devices, random.fork(2), timeline)
+  const people = createPeople(devices, random.fork(3), timeline, oracle)
+  const day: Day = { random, timeline, devices, network, oracle, people, complaints }
+  const report = (): DayReport => ({
+    seed,
+    violations: oracle.violations,
+    outcomes: oracle.outcomes,
+    acknowledged: oracle.acknowledged.length,
+    complaints,
+    refusals: people.refusals,
+    notes: timeline.notes,
+  })
+  try {
+    await onSeededPlatform(random.fork(4), timeline.clock.now, async () => {
+      await liveThrough(day, steps)
+      await checkEvening(day)
+    })
+  } catch (error) {
+    oracle.violate('I10', `the day itself broke: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  }
+  for (const device of devices) if (device.process() !== undefined) device.crash()
+  return report()
+}
+
+export async function startUp(day: Day, device: Device, ...entered: Parameters<Device['start']>): Promise<Process> {
+  const process = await device.start(...entered)
+  day.oracle.watchHandoffs(process)
+  return process
+}
+
+async function liveThrough(day: Day, steps: number): Promise<void> {
+  const { random, timeline, devices, network, people } = day
+  const { clock } = timeline
+  const founder = await join(day)
+  if (founder === undefined) throw new Error('the first device founds a group')
+  const count = random.chance(0.25) ? 4 : 3
+  while (devices.length < count) await join(day)
+  await timeline.during(people.begin(founder))
+  for (let step = 0; step < steps; step++) {
+    if (random.chance(0.22)) await mishap(day)
+    else people.act()
+    network.dial(0.4)
+    await clock.advance(random.below(random.chance(0.12) ? 4_000 : 120))
+    day.oracle.checkPromises()
+    if (step % 8 === 0) await checkHolders(day)
+  }
+}
+
+/** Another device, added by one that runs, as a pairing would. */
+async function join(day: Day): Promise<Process | undefined> {
+  const { random, timeline, devices, network } = day
+  const name = NAMES[devices.length]
+  const admins = devices
+    .flatMap(device => device.process() ?? [])
+    .filter(({ device, runtime }) => runtime.group.device(device.id)?.role === 'admin')
+  const adder = admins.length > 0 ? random.pick(admins) : undefined
+  if (name === undefined || (devices.length > 0 && adder === undefined)) return undefined
+  const maxOpenDocuments = random.chance(0.3) ? 4 : undefined
+  const onComplaint = (device: string, complaint: string): void => {
+    const event = complaint.split(' ', 2).join(' ')
+    day.complaints.set(event, (day.complaints.get(event) ?? 0) + 1)
+    timeline.note(`${device} ${complaint}`)
+  }
+  const device = createDevice({ name, random: random.fork(100 + devices.length), timeline, maxOpenDocuments, onComplaint })
+  if (adder === undefined) {
+    devices.push(device)
+    return startUp(day, device)
+  }
+  const { group, keeper } = adder.runtime
+  const entry = group.add({ keys: device.keys, role: random.chance(0.5) ? 'admin' : 'member', name, time: timeline.clock.now() })
+  await timeline.during(keeper.keep(entry))
+  timeline.note(`${adder.device.name} adds ${name}`)
+  const process = await startUp(day, device, group)
+  network.place(device, adder.device)
+  devices.push(device)
+  return process
+}
+
+async function mishap(day: Day): Promise<void> {
+  const { random, timeline, devices, network, oracle } = day
+  const device = random.pick(devices)
+  switch (random.below(10)) {
+    case 0:
+    case 1:
+      return network.cut(0.4)
+    case 2:
+      return network.partition()
+    case 3:
+      return network.reunite()
+    case 4:
+    case 5: {
+      timeline.note(`${device.name} crashes`)
+      network.cutAllOf(device)
+      if (device.process() !== undefined) device.crash()
+      if (random.chance(0.5)) await timeline.clock.advance(random.below(3_000))
+      device.failDisk(false)
+      await checkDisk(day, await startUp(day, device))
+      return
+    }
+    case 6:
+      timeline.note(`${device.name}: disk fails`)
+      return device.failDisk(true)
+    case 7:
+      for (const each of devices) each.failDisk(false)
+      return
+    case 8:
+      device.offByMs = random.pick([-DAY_MS, DAY_MS, 0, 5 * 60_000])
+      timeline.note(`${device.name}: clock off by ${device.offByMs} ms`)
+      return
+    default:
+      try {
+        for (const each of devices) each.failDisk(false)
+        await join(day)
+      } catch (error) {
+        oracle.violate('I10', `adding a device: ${String(error)}`)
+      }
+  }
+}

@@ -1,0 +1,210 @@
+/** What must hold at the end of a day (and some of it at any time), by the names of the invariants. */
+import * as A from '@automerge/automerge'
+import type { DocumentId } from '@automerge/automerge-repo'
+import type { Day } from './day.ts'
+import type { Process } from './device.ts'
+
+/** Virtual time within which healed devices must agree. */
+export const HEAL_MS = 40_000
+/** Longer than any handoff of a day may take. */
+const HANDOFFS_END_MS = 50_000
+const SETTLE_MS = 30_000
+const QUIET_MS = 120_000
+/** What the product notices of a dead link and dials again. */
+const REDIAL_MS = 500
+
+/** [I8] Nobody else may believe to be the one that drives; asked of all in one instant. */
+export async function checkHolders({ devices, people, oracle }: Day): Promise<void> {
+  for (const session of people.sessions) {
+    const sure: string[] = []
+    for (const process of running(devices)) {
+      const lease = await now(process.runtime.handoffs.lease(session))
+      if (lease?.confirmed === true && lease.holder === process.device.id) sure.push(process.device.name)
+    }
+    if (sure.length > 1) oracle.violate('I8', `${sure.join(' and ')} both drive ${session.slice(0, 6)}, confirmed`)
+  }
+}
+
+/** [I2] What this device acknowledged before it died is there, on its own disk. */
+export async function checkDisk({ oracle, timeline }: Day, process: Process): Promise<void> {
+  const own = oracle.acknowledged.filter(each => each.device === process.device.id)
+  const lacking = await timeline.during(lackingOn(process, own))
+  if (lacking.length > 0) oracle.violate('I2', `${process.device.name} came up again without ${lacking.join(' ')}`)
+}
+
+export async function checkEvening(day: Day): Promise<void> {
+  const { devices, network, timeline, oracle } = day
+  const { clock, note } = timeline
+  note('evening')
+  for (const device of devices) {
+    device.failDisk(false)
+    device.offByMs = 0
+    if (device.process() === undefined) oracle.watchHandoffs(await device.start())
+  }
+  network.reunite()
+  const redial = (): void => {
+    network.dial(1)
+    clock.after(REDIAL_MS, redial)
+  }
+  redial()
+  await converge(day, 'after healing')
+  await clock.advance(HANDOFFS_END_MS)
+  oracle.checkPromises()
+  await converge(day, 'after the last handoff')
+  await checkHolders(day)
+  await checkContents(day)
+  checkGroup(day)
+  await checkLeases(day)
+  await checkQuiet(day)
+  await checkRestart(day)
+  for (const surprise of network.surprises()) oracle.violate('quiet logs', `a link was closed: ${surprise}`)
+}
+
+/** [I1] All hold the same and know it. */
+async function converge({ devices, network, timeline, oracle }: Day, when: string): Promise<void> {
+  const links = (devices.length * (devices.length - 1)) / 2
+  const isSame = (): boolean => {
+    if (network.openLinks() < links) return false
+    const all = running(devices)
+    const [first] = all
+    return all.every(({ runtime: { replica } }) => {
+      if (replica.fingerprint() !== first?.runtime.replica.fingerprint() || replica.durability.peek().pending > 0) return false
+      if (replica.log().fingerprint !== first.runtime.replica.log().fingerprint) return false
+      const peers = [...replica.peers.peek().values()]
+      return peers.length === devices.length - 1 && peers.every(({ state, behind }) => state === 'in-sync' && behind === 0)
+    })
+  }
+  try {
+    const took = await timeline.clock.runUntil(isSame, { limitMs: HEAL_MS })
+    timeline.note(`converged ${when} in ${took} ms`)
+  } catch {
+    const states = running(devices).map(({ device, runtime: { replica } }) => {
+      const peers = [...replica.peers.peek()].map(([id, { state, behind }]) => `${nameOf(devices, id)}=${state}-${behind}`)
+      return `${device.name} ${replica.fingerprint().slice(0, 6)} log ${replica.log().count} pending ${replica.durability.peek().pending} [${peers.join(' ')}]`
+    })
+    oracle.violate('I1', `not the same ${HEAL_MS / 1_000} s ${when}, ${network.openLinks()} of ${links} links: ${states.join('; ')}`)
+  }
+}
+
+/** [I1] Every document has the same heads everywhere; [I3] and contains what was acknowledged anywhere. */
+async function checkContents({ devices, people, oracle, timeline, random }: Day): Promise<void> {
+  for (const document of people.documents) {
+    const heads = new Map<string, string>()
+    for (const { device, runtime } of running(devices)) {
+      heads.set(device.name, (await timeline.during(runtime.documents.headsOf(document))).join())
+    }
+    if (new Set(heads.values()).size !== 1) oracle.violate('I1', `${document} differs: ${JSON.stringify([...heads])}`)
+  }
+  const process = random.pick(running(devices)) // the others have the same heads
+  const lacking = await timeline.during(lackingOn(process, oracle.acknowledged))
+  if (lacking.length > 0) oracle.violate('I3', `${process.device.name} lacks ${lacking.join(' ')}`)
+}
+
+/** [I6] One answer about who belongs. */
+function checkGroup({ devices, oracle }: Day): void {
+  const states = running(devices).map(({ runtime }) => runtime.group.state.peek())
+  const described = new Set(
+    states.map(state => JSON.stringify(state, (_key, value: unknown) => (value instanceof Uint8Array ? [...value].join() : value))),
+  )
+  if (described.size !== 1) oracle.violate('I6', `${described.size} answers about the group: ${[...described].join(' | ')}`)
+  if (states.some(state => state.devices.length !== devices.length)) oracle.violate('I6', 'a device is missing in the group')
+}
+
+/** [I8] One holder. */
+async function checkLeases({ devices, people, oracle, timeline }: Day): Promise<void> {
+  for (const session of people.sessions) {
+    const holders = new Map<string, string>()
+    for (const { device, runtime } of running(devices)) {
+      const { holder } = await timeline.during(runtime.handoffs.lease(session))
+      holders.set(device.name, nameOf(devices, holder))
+    }
+    if (new Set(holders.values()).size !== 1) oracle.violate('I8', `${session.slice(0, 6)} is held by ${JSON.stringify([...holders])}`)
+  }
+  for (const { device, runtime } of running(devices)) {
+    for (const { id, state } of runtime.handoffs.list.peek()) {
+      if (state !== 'ended') oracle.violate('I10', `${device.name}: handoff ${id.slice(0, 6)} is still ${state}`)
+    }
+  }
+}
+
+/** [I7] Next to nothing is said when nothing happens, and little about one edit. */
+async function checkQuiet({ devices, network, people, oracle, timeline }: Day): Promise<void> {
+  const { clock } = timeline
+  await clock.advance(SETTLE_MS) // the checks before this one opened documents, which asks for them first and ends in claims
+  const before = network.frames()
+  await clock.advance(QUIET_MS)
+  const quiet = network.frames() - before
+  // one message per link in 30 s, and a heartbeat a minute from each end
+  const allowed = network.openLinks() * (QUIET_MS / 30_000 + 2 * (QUIET_MS / 60_000))
+  if (quiet > allowed)
+    oracle.violate('I7', `${quiet} frames in ${QUIET_MS / 1_000} quiet seconds on ${network.openLinks()} links, ${allowed} allowed`)
+  const [process] = running(devices)
+  const [session] = people.sessions
+  if (process === undefined || session === undefined || devices.length !== 3) return
+  const face = await timeline.during(process.runtime.faces.open(session, { signal: timeline.timeout(5_000) }))
+  const [listed] = face.documents.list.peek()
+  if (listed === undefined) return
+  const handle = await timeline.during(face.documents.open<{ text: string }>(listed.documentId, { signal: timeline.timeout(5_000) }))
+  await clock.advance(5_000)
+  const beforeEdit = network.frames()
+  handle.change(doc => A.splice(doc, ['text'], 0, 0, 'x'))
+  await clock.advance(10_000)
+  const heartbeats = network.openLinks() * 2
+  const said = network.frames() - beforeEdit
+  if (said > 20 + heartbeats) oracle.violate('I7', `${said} frames about one edit among three devices`)
+}
+
+/** [I9] Read again from disk, bundled or not, every document is what it was. */
+async function checkRestart({ devices, network, people, oracle, timeline, random }: Day): Promise<void> {
+  const device = random.pick(devices)
+  const process = device.process()
+  if (process === undefined) return
+  const before = new Map<DocumentId, string>()
+  await timeline.during(process.runtime.documents.flush())
+  for (const document of people.documents) before.set(document, (await timeline.during(process.runtime.documents.headsOf(document))).join())
+  network.cutAllOf(device)
+  device.crash()
+  const again = await device.start()
+  for (const [document, heads] of before) {
+    const read = (await timeline.during(again.runtime.documents.headsOf(document))).join()
+    if (read !== heads) oracle.violate('I9', `${device.name} reads ${document} from disk as ${read}, it was ${heads}`)
+  }
+}
+
+async function lackingOn(
+  { runtime }: Process,
+  acknowledged: readonly { readonly document: DocumentId; readonly heads: readonly string[] }[],
+): Promise<readonly string[]> {
+  const lacking: string[] = []
+  const owed = new Map<DocumentId, Set<string>>()
+  for (const { document, heads } of acknowledged) {
+    const hashes = owed.get(document) ?? new Set()
+    owed.set(document, hashes)
+    for (const head of heads) hashes.add(head)
+  }
+  for (const [document, hashes] of owed) {
+    const has = await now(
+      runtime.documents.open<unknown>(document).then(handle => (hash: string) => A.hasHeads(handle.doc(), [hash])),
+    )
+    for (const hash of hashes) if (has?.(hash) !== true) lacking.push(`${document.slice(0, 6)}:${hash.slice(0, 6)}`)
+  }
+  return lacking
+}
+
+/** What `work` gives without any time passing; undefined when it needs more. */
+async function now<Value>(work: Promise<Value>): Promise<Value | undefined> {
+  const isSettled = work.then(
+    () => true,
+    () => true,
+  )
+  const settled = await Promise.race([isSettled, new Promise<false>(done => setImmediate(() => setImmediate(() => done(false))))])
+  return settled ? work.catch(() => undefined) : undefined
+}
+
+function running(devices: Day['devices']): readonly Process[] {
+  return devices.flatMap(device => device.process() ?? [])
+}
+
+function nameOf(devices: Day['devices'], id: string | undefined): string {
+  return devices.find(device => device.id === id)?.name ?? 'nobody'
+}

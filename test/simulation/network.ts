@@ -1,0 +1,105 @@
+/**
+ * The links of a simulated day: they die, partition and come back by themselves, as the product's reconnect loop does it. Who is not
+ * known yet at the other end proves its membership first. Reliable or dead: nothing is lost on a link that lives.
+ */
+import { proveMembership, receiveProof } from '@segue/core'
+import { createPairingLinks, linkDevices, type SeededRandom, type SimulatedLink } from '@segue/core/testing'
+import type { Device, Process } from './device.ts'
+import type { TimeLine } from './timeline.ts'
+
+export interface Network {
+  /** Tries each pair that could have a link and has none, each with this probability. */
+  dial(probability: number): void
+  /** Each link dies with this probability. */
+  cut(probability: number): void
+  cutAllOf(device: Device): void
+  /** Two halves that do not reach each other. */
+  partition(): void
+  reunite(): void
+  /** A new device is where the one that added it is. */
+  place(device: Device, beside: Device): void
+  /** Frames handed over so far, of all links. */
+  frames(): number
+  openLinks(): number
+  /** Links that an end closed by itself, with its code; a healthy product has none. */
+  surprises(): readonly string[]
+}
+
+export function createNetwork(devices: readonly Device[], random: SeededRandom, { clock, note }: TimeLine): Network {
+  const links = new Map<string, { readonly link: SimulatedLink; readonly ends: readonly [Process, Process] }>()
+  const past: { readonly name: string; readonly link: SimulatedLink }[] = []
+  const refusedProofs: string[] = []
+  let sideOf = new Map<Device, number>()
+  let frames = 0
+
+  const isApart = (a: Device, b: Device): boolean => sideOf.get(a) !== sideOf.get(b)
+  const keyOf = (a: Device, b: Device): string => [a.name, b.name].sort().join('-')
+  const connect = (dialler: Process, other: Process): void => {
+    const [a, b] = [dialler.device, other.device]
+    const link = linkDevices(
+      { id: a.id, accept: end => dialler.accept(end) },
+      { id: b.id, accept: end => other.accept(end) },
+      { clock, latencyMs: () => 1 + random.below(60), onFrame: () => void frames++ },
+    )
+    links.set(keyOf(a, b), { link, ends: [dialler, other] })
+    past.push({ name: keyOf(a, b), link })
+    note(`link ${a.name}-${b.name}`)
+  }
+  /** As engine/members.ts does it when a dial was turned away. */
+  const prove = (newcomer: Process, member: Process): void => {
+    const pair = createPairingLinks({ a: newcomer.device.id, b: member.device.id })
+    note(`${newcomer.device.name} proves itself to ${member.device.name}`)
+    for (const talk of [proveMembership(pair.a, newcomer.runtime.group), receiveProof(pair.b, member.runtime.group)]) {
+      talk.then(
+        proven => proven.ok || refusedProofs.push(`proof of ${newcomer.device.name} to ${member.device.name}: ${proven.error}`),
+        () => undefined, // a process ended meanwhile
+      )
+    }
+  }
+  const isLinked = (a: Device, b: Device): boolean => {
+    const known = links.get(keyOf(a, b))
+    return known !== undefined && known.link.isOpen()
+  }
+
+  return {
+    dial(probability) {
+      for (const [i, a] of devices.entries()) {
+        for (const b of devices.slice(i + 1)) {
+          if (isApart(a, b) || isLinked(a, b) || !random.chance(probability)) continue
+          const ends = [a.process(), b.process()]
+          if (random.chance(0.5)) ends.reverse()
+          const [dialler, other] = ends
+          if (dialler === undefined || other === undefined) continue
+          const [knows, isKnown] = [dialler.mayConnect(other.device.id), other.mayConnect(dialler.device.id)]
+          if (knows && isKnown) connect(dialler, other)
+          else if (knows) prove(dialler, other)
+          else if (isKnown) prove(other, dialler)
+        }
+      }
+    },
+    cut(probability) {
+      for (const { link } of links.values()) if (link.isOpen() && random.chance(probability)) link.cut()
+    },
+    cutAllOf(device) {
+      for (const { link, ends } of links.values()) if (ends.some(end => end.device === device)) link.cut()
+    },
+    partition() {
+      sideOf = new Map(devices.map(device => [device, random.below(2)]))
+      note(`partition ${devices.map(device => `${device.name}:${sideOf.get(device)}`).join(' ')}`)
+      for (const { link, ends } of links.values()) if (isApart(ends[0].device, ends[1].device)) link.cut()
+    },
+    reunite: () => void (sideOf = new Map()),
+    place(device, beside) {
+      const side = sideOf.get(beside)
+      if (side !== undefined) sideOf.set(device, side)
+    },
+    frames: () => frames,
+    openLinks: () => [...links.values()].filter(({ link }) => link.isOpen()).length,
+    surprises() {
+      const closed = past.flatMap(({ name, link }) =>
+        link.isOpen() || link.closedWith() === 'lost' ? [] : [`${name}: ${link.closedWith()}`],
+      )
+      return [...closed, ...refusedProofs]
+    },
+  }
+}
