@@ -2,7 +2,7 @@
 import type { DeviceId, HandoffId, SessionId } from '../lib/ids.ts'
 import type { CommittedClaim, StandingGrant } from '../wire/control-messages.ts'
 import type { HandoffComponents } from './collaborators.ts'
-import { isGenuineClaim, signClaimGrant } from './grants.ts'
+import { createClaimChecker, signClaimGrant } from './grants.ts'
 import { leaseOf, nextCounter, type Claim, type Lease, type LeaseEvidence } from './lease.ts'
 import type { HandoffRecord, SourceRecord } from './state.ts'
 import { createSerialQueue, type SerialQueue } from './serial.ts'
@@ -28,6 +28,7 @@ export interface ClaimWriter {
 export function createClaimWriter({ identity, clock, leases, devices }: HandoffComponents): ClaimWriter {
   const serial: SerialQueue<SessionId> = createSerialQueue()
   const self = identity.id
+  const isGenuineClaim = createClaimChecker()
 
   const evidenceFor = (session: SessionId): LeaseEvidence => ({
     self,

@@ -296,6 +296,21 @@ describe('bad days', () => {
     }
   })
 
+  test('[H16] a retry that cannot be written settles as failed, and can be tried again', async () => {
+    const world = await together()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id, expiresInMs: 5_000 })
+    await laptop.handoffs.cancel(handoff.id)
+    laptop.store.failWrites(new Error('disk full'))
+    const failing = laptop.handoffs.retry(handoff.id)
+    expect(failing.ok && (await failing.value.done)).toMatchObject({ kind: 'failed', code: 'STORE_FAILED' })
+    laptop.store.failWrites(undefined)
+    const again = laptop.handoffs.retry(handoff.id)
+    await world.pass(7_000)
+    expect(again.ok && (await again.value.done)).toMatchObject({ kind: 'done' })
+    await world.close()
+  })
+
   test('[H16] a target that goes away leaves the source whole, with the milestone it got to', async () => {
     const world = await together()
     const { laptop, desk, session } = world

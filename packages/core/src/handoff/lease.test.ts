@@ -78,6 +78,17 @@ describe('confirmed', () => {
     expect(leaseOf([opened, taken(desk)], evidence({ isActive: device => device !== laptop })).confirmed).toBe(true)
   })
 
+  test('[H28] asks once about each of forty claims, however unsure it is of those below', () => {
+    let asked = 0
+    const claims = [opened, ...Array.from({ length: 40 }, (_, i) => taken(i % 2 === 0 ? desk : phone, i + 2))]
+    const hasHeard = (device: DeviceId): boolean => {
+      asked++
+      return device !== laptop
+    }
+    expect(leaseOf(claims, evidence({ hasHeard })).confirmed).toBe(false)
+    expect(asked).toBeLessThan(40 * 40)
+  })
+
   test('[H28] needs both rivals of a partition to have been heard', () => {
     const claims = [opened, taken(desk), taken(phone)]
     const winner = leaseOf(claims, evidence()).holder

@@ -68,7 +68,7 @@ export function claimKey(claim: Claim): string {
 export function leaseOf(claims: readonly Claim[], evidence: LeaseEvidence): Lease {
   const ranked = claims.filter(claim => claim.kind !== 'offered').toSorted(compareClaims)
   const holding = ranked.at(-1)
-  return { claim: holding, holder: holding?.device, confirmed: holding !== undefined && isConfirmed(holding, ranked, claims, evidence) }
+  return { claim: holding, holder: holding?.device, confirmed: isLastConfirmed(ranked, claims, evidence) }
 }
 
 /** The counter for the next claim: above everything claimed or offered, so that a late claim never outranks it. */
@@ -83,13 +83,27 @@ export function compareClaims(a: Claim, b: Claim): number {
   return a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : 0
 }
 
-function isConfirmed(claim: Claim, ranked: readonly Claim[], all: readonly Claim[], evidence: LeaseEvidence): boolean {
-  const below = ranked.filter(other => compareClaims(other, claim) < 0).toReversed()
-  for (const other of below) {
-    if (!isAware(other.device, claim, evidence)) return false
-    if (isConfirmed(other, ranked, all, evidence)) break // everyone below `other` stepped back for it
+/** Each claim asks only about those below it, so going up answers every question once: a long history of claims stays cheap. */
+function isLastConfirmed(ranked: readonly Claim[], all: readonly Claim[], evidence: LeaseEvidence): boolean {
+  const confirmed: boolean[] = []
+  for (const [rank, claim] of ranked.entries()) {
+    confirmed.push(isKnownBelow(claim, ranked.slice(0, rank), confirmed, evidence) && isAboveOffers(claim, all, evidence))
   }
-  // an offer above this claim would outrank it; one below would lose to it, but its device may not know
+  return confirmed.at(-1) ?? false
+}
+
+/** Every device that claimed below knows of `claim`, back to a confirmed claim: everyone below that stepped back for it. */
+function isKnownBelow(claim: Claim, below: readonly Claim[], confirmed: readonly boolean[], evidence: LeaseEvidence): boolean {
+  for (let rank = below.length - 1; rank >= 0; rank--) {
+    const other = below[rank] as Claim
+    if (!isAware(other.device, claim, evidence)) return false
+    if (confirmed[rank]) return true
+  }
+  return true
+}
+
+/** An offer above this claim would outrank it; one below would lose to it, but its device may not know. */
+function isAboveOffers(claim: Claim, all: readonly Claim[], evidence: LeaseEvidence): boolean {
   return all.every(
     offer => !mayStillBeTaken(offer, claim, evidence) || (compareClaims(offer, claim) < 0 && isAware(offer.device, claim, evidence)),
   )

@@ -90,8 +90,11 @@ export function createRuntime(
     } catch (error) {
       logger.warn('handoff-not-saved', { handoff: next.id, detail: String(error) })
     }
-    if (event.type === 'deadline' || event.type === 'cancel') {
+    if (event.type === 'deadline' || event.type === 'cancel' || event.type === 'retry') {
       settle({ kind: 'failed', milestone: record.milestone, code: 'STORE_FAILED', retry: 'later' })
+    }
+    // a retry that could not be written has not begun, and is the caller's to begin again
+    if (event.type === 'deadline' || event.type === 'cancel') {
       clock.after(retryDelayMs(tries++, random), () => void dispatch(event))
     }
     armTick()
