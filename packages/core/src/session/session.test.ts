@@ -1,12 +1,13 @@
 import * as A from '@automerge/automerge'
 import { Repo, documentIdToBinary } from '@automerge/automerge-repo'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toHex, utf8 } from '../lib/bytes.ts'
 import { encodeCbor } from '../lib/codec.ts'
 import { bringTogether, carry, createCastDevice, openEverywhere } from '../testing/session-cast.ts'
 import { MAX_HOT_SET_BYTES, MAX_TEXT_BYTES } from '../wire/limits.ts'
 import { KINDS, type Session } from './contract.ts'
+import { GENESIS } from './schema/genesis.ts'
 import { decodeHotSet, encodeHotSet, makeHotSet } from './hot-set.ts'
 
 const EMOJI_AND_RTL = '\ufeffשלום 👩‍👩‍👧 world\r\nمرحبا 🇪🇺\n\tend \0 ￼'
@@ -26,6 +27,15 @@ describe('a session', () => {
     const there = await opening
     expect(there.title.peek()).toBe('Report')
     expect(there.preferences.get('theme')).toBe('dark')
+  })
+
+  test('[S8] waits for the change that names the companions, when only the genesis has come', async () => {
+    const [laptop, desk] = [createCastDevice(1), createCastDevice(2)]
+    const session = await laptop.sessions.create({ title: 'Report' })
+    desk.receive(session.handles.session.documentId, GENESIS.session.bytes)
+    const opening = desk.sessions.open(session.id)
+    carry(laptop, desk)
+    expect((await opening).title.peek()).toBe('Report')
   })
 
   test('[S8] opening what is not there ends with the reason of the signal', async () => {
@@ -145,7 +155,7 @@ describe('preferences, manifest, hot set', () => {
     expect(all).toMatchObject({ schemaVersion: 1, session: session.id })
   })
 
-  test('[S28] the hot set shows the driver\'s screen on the other device', async () => {
+  test("[S28] the hot set shows the driver's screen on the other device", async () => {
     const [laptop, desk] = [createCastDevice(1), createCastDevice(2)]
     const [here, there] = (await openEverywhere('Report', laptop, desk)) as [Session, Session]
     const text = `${'before '.repeat(5_000)}HERE${' 👩‍👩‍👧שלום'.repeat(5_000)}`
@@ -162,7 +172,10 @@ describe('preferences, manifest, hot set', () => {
   test('[S28] never over the limit', () => {
     const text = '👩‍👩‍👧'.repeat(20_000)
     const view = { document: 'd', title: 'שלום'.repeat(1_000), pane: 0, focused: true, text, anchor: 9, head: 9, top: undefined }
-    const hotSet = makeHotSet('t'.repeat(100_000), Array.from({ length: 500 }, () => view))
+    const hotSet = makeHotSet(
+      't'.repeat(100_000),
+      Array.from({ length: 500 }, () => view),
+    )
     expect(encodeHotSet(hotSet).length).toBeLessThanOrEqual(MAX_HOT_SET_BYTES)
     expect(decodeHotSet(encodeHotSet(hotSet)).ok).toBe(true)
   })

@@ -3,6 +3,7 @@ import type { DocHandle, DocumentId } from '@automerge/automerge-repo'
 import { SegueError } from '../lib/errors.ts'
 import { RANDOM_ID_BYTES, type SessionId } from '../lib/ids.ts'
 import type { Session, SessionHandles, Sessions } from './contract.ts'
+import { follow } from './follow.ts'
 import { addClaim } from './lease-claims.ts'
 import { GENESIS } from './schema/genesis.ts'
 import type { DraftsDoc, PreferencesDoc, SessionDoc, StructureName, ViewsDoc } from './schema/shapes.ts'
@@ -24,8 +25,7 @@ export function createSessions(components: SessionComponents): Sessions {
     const session = await documents.open<SessionDoc>(documentIdOf(id), waiting)
     openStructure(session, 'session')
     const companion = async <T>(name: 'drafts' | 'views' | 'preferences'): Promise<DocHandle<T>> => {
-      const documentId = session.doc().companions[name]?.val as DocumentId | undefined
-      if (documentId === undefined) throw new SegueError('SESSION_UNKNOWN', { structure: name })
+      const documentId = await companionOf(session, name, signal)
       const handle = await documents.open<T>(documentId, waiting)
       openStructure(handle, name)
       return handle
@@ -75,8 +75,28 @@ export function createSessions(components: SessionComponents): Sessions {
   }
 }
 
-function companionsOf(handles: Readonly<Record<'drafts' | 'views' | 'preferences', { readonly documentId: DocumentId }>>): SessionDoc['companions'] {
-  return { drafts: word(handles.drafts.documentId), views: word(handles.views.documentId), preferences: word(handles.preferences.documentId) }
+/** The change that names the companions may arrive after the genesis. */
+async function companionOf(
+  session: DocHandle<SessionDoc>,
+  name: 'drafts' | 'views' | 'preferences',
+  signal: AbortSignal,
+): Promise<DocumentId> {
+  const named = follow(session, doc => doc.companions[name]?.val)
+  try {
+    return (await named.value.when(id => id !== undefined, { signal })) as DocumentId
+  } finally {
+    named.stop()
+  }
+}
+
+function companionsOf(
+  handles: Readonly<Record<'drafts' | 'views' | 'preferences', { readonly documentId: DocumentId }>>,
+): SessionDoc['companions'] {
+  return {
+    drafts: word(handles.drafts.documentId),
+    views: word(handles.views.documentId),
+    preferences: word(handles.preferences.documentId),
+  }
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
