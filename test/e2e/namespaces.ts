@@ -19,7 +19,9 @@ export function whyNoNamespaces(): string | undefined {
     ip('netns', 'del', probe)
     return undefined
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'iproute2 is not installed' : 'ip netns is not allowed here'
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+      ? 'iproute2 is not installed'
+      : 'ip netns is not allowed here'
   }
 }
 

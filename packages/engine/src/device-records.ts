@@ -75,7 +75,9 @@ export async function loadPeers(records: RecordStore): Promise<Map<DeviceId, Pee
 }
 
 export async function savePeer(records: RecordStore, device: DeviceId, peer: PeerRecord): Promise<void> {
-  await records.write(new Map([[`${PEER_PREFIX}${device}`, encodeCbor({ v: 1, addresses: peer.addresses.slice(0, MAX_ADDRESSES), seenAt: peer.seenAt })]]))
+  await records.write(
+    new Map([[`${PEER_PREFIX}${device}`, encodeCbor({ v: 1, addresses: peer.addresses.slice(0, MAX_ADDRESSES), seenAt: peer.seenAt })]]),
+  )
 }
 
 const MAX_ADDRESSES = 32

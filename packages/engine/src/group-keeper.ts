@@ -1,5 +1,14 @@
 /** Keeps the group where it must be: each entry in the chunk store as a sealed log chunk, the secret in a sealed record. */
-import { foundGroup, openGroup, GROUP_DOC_TAG, type DeviceIdentity, type EntryId, type Group, type Replica, type SignedEntry } from '@segue/core'
+import {
+  foundGroup,
+  openGroup,
+  GROUP_DOC_TAG,
+  type DeviceIdentity,
+  type EntryId,
+  type Group,
+  type Replica,
+  type SignedEntry,
+} from '@segue/core'
 import type { ChunkStore, Clock, Hasher, Logger, Random, RecordStore, SealedChunk } from '@segue/core/ports'
 import { loadGroup, saveGroup } from './device-records.ts'
 
@@ -22,7 +31,12 @@ export interface OwnGroup {
 /** The group of this store; a device without one founds its own, which it leaves when it joins another. */
 export async function openOwnGroup(parts: Parts): Promise<OwnGroup> {
   const { identity, records, chunks, clock, random, hasher, logger } = parts
-  const common = { identity, random, hasher, onListenerError: (error: unknown) => logger.error('group-listener-failed', { error: String(error) }) }
+  const common = {
+    identity,
+    random,
+    hasher,
+    onListenerError: (error: unknown) => logger.error('group-listener-failed', { error: String(error) }),
+  }
   const kept = await loadGroup(records)
   if (kept === undefined) {
     const group = foundGroup({ ...common, time: clock.now() })

@@ -75,7 +75,9 @@ export function createHandoffComponents({ group, replica, documents, index, chun
       hotSet: async session => encodeHotSet(await (await faces.open(session)).hotSet()),
       showArriving(session, arriving) {
         const hotSet = arriving === undefined ? undefined : decodeHotSet(arriving.hotSet)
-        faces.arriving(session).set(arriving !== undefined && hotSet?.ok === true ? { from: arriving.from, hotSet: hotSet.value } : undefined)
+        faces
+          .arriving(session)
+          .set(arriving !== undefined && hotSet?.ok === true ? { from: arriving.from, hotSet: hotSet.value } : undefined)
       },
       async restore(session, kinds, { signal }) {
         const face = await faces.open(session, { signal })
@@ -117,7 +119,6 @@ export function createHandoffComponents({ group, replica, documents, index, chun
     devices: { link: linkTo, isActive: device => group.isActive(device) },
   }
 }
-
 
 function isClaimKind(kind: string): kind is ClaimKind {
   return (CLAIM_KINDS as readonly string[]).includes(kind)

@@ -54,7 +54,10 @@ export function openSegue(options: OpenSegueOptions): Promise<Segue> {
 }
 
 /** The same by another clock. */
-export function openSegueOn(clock: Clock, { directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions): Promise<Segue> {
+export function openSegueOn(
+  clock: Clock,
+  { directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions,
+): Promise<Segue> {
   return openOrCleanUp(async opened => {
     const random = systemRandom
     const recorder = createRecorder()
@@ -92,7 +95,13 @@ export function openSegueOn(clock: Clock, { directory, device, unlock, network =
     const node = opened.use(
       await createNode({
         signing: identity.signing,
-        host: createLinkHost({ self: identity.id, clock, telemetry: recorder, runtime: () => runtime, onSeen: peer => members?.onSeen(peer) }),
+        host: createLinkHost({
+          self: identity.id,
+          clock,
+          telemetry: recorder,
+          runtime: () => runtime,
+          onSeen: peer => members?.onSeen(peer),
+        }),
         mdns: network.mdns ?? true,
         ...(listen === undefined ? {} : { listen }),
         ...(network.announce === undefined ? {} : { announce: network.announce }),
@@ -104,7 +113,9 @@ export function openSegueOn(clock: Clock, { directory, device, unlock, network =
     )
     net = node
     if (network.listen === undefined) await keepListenAddresses(store.records, node.addresses.peek())
-    members = opened.use(await createMembers({ self: identity.id, records: store.records, clock, logger, runtime: () => runtime }, () => node))
+    members = opened.use(
+      await createMembers({ self: identity.id, records: store.records, clock, logger, runtime: () => runtime }, () => node),
+    )
     opened.add(takeProofs(node, () => runtime, logger))
 
     // what an app sees of it
@@ -171,4 +182,3 @@ export function openSegueOn(clock: Clock, { directory, device, unlock, network =
     }
   })
 }
-

@@ -130,4 +130,3 @@ function codeOf(outcome: JoinOutcome): ErrorCode {
 
 /** How long a device that comes after the end of an invitation is told so. */
 const LATE_MS: number = 5 * MINUTE_MS
-

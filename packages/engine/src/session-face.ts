@@ -108,7 +108,10 @@ function makeFace(
     lease: () => parts.lease(session.id),
     async durable({ devices, signal }) {
       await session.flush()
-      await durability.state.when(({ saved, holders }) => saved === 'saved' && holders.length >= devices, signal === undefined ? {} : { signal })
+      await durability.state.when(
+        ({ saved, holders }) => saved === 'saved' && holders.length >= devices,
+        signal === undefined ? {} : { signal },
+      )
     },
     async close() {
       onClose()

@@ -49,7 +49,11 @@ export function createStatus({ node, store, damaged, devices }: Parts): StatusWa
     follow(runtime) {
       unfollow()
       current = runtime
-      stops = [runtime.replica.durability.subscribe(update), runtime.index.sessions.subscribe(update), runtime.group.state.subscribe(update)]
+      stops = [
+        runtime.replica.durability.subscribe(update),
+        runtime.index.sessions.subscribe(update),
+        runtime.group.state.subscribe(update),
+      ]
       update()
     },
     close() {

@@ -8,7 +8,8 @@ import { deviceIdOf } from '@segue/core'
 import { createNode } from '../src/node.ts'
 
 const [own = '1', other = '2', name = 'nobody'] = process.argv.slice(2)
-const keyOf = (seed: string): ReturnType<typeof generateKeyPairFromSeed<'Ed25519'>> => generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(Number(seed)))
+const keyOf = (seed: string): ReturnType<typeof generateKeyPairFromSeed<'Ed25519'>> =>
+  generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(Number(seed)))
 const [mine, theirs] = [await keyOf(own), await keyOf(other)]
 const peer = deviceIdOf(theirs.publicKey.raw)
 const say = (line: object): void => console.log(JSON.stringify(line))

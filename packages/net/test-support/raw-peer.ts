@@ -35,7 +35,10 @@ export async function stopRawPeers(): Promise<void> {
 }
 
 export function dialRaw(peer: RawPeer, to: Recorded): Promise<Connection> {
-  return peer.dial(to.node.addresses.peek().map(address => multiaddr(address)), { force: true })
+  return peer.dial(
+    to.node.addresses.peek().map(address => multiaddr(address)),
+    { force: true },
+  )
 }
 
 export interface RawStream {

@@ -15,7 +15,12 @@ test('[L19] a range comes back in the order first saved, after opening again too
   await storage.close()
   const again = open(directory)
   await again.save(['doc', 'b'], new Uint8Array([1]))
-  expect((await again.loadRange(['doc'])).map(({ key, data }) => [key[1], data?.[0]])).toEqual([['z', 2], ['a', 1], ['m', 1], ['b', 1]])
+  expect((await again.loadRange(['doc'])).map(({ key, data }) => [key[1], data?.[0]])).toEqual([
+    ['z', 2],
+    ['a', 1],
+    ['m', 1],
+    ['b', 1],
+  ])
 })
 
 test('[L19] parts of keys are kept apart, whatever characters they hold', async () => {

@@ -104,7 +104,7 @@ function open(mount: string): Promise<Store> {
 function fill(path: string, bytes: number): string {
   const file = openSync(path, 'w')
   try {
-    for (let written = 0; written < bytes; ) written += writeSync(file, new Uint8Array(Math.min(100_000, bytes - written)))
+    for (let written = 0; written < bytes;) written += writeSync(file, new Uint8Array(Math.min(100_000, bytes - written)))
     fsyncSync(file)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error

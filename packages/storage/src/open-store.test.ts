@@ -35,10 +35,13 @@ test('[L5] migrations run in order from the format found, each noted when it is 
   let isBroken = true
   const migrations = new Map<number, Migration>([
     [2, async () => void ran.push(2)],
-    [3, async () => {
-      ran.push(3)
-      if (isBroken) throw new Error('interrupted')
-    }],
+    [
+      3,
+      async () => {
+        ran.push(3)
+        if (isBroken) throw new Error('interrupted')
+      },
+    ],
     [4, async () => void ran.push(4)],
   ])
   await expect(migrate(directory, level, 1, migrations, 4)).rejects.toThrow('interrupted')
@@ -68,13 +71,23 @@ test('[L7] a directory that others have rights to is refused (skipped on Windows
   expect(await readdir(directory)).toEqual([])
 })
 
-test.skipIf(process.getuid?.() !== 0)('[L7] a directory of another user is refused (skipped unless root, who alone can make one)', async () => {
-  const directory = await scratch()
-  await chown(directory, 12_345, 12_345)
-  await expect(open(directory)).rejects.toSatisfy(is('STORE_UNSAFE_PLACE'))
-})
+test.skipIf(process.getuid?.() !== 0)(
+  '[L7] a directory of another user is refused (skipped unless root, who alone can make one)',
+  async () => {
+    const directory = await scratch()
+    await chown(directory, 12_345, 12_345)
+    await expect(open(directory)).rejects.toSatisfy(is('STORE_UNSAFE_PLACE'))
+  },
+)
 
-for (const folder of ['Dropbox', 'OneDrive - Firm', 'Google Drive', 'Library/Mobile Documents', 'Library/CloudStorage/Box-Box', 'Nextcloud']) {
+for (const folder of [
+  'Dropbox',
+  'OneDrive - Firm',
+  'Google Drive',
+  'Library/Mobile Documents',
+  'Library/CloudStorage/Box-Box',
+  'Nextcloud',
+]) {
   test(`[L7] ${folder} is refused, and nothing is made in it`, async () => {
     const directory = await scratch()
     await expect(open(join(directory, folder, 'segue'))).rejects.toSatisfy(is('STORE_UNSAFE_PLACE'))
@@ -125,7 +138,11 @@ async function contentsOf(directory: string): Promise<readonly string[]> {
     (await readdir(directory, { recursive: true, withFileTypes: true })).map(async entry => {
       const path = join(entry.parentPath, entry.name)
       const { mtimeMs, mode } = await stat(path)
-      const hash = entry.isFile() ? createHash('sha256').update(await readFile(path)).digest('hex') : ''
+      const hash = entry.isFile()
+        ? createHash('sha256')
+            .update(await readFile(path))
+            .digest('hex')
+        : ''
       return `${path} ${mode} ${mtimeMs} ${hash}`
     }),
   )

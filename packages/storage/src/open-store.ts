@@ -43,7 +43,12 @@ export interface Store {
  * Opens or makes a store. Throws STORE_UNSAFE_PLACE, STORE_NEWER, UNLOCK_WRONG and UNLOCK_NEEDED before anything in an existing
  * store is touched; STORE_LOCKED when another process has it; STORE_FAILED when the disk does not let it; STORE_DAMAGED.
  */
-export async function openStore({ directory, unlock = keychain(), random = systemRandom, onDamaged = ignore }: StoreOptions): Promise<Store> {
+export async function openStore({
+  directory,
+  unlock = keychain(),
+  random = systemRandom,
+  onDamaged = ignore,
+}: StoreOptions): Promise<Store> {
   const unlocks = 'kind' in unlock ? [unlock] : unlock
   if (unlocks.length === 0) throw new SegueError('UNLOCK_NEEDED')
   const place = await prepareDirectory(directory)

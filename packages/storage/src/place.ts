@@ -26,7 +26,8 @@ export async function assertPrivate(path: string): Promise<void> {
 const SYNCHRONISED_NAMES =
   /^(dropbox( \(.*\))?|onedrive( - .*)?|google ?drive|my drive|icloud ?drive|mobile documents|cloudstorage|nextcloud|owncloud|pclouddrive|pcloud drive|megasync|mega|box sync|tresorit|seafile)$/i
 /** Files that the services leave at the top of what they synchronise. */
-const SYNCHRONISED_MARKS = /^(\.dropbox\.cache|\.stfolder|\.nextcloudsync\.log|\.owncloudsync\.log|\.sync_[0-9a-f]+\.db|\.tmp\.drivedownload)$/i
+const SYNCHRONISED_MARKS =
+  /^(\.dropbox\.cache|\.stfolder|\.nextcloudsync\.log|\.owncloudsync\.log|\.sync_[0-9a-f]+\.db|\.tmp\.drivedownload)$/i
 
 async function refuseSynchronised(existing: string, directory: string): Promise<void> {
   const names = [...existing.split(sep), ...directory.split(sep)]

@@ -23,7 +23,10 @@ beforeEach(async () => {
   desk = await cast.join('desk')
 })
 
-async function claimsIn(device: DocumentDevice, handle: DocHandle<Note>): Promise<readonly { device: DeviceId; claim: Claim; sequence: number }[]> {
+async function claimsIn(
+  device: DocumentDevice,
+  handle: DocHandle<Note>,
+): Promise<readonly { device: DeviceId; claim: Claim; sequence: number }[]> {
   const records = await device.store.listDocument(device.documents.docTagOf(handle.documentId))
   const chunks = await device.store.getMany(records.filter(record => record.class === 'register').map(record => record.id))
   return chunks.map(chunk => {

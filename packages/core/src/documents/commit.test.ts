@@ -8,7 +8,14 @@ import { readCommit } from './commit.ts'
 import { inflate } from './byte-reader.ts'
 
 function variedDocument(): A.Doc<Record<string, unknown>> {
-  let doc = A.from<Record<string, unknown>>({ text: '', map: {}, list: [1, 'two', null, true], n: 1.5, at: new Date(5), count: new A.Counter(3) })
+  let doc = A.from<Record<string, unknown>>({
+    text: '',
+    map: {},
+    list: [1, 'two', null, true],
+    n: 1.5,
+    at: new Date(5),
+    count: new A.Counter(3),
+  })
   for (let i = 0; i < 300; i++) {
     doc = A.change(doc, i % 3 === 0 ? { message: `step ${i}` } : {}, draft => {
       A.splice(draft, ['text'], 0, i % 5 === 0 ? 0 : 0, i % 2 === 0 ? 'aé' : '😀')
@@ -18,7 +25,10 @@ function variedDocument(): A.Doc<Record<string, unknown>> {
       if (i % 13 === 0) (draft['list'] as unknown[]).push(i)
     })
   }
-  return A.merge(doc, A.change(A.clone(doc), draft => void (draft['other'] = 1)))
+  return A.merge(
+    doc,
+    A.change(A.clone(doc), draft => void (draft['other'] = 1)),
+  )
 }
 
 test('[D16] hash, deps, actor and seq are those that Automerge decodes', () => {

@@ -34,7 +34,8 @@ export function readCommit(bytes: Uint8Array, limits: CommitLimits = {}): Result
   const maxBytes = limits.maxInflatedBytes ?? MAX_INFLATED_BYTES
   const envelope = readEnvelope(bytes)
   if (envelope === undefined) return failed('not one whole Automerge chunk')
-  const contents = envelope.type === CHANGE ? envelope.contents : envelope.type === DEFLATED_CHANGE ? inflate(envelope.contents, maxBytes) : undefined
+  const contents =
+    envelope.type === CHANGE ? envelope.contents : envelope.type === DEFLATED_CHANGE ? inflate(envelope.contents, maxBytes) : undefined
   if (contents === undefined) return failed('not a change, or too large')
   const hash = (limits.hasher ?? portableHasher).sha256(concatBytes(new Uint8Array([CHANGE]), encodeUleb(contents.length), contents))
   if (!equalBytes(hash.subarray(0, 4), envelope.checksum)) return failed('checksum does not match')

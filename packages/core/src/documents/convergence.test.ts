@@ -34,8 +34,10 @@ async function within<T>(promise: Promise<T>): Promise<T> {
   return settled
 }
 
-const startNote = (device: DocumentDevice): Promise<DocHandle<Note>> => within(device.documents.create<Note>(draft => void (draft.text = '')))
-const sameHeads = (handles: readonly DocHandle<Note>[]): boolean => new Set(handles.map(handle => handle.heads().toSorted().join())).size === 1
+const startNote = (device: DocumentDevice): Promise<DocHandle<Note>> =>
+  within(device.documents.create<Note>(draft => void (draft.text = '')))
+const sameHeads = (handles: readonly DocHandle<Note>[]): boolean =>
+  new Set(handles.map(handle => handle.heads().toSorted().join())).size === 1
 
 /** One keystroke or deletion of somebody who mostly types on, sometimes jumps. */
 function createTypist(seed: number): (handle: DocHandle<Note>) => void {

@@ -38,4 +38,3 @@ export function createCoverCache(maxIds: number): CoverCache {
     },
   }
 }
-

@@ -14,7 +14,7 @@ export function cutText(text: string, maxBytes: number): readonly string[] {
   const pieces: string[] = []
   let start = 0
   let bytes = 0
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const point = text.codePointAt(at) as number
     const pointBytes = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4
     if (bytes + pointBytes > maxBytes) {

@@ -38,7 +38,12 @@ test('[D26] what two devices add before they ever met is all there', async () =>
   const isComplete = ({ documents, sessions }: DocumentIndex): boolean => documents.peek().length === 39 && sessions.peek().length === 20
   await clock.runUntil(() => isComplete(here) && isComplete(there))
   expect(here.documents.peek()).toEqual(there.documents.peek())
-  expect(here.sessions.peek()[3]).toEqual({ id: newSessionId(3), documentId: binaryDocumentId(new Uint8Array(16).fill(99)), title: 's3', createdAt: 5 })
+  expect(here.sessions.peek()[3]).toEqual({
+    id: newSessionId(3),
+    documentId: binaryDocumentId(new Uint8Array(16).fill(99)),
+    title: 's3',
+    createdAt: 5,
+  })
 })
 
 test('[D26] the genesis is one chunk, however many load it, and loading it again adds nothing', async () => {

@@ -24,14 +24,26 @@ export interface ContentToSeal {
   readonly sequence?: number
 }
 
-export function createSealer(components: { readonly keyring: Keyring; readonly random: Random; readonly hasher?: Hasher | undefined }): Sealer {
+export function createSealer(components: {
+  readonly keyring: Keyring
+  readonly random: Random
+  readonly hasher?: Hasher | undefined
+}): Sealer {
   const { keyring, random, hasher } = components
   return {
     docTagOf: documentId => docTagOf(keyring.tagKey, documentId, hasher),
     chunkIdOf: (chunkClass, documentId, contentKey) => chunkIdOf(keyring.idKey, chunkClass, documentId, contentKey, hasher),
     seal({ sequence = 0, ...content }) {
       const { epoch, secret } = keyring.current()
-      return sealChunk({ ...content, sequence, keys: keyring, epoch, epochSecret: secret, random, ...(hasher === undefined ? {} : { hasher }) })
+      return sealChunk({
+        ...content,
+        sequence,
+        keys: keyring,
+        epoch,
+        epochSecret: secret,
+        random,
+        ...(hasher === undefined ? {} : { hasher }),
+      })
     },
     open(chunk) {
       const secret = keyring.secretOf(chunk.epoch)

@@ -57,7 +57,12 @@ test('[H33] a register whose bytes were changed is passed over', async () => {
   const [chunk] = sent as [SealedChunk]
   const bytes = chunk.bytes.slice()
   bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1
-  expect(carrierOf(desk).carrier.read([{ ...chunk, bytes }, { ...chunk, class: 'commit' }])).toEqual([])
+  expect(
+    carrierOf(desk).carrier.read([
+      { ...chunk, bytes },
+      { ...chunk, class: 'commit' },
+    ]),
+  ).toEqual([])
 })
 
 test('[H23] an offer that arrived in an earlier run is found again', async () => {

@@ -2,7 +2,15 @@
  * Queued offers as sealed registers: whoever meets the target first hands them over, source, third device or relay alike. The register
  * is group-wide, named by the handoff; a greater revision replaces a lesser, an empty body withdraws.
  */
-import { GROUP_DOCUMENT_ID, decodeRegister, encodeRegister, openChunk, registerContentKey, sealChunk, type Keyring } from '../crypto/index.ts'
+import {
+  GROUP_DOCUMENT_ID,
+  decodeRegister,
+  encodeRegister,
+  openChunk,
+  registerContentKey,
+  sealChunk,
+  type Keyring,
+} from '../crypto/index.ts'
 import type { DeviceIdentity } from '../identity/index.ts'
 import { GROUP_DOC_TAG, type DeviceId } from '../lib/ids.ts'
 import { MAX_REGISTER_BYTES } from '../wire/limits.ts'
@@ -36,7 +44,14 @@ export interface RegisterCarrierComponents {
   readonly hasher?: Hasher
 }
 
-export function createRegisterCarrier({ identity, keyring, replica, chunkStore, random, hasher }: RegisterCarrierComponents): RegisterCarrier {
+export function createRegisterCarrier({
+  identity,
+  keyring,
+  replica,
+  chunkStore,
+  random,
+  hasher,
+}: RegisterCarrierComponents): RegisterCarrier {
   const withHasher = hasher === undefined ? {} : { hasher }
 
   const readOne = (chunk: SealedChunk): readonly CarriedOffer[] => {

@@ -10,7 +10,8 @@ export interface AskOptions {
 
 /** Undefined when there is nobody to answer: the input has ended. Rejects with CANCELLED when the person says so, or by the signal. */
 export async function askLine(question: string, { signal }: AskOptions = {}): Promise<string | undefined> {
-  if (isInteractive()) return answered(await text({ message: question, output: process.stderr, ...(signal === undefined ? {} : { signal }) }))
+  if (isInteractive())
+    return answered(await text({ message: question, output: process.stderr, ...(signal === undefined ? {} : { signal }) }))
   process.stderr.write(`${question} `)
   const line = await nextLine(signal)
   process.stderr.write('\n')

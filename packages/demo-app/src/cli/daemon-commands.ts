@@ -32,7 +32,10 @@ export function addDaemonCommands(program: Command): void {
     .option('--mdns', 'look for devices on the local network and be found; the default')
     .option('--no-mdns', 'neither look for devices on the local network nor be found (remembered)')
     .option('--foreground', 'stay attached; ends with Ctrl-C')
-    .addHelpText('after', '\nA passphrase is asked for; without a terminal it is read from the file named by SEGUE_PASSPHRASE_FILE, or from stdin.')
+    .addHelpText(
+      'after',
+      '\nA passphrase is asked for; without a terminal it is read from the file named by SEGUE_PASSPHRASE_FILE, or from stdin.',
+    )
     .action(action<[UpOptions]>(up))
   program.command('down').description('stop the daemon').action(action(down))
   program.command('status').description('how this device is').action(action(status))
@@ -62,7 +65,10 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
   const message: StartMessage = {
     paths: places,
     deviceName: config.deviceName,
-    unlock: config.keys === 'passphrase' ? { kind: 'passphrase', passphrase: await readPassphrase(existsSync(places.data)) } : { kind: config.keys ?? 'keychain' },
+    unlock:
+      config.keys === 'passphrase'
+        ? { kind: 'passphrase', passphrase: await readPassphrase(existsSync(places.data)) }
+        : { kind: config.keys ?? 'keychain' },
     listen: config.listen,
     mdns: config.mdns,
     lifetime: options.foreground === true ? 'starter' : 'own',
@@ -114,7 +120,8 @@ async function readPassphrase(isKnown: boolean): Promise<string> {
     return checked(kept.replace(/\r?\n$/, ''))
   }
   const passphrase = checked(await askSecret(isKnown ? 'Passphrase of this device:' : 'Choose a passphrase for this device:'))
-  if (!isKnown && isInteractive() && passphrase !== (await askSecret('The same again:'))) throw new UsageError('Those were two different passphrases.')
+  if (!isKnown && isInteractive() && passphrase !== (await askSecret('The same again:')))
+    throw new UsageError('Those were two different passphrases.')
   return passphrase
 }
 
@@ -228,7 +235,10 @@ async function paths({ paths: places, output }: CliContext): Promise<void> {
   output.data({ ...places }, () => Object.entries(places).map(([name, place]) => `${name.padEnd(8)} ${String(place)}`))
 }
 
-async function logs({ paths: places, output, daemon }: CliContext, options: { readonly lines: string; readonly events?: boolean }): Promise<void> {
+async function logs(
+  { paths: places, output, daemon }: CliContext,
+  options: { readonly lines: string; readonly events?: boolean },
+): Promise<void> {
   const count = Number(options.lines)
   if (!Number.isInteger(count) || count < 1) throw new UsageError('--lines takes a whole number from 1.')
   if (options.events === true) {

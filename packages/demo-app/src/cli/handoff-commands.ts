@@ -19,7 +19,9 @@ export function addHandoffCommands(program: Command): void {
       .option('--session <session>', 'which one; may be left out where there is one')
       .option('--include <kinds...>', 'only these: documents, drafts, views, preferences')
       .option('--minutes <minutes>', 'give up after so long')
-  moving(handoff.command('to <device>').description('give a session to another device; queued when that is away')).action(action<[string, MoveOptions]>(to))
+  moving(handoff.command('to <device>').description('give a session to another device; queued when that is away')).action(
+    action<[string, MoveOptions]>(to),
+  )
   moving(handoff.command('take').description('continue here'))
     .option('--from <device>', 'default: whoever drives it')
     .action(action<[MoveOptions]>(take))
@@ -79,7 +81,8 @@ async function move({ daemon, output, signal }: CliContext, command: string, par
     onEvent(event) {
       if (event['type'] !== 'step') return
       const milestone = String(event['milestone'])
-      if (event['state'] === 'reached') output.note(`  ✓ ${milestone.padEnd(14)} ${MILESTONE_TEXT[milestone] ?? ''} (${Math.round(Number(event['ms']))} ms)`)
+      if (event['state'] === 'reached')
+        output.note(`  ✓ ${milestone.padEnd(14)} ${MILESTONE_TEXT[milestone] ?? ''} (${Math.round(Number(event['ms']))} ms)`)
       else output.progress(`${milestone}… ${Number(event['bytes'])} of about ${Number(event['totalBytes'])} bytes`)
     },
   })
@@ -163,11 +166,16 @@ interface ConflictRow {
 }
 
 async function listConflicts({ daemon, output, signal }: CliContext, wanted: string): Promise<number> {
-  const { conflicts } = await (await daemon()).call<{ readonly conflicts: readonly ConflictRow[] }>('conflicts.list', { session: wanted }, { signal })
+  const { conflicts } = await (
+    await daemon()
+  ).call<{ readonly conflicts: readonly ConflictRow[] }>('conflicts.list', { session: wanted }, { signal })
   output.data({ conflicts }, () =>
     conflicts.length === 0
       ? 'No conflicts.'
-      : table([['ID', 'KIND', 'WHERE', 'SUGGESTED'], ...conflicts.map(row => [shortId(row.id), row.kind, `${row.documentTitle} ${row.path.join('.')}`, row.suggested])]),
+      : table([
+          ['ID', 'KIND', 'WHERE', 'SUGGESTED'],
+          ...conflicts.map(row => [shortId(row.id), row.kind, `${row.documentTitle} ${row.path.join('.')}`, row.suggested]),
+        ]),
   )
   return conflicts.length === 0 ? EXIT.ok : EXIT.needsReview
 }
@@ -191,12 +199,20 @@ async function acceptConflict(
   options: { readonly choose?: string; readonly text?: string },
 ): Promise<void> {
   const choice = options.text === undefined ? options.choose : { text: options.text }
-  await (await daemon()).call('conflicts.accept', { session: wanted, conflict: id, ...(choice === undefined ? {} : { choice }) }, { signal })
+  await (
+    await daemon()
+  ).call('conflicts.accept', { session: wanted, conflict: id, ...(choice === undefined ? {} : { choice }) }, { signal })
   output.data({ resolved: id }, () => 'Resolved, as a new change.')
 }
 
 async function revert({ daemon, output, signal }: CliContext, wanted: string, options: { readonly to?: string }): Promise<void> {
   const params = { session: wanted, ...(options.to === undefined ? {} : { checkpoint: options.to }) }
-  const value = await (await daemon()).call<{ readonly changed: readonly string[]; readonly before: { readonly id: string } }>('history.revert', params, { signal })
-  output.data({ ...value }, () => `Reverted ${value.changed.length} document(s), as a new change. To undo: segue conflicts revert ${wanted} --to ${shortId(value.before.id)}`)
+  const value = await (
+    await daemon()
+  ).call<{ readonly changed: readonly string[]; readonly before: { readonly id: string } }>('history.revert', params, { signal })
+  output.data(
+    { ...value },
+    () =>
+      `Reverted ${value.changed.length} document(s), as a new change. To undo: segue conflicts revert ${wanted} --to ${shortId(value.before.id)}`,
+  )
 }

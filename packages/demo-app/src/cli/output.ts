@@ -54,7 +54,13 @@ export function createOutput(isJson: boolean): Output {
     error(error) {
       clearProgress()
       const message = error instanceof Error ? error.message : String(error)
-      const code = isSegueError(error) ? error.code : error instanceof DaemonDown ? 'DAEMON_DOWN' : error instanceof UsageError ? 'USAGE' : 'FAILED'
+      const code = isSegueError(error)
+        ? error.code
+        : error instanceof DaemonDown
+          ? 'DAEMON_DOWN'
+          : error instanceof UsageError
+            ? 'USAGE'
+            : 'FAILED'
       if (isJson) process.stdout.write(`${JSON.stringify({ schemaVersion: JSON_SCHEMA_VERSION, error: { code, message } })}\n`)
       else process.stderr.write(`${colors.red('segue:')} ${message}${isSegueError(error) ? colors.dim(` (${error.code})`) : ''}\n`)
     },

@@ -56,7 +56,10 @@ async function pairNew(context: CliContext, options: { readonly minutes: string;
   }
   try {
     const result = await client.call<PairedDevice>('pair.new', { minutes }, { signal: AbortSignal.any([signal, over.signal]), onEvent })
-    output.data({ ...result }, () => `“${result.device.name}” (${shortId(result.device.id)}) is in your group; your other devices are told.`)
+    output.data(
+      { ...result },
+      () => `“${result.device.name}” (${shortId(result.device.id)}) is in your group; your other devices are told.`,
+    )
   } finally {
     over.abort()
     await asking.catch((error: unknown) => {
@@ -89,7 +92,9 @@ async function askUntilRight(client: DaemonClient, output: CliContext['output'],
   for (;;) {
     const code = await askLine('Digits that the new device shows:', { signal })
     if (code === undefined) return // nobody is there to answer: it expires by itself
-    const outcome = await client.call<{ readonly ok: boolean; readonly code?: string; readonly triesLeft?: number }>('pair.confirm', { code })
+    const outcome = await client.call<{ readonly ok: boolean; readonly code?: string; readonly triesLeft?: number }>('pair.confirm', {
+      code,
+    })
     if (outcome.ok || outcome.code !== 'PAIRING_WRONG_CODE') return
     const left = outcome.triesLeft ?? 0
     output.note(`Those digits match no waiting device. ${left} ${left === 1 ? 'try' : 'tries'} left.`)
@@ -114,7 +119,12 @@ async function pairJoin(context: CliContext, text: string | undefined, options: 
 
 type InvitationParams = { readonly text: string } | { readonly nearby: string }
 
-async function invitationOf(context: CliContext, client: DaemonClient, text: string | undefined, image: string | undefined): Promise<InvitationParams> {
+async function invitationOf(
+  context: CliContext,
+  client: DaemonClient,
+  text: string | undefined,
+  image: string | undefined,
+): Promise<InvitationParams> {
   if (image !== undefined) return { text: readQrImage(new Uint8Array(await readPicture(image))) }
   if (text !== undefined && text !== '-') return { text }
   if (text === undefined && process.stdin.isTTY) return chooseNearby(context, client)

@@ -39,7 +39,9 @@ interface SessionRow {
 async function list({ daemon, output }: CliContext): Promise<void> {
   const { sessions } = await (await daemon()).call<{ readonly sessions: readonly SessionRow[] }>('session.list')
   output.data({ sessions }, () =>
-    sessions.length === 0 ? 'No sessions yet. segue session import FILE makes one.' : table([['ID', 'TITLE'], ...sessions.map(({ id, title }) => [shortId(id), title])]),
+    sessions.length === 0
+      ? 'No sessions yet. segue session import FILE makes one.'
+      : table([['ID', 'TITLE'], ...sessions.map(({ id, title }) => [shortId(id), title])]),
   )
 }
 
@@ -62,7 +64,10 @@ function describe(session: SessionView): readonly string[] {
     `  driven by    ${session.driverName ?? 'nobody'}${session.lease.confirmed ? '' : ' (not confirmed by every device yet)'}`,
     `  saved        ${session.durability.saved}; on ${session.durability.holders.length} other device(s)`,
     ...session.documents.map(document => `  document     ${document.title}`),
-    ...session.views.map(view => `  view         ${titles.get(view.document) ?? view.document}${view.selection === undefined ? '' : ` at ${view.selection.head}`}`),
+    ...session.views.map(
+      view =>
+        `  view         ${titles.get(view.document) ?? view.document}${view.selection === undefined ? '' : ` at ${view.selection.head}`}`,
+    ),
     ...session.drafts.map(draft => `  draft        ${draft.text.length} characters`),
     ...Object.entries(session.preferences).map(([key, value]) => `  preference   ${key} = ${String(value)}`),
   ]
@@ -97,7 +102,11 @@ async function importFile({ daemon, output }: CliContext, file: string, options:
   output.data({ ...value }, () => `${value.title}  ${shortId(value.session)}  ${value.bytes} bytes`)
 }
 
-async function exportText({ daemon, output, signal }: CliContext, wanted: string, options: { readonly document?: string; readonly output?: string }): Promise<void> {
+async function exportText(
+  { daemon, output, signal }: CliContext,
+  wanted: string,
+  options: { readonly document?: string; readonly output?: string },
+): Promise<void> {
   const params = { session: wanted, ...(options.document === undefined ? {} : { document: options.document }) }
   const value = await (await daemon()).call<{ readonly content: string; readonly title: string }>('session.export', params, { signal })
   const bytes = Buffer.from(value.content, 'base64')
@@ -115,18 +124,37 @@ interface CheckpointRow {
   readonly byName: string
 }
 
-async function history({ daemon, output, signal }: CliContext, wanted: string, options: { readonly checkpoint?: boolean; readonly revert?: string }): Promise<void> {
+async function history(
+  { daemon, output, signal }: CliContext,
+  wanted: string,
+  options: { readonly checkpoint?: boolean; readonly revert?: string },
+): Promise<void> {
   const client = await daemon()
   if (options.revert !== undefined) {
-    const value = await client.call<{ readonly changed: readonly string[]; readonly before: CheckpointRow }>('history.revert', { session: wanted, checkpoint: options.revert }, { signal })
-    output.data({ ...value }, () => `Reverted ${value.changed.length} document(s) as a new change. To undo: segue history ${wanted} --revert ${shortId(value.before.id)}`)
+    const value = await client.call<{ readonly changed: readonly string[]; readonly before: CheckpointRow }>(
+      'history.revert',
+      { session: wanted, checkpoint: options.revert },
+      { signal },
+    )
+    output.data(
+      { ...value },
+      () =>
+        `Reverted ${value.changed.length} document(s) as a new change. To undo: segue history ${wanted} --revert ${shortId(value.before.id)}`,
+    )
     return
   }
   if (options.checkpoint === true) await client.call('history.checkpoint', { session: wanted }, { signal })
-  const { checkpoints } = await client.call<{ readonly checkpoints: readonly CheckpointRow[] }>('history.list', { session: wanted }, { signal })
+  const { checkpoints } = await client.call<{ readonly checkpoints: readonly CheckpointRow[] }>(
+    'history.list',
+    { session: wanted },
+    { signal },
+  )
   output.data({ checkpoints }, () =>
     checkpoints.length === 0
       ? 'No checkpoints yet. Each handoff takes one; segue history SESSION --checkpoint takes one now.'
-      : table([['ID', 'WHY', 'WHEN', 'BY'], ...checkpoints.map(({ id, reason, time, byName }) => [shortId(id), reason, ago(Date.now() - time), byName])]),
+      : table([
+          ['ID', 'WHY', 'WHEN', 'BY'],
+          ...checkpoints.map(({ id, reason, time, byName }) => [shortId(id), reason, ago(Date.now() - time), byName]),
+        ]),
   )
 }

@@ -39,7 +39,8 @@ export class UsageError extends Error {
 export async function connectToDaemon(runtimeFile: string): Promise<DaemonClient> {
   let address = await readAddress(runtimeFile)
   for (let waitedMs = 0; !isAlive(address.pid) && isAlive(address.supervisor); waitedMs += RESTART_LOOK_MS) {
-    if (waitedMs >= RESTART_WAIT_MS) throw new DaemonDown('The daemon died and is being started again; try in a moment. segue logs says why.')
+    if (waitedMs >= RESTART_WAIT_MS)
+      throw new DaemonDown('The daemon died and is being started again; try in a moment. segue logs says why.')
     await sleep(RESTART_LOOK_MS)
     address = await readAddress(runtimeFile)
   }
@@ -92,12 +93,28 @@ async function callDaemon(
 }
 
 /** node:http and not fetch: fetch gives up on an answer that is silent for five minutes, and a person may take ten over a pairing. */
-function send(address: DaemonAddress, command: string, params: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+function send(
+  address: DaemonAddress,
+  command: string,
+  params: Readonly<Record<string, unknown>>,
+  signal: AbortSignal | undefined,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const body = JSON.stringify(params)
-    const headers = { authorization: `Bearer ${address.token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const headers = {
+      authorization: `Bearer ${address.token}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+    }
     const outgoing = request(
-      { host: '127.0.0.1', port: address.port, method: 'POST', path: `/v1/call/${command}`, headers, ...(signal === undefined ? {} : { signal }) },
+      {
+        host: '127.0.0.1',
+        port: address.port,
+        method: 'POST',
+        path: `/v1/call/${command}`,
+        headers,
+        ...(signal === undefined ? {} : { signal }),
+      },
       resolve,
     )
     outgoing.on('error', reject)
@@ -106,7 +123,8 @@ function send(address: DaemonAddress, command: string, params: Readonly<Record<s
 }
 
 function refusalOf(status: number | undefined, command: string): Error {
-  if (status === 404) return new UsageError(`The daemon that runs does not know ${command}: it is of another version. Restart it: segue down, segue up.`)
+  if (status === 404)
+    return new UsageError(`The daemon that runs does not know ${command}: it is of another version. Restart it: segue down, segue up.`)
   if (status === 413) return new SegueError('DOCUMENT_TOO_LARGE', { size: 'more than a request may carry' })
   return new DaemonDown() // another program has its port by now
 }

@@ -15,6 +15,8 @@ export async function readTextFile(file: string): Promise<Uint8Array> {
   } catch (error) {
     if (error instanceof SegueError) throw error
     const { code, message } = error as NodeJS.ErrnoException
-    throw new UsageError(code === 'ENOENT' ? `There is no file ${file}.` : code === 'EISDIR' ? `${file} is a folder.` : `${file} cannot be read: ${message}`)
+    throw new UsageError(
+      code === 'ENOENT' ? `There is no file ${file}.` : code === 'EISDIR' ? `${file} is a folder.` : `${file} cannot be read: ${message}`,
+    )
   }
 }

@@ -16,7 +16,12 @@ export const MAX_BODY_BYTES: number = 8 * 1024 * 1024
 export type Reply =
   | { readonly type: 'event'; readonly event: Readonly<Record<string, unknown>> }
   | { readonly type: 'result'; readonly value: unknown }
-  | { readonly type: 'error'; readonly code: ErrorCode | 'USAGE' | 'INTERNAL'; readonly message: string; readonly details: Readonly<Record<string, string | number>> }
+  | {
+      readonly type: 'error'
+      readonly code: ErrorCode | 'USAGE' | 'INTERNAL'
+      readonly message: string
+      readonly details: Readonly<Record<string, string | number>>
+    }
 
 /** The content of the runtime file. */
 export interface DaemonAddress {

@@ -34,7 +34,11 @@ try {
   })
 } catch (error) {
   logger.error('start-failed', isSegueError(error) ? { code: error.code, error: error.message } : { error: describe(error) })
-  say({ type: 'failed', code: isSegueError(error) ? error.code : 'INTERNAL', message: error instanceof Error ? error.message : String(error) })
+  say({
+    type: 'failed',
+    code: isSegueError(error) ? error.code : 'INTERNAL',
+    message: error instanceof Error ? error.message : String(error),
+  })
   await log.close()
   process.exit(EXIT_NOT_STARTED)
 }

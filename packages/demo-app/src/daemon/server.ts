@@ -85,7 +85,12 @@ async function answer(command: DaemonCommand, request: FastifyRequest, reply: Fa
         say({ type: 'error', code: 'USAGE', message: error.message, details: {} })
       } else {
         options.onInternalError(error, command.name)
-        say({ type: 'error', code: 'INTERNAL', message: `Something went wrong inside Segue (${command.name}). segue logs has more.`, details: {} })
+        say({
+          type: 'error',
+          code: 'INTERNAL',
+          message: `Something went wrong inside Segue (${command.name}). segue logs has more.`,
+          details: {},
+        })
       }
     }
   }

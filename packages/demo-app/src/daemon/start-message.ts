@@ -4,7 +4,10 @@ import type { Paths } from '../paths.ts'
 export interface StartMessage {
   readonly paths: Paths
   readonly deviceName: string
-  readonly unlock: { readonly kind: 'keychain' } | { readonly kind: 'passphrase'; readonly passphrase: string } | { readonly kind: 'key-file' }
+  readonly unlock:
+    | { readonly kind: 'keychain' }
+    | { readonly kind: 'passphrase'; readonly passphrase: string }
+    | { readonly kind: 'key-file' }
   readonly listen?: readonly string[] | undefined
   readonly mdns: boolean
   /** `starter`: everything ends with the process that started it. Default: it goes on until it is told to stop. */

@@ -43,7 +43,9 @@ for (;;) {
     rmSync(paths.runtime, { force: true })
     process.exit(1)
   }
-  await sleep(Math.min(FIRST_PAUSE_MS * 2 ** (restarts.length - 1), MAX_PAUSE_MS), undefined, { signal: stopping.signal }).catch(() => process.exit(0))
+  await sleep(Math.min(FIRST_PAUSE_MS * 2 ** (restarts.length - 1), MAX_PAUSE_MS), undefined, { signal: stopping.signal }).catch(() =>
+    process.exit(0),
+  )
   if (!existsSync(paths.runtime)) process.exit(0)
 }
 

@@ -24,7 +24,10 @@ export function proofsOf(report: Omit<DemoReport, 'ok'>): readonly { readonly cl
   return [
     { claim: 'the handoff ended as done, with its four milestones', holds: handoff.outcome === 'done' && handoff.milestones.length === 4 },
     { claim: 'the text is the same on both devices, byte for byte', holds: document.sha256Source === document.sha256Target },
-    { claim: 'two views, the cursor, the draft and the preference are on the other device', holds: restored.views === 2 && restored.cursor && restored.draft && restored.preferences },
+    {
+      claim: 'two views, the cursor, the draft and the preference are on the other device',
+      holds: restored.views === 2 && restored.cursor && restored.draft && restored.preferences,
+    },
     { claim: 'one conflict was found, and resolved on both', holds: conflict.found === 1 && conflict.resolved === 1 },
     { claim: 'one change was reverted, as a new change, on both', holds: report.reverted },
   ]

@@ -17,7 +17,9 @@ export async function readTrace(file: string): Promise<Trace> {
   try {
     value = JSON.parse(gunzipSync(await readFile(file)).toString('utf8'))
   } catch (error) {
-    throw new Error(`${file} is not a recorded session (gzipped JSON): ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new Error(`${file} is not a recorded session (gzipped JSON): ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
   }
   const parsed = v.safeParse(TRACE, value)
   if (!parsed.success) throw new Error(`${file} is not a recorded session: ${parsed.issues[0].message}`)

@@ -10,6 +10,4 @@ export interface JobResults {
   readonly 'build-fragments': readonly BuiltFragment[]
 }
 
-export type JobAnswer =
-  | { readonly ok: true; readonly value: JobResults[Job['kind']] }
-  | { readonly ok: false; readonly reason: string }
+export type JobAnswer = { readonly ok: true; readonly value: JobResults[Job['kind']] } | { readonly ok: false; readonly reason: string }

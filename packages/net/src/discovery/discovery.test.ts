@@ -69,7 +69,10 @@ test('[N26] a frame comes out the same however the bytes were cut', () => {
 test('[N4] a hello of another version is told apart from a malformed one', () => {
   expect(decodeHello(encodeCbor({ v: 2, addresses: 'anything' }))).toEqual({ ok: false, error: 'version-unsupported' })
   expect(decodeHello(encodeCbor({ v: 1 }))).toEqual({ ok: false, error: 'malformed-frame' })
-  expect(decodeHello(encodeHello({ addresses: ['/ip4/10.0.0.1/tcp/1', '/ip4/9.9.9.9/tcp/1'] }))).toEqual({ ok: true, value: { addresses: ['/ip4/10.0.0.1/tcp/1'] } })
+  expect(decodeHello(encodeHello({ addresses: ['/ip4/10.0.0.1/tcp/1', '/ip4/9.9.9.9/tcp/1'] }))).toEqual({
+    ok: true,
+    value: { addresses: ['/ip4/10.0.0.1/tcp/1'] },
+  })
 })
 
 test('[N24] what mDNS said is forgotten in time, what was given or confirmed is not', () => {

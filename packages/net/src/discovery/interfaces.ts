@@ -7,7 +7,9 @@ import { isPrivateAddress } from '../private-addresses.ts'
 /** One address per interface, loopback left out. */
 export function privateInterfaces(): readonly string[] {
   const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
-  return all.filter(({ family, internal, address }) => family === 'IPv4' && !internal && isPrivateAddress(`/ip4/${address}`)).map(({ address }) => address)
+  return all
+    .filter(({ family, internal, address }) => family === 'IPv4' && !internal && isPrivateAddress(`/ip4/${address}`))
+    .map(({ address }) => address)
 }
 
 /** Calls `onChange` after the set of addresses changed. Returns the stop function. */

@@ -47,7 +47,11 @@ interface Running {
 }
 
 function start(namespace: string, ...args: readonly string[]): Running {
-  const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, '--import', 'tsx', '--conditions=@segue/source', program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(
+    'ip',
+    ['netns', 'exec', namespace, process.execPath, '--import', 'tsx', '--conditions=@segue/source', program, ...args],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
   children.push(child)
   const lines: Record<string, unknown>[] = []
   const listeners = new Set<() => void>()
@@ -70,18 +74,27 @@ function start(namespace: string, ...args: readonly string[]): Running {
   }
 }
 
-test.skipIf(!isAllowed)('[N25] two devices without addresses find each other on an interface that came up later, link, and show who has pairing open (needs ip netns)', async () => {
-  const laptop = start(names[0], '1', '2', 'Laptop')
-  const desk = start(names[1], '2', '1', 'Desk')
-  const { ready: laptopId } = await laptop.said('ready')
-  const { ready: deskId } = await desk.said('ready')
-  names.forEach((name, i) => {
-    ip('-n', name, 'addr', 'add', `10.77.0.${i + 1}/24`, 'dev', 'segue0')
-    ip('-n', name, 'link', 'set', 'segue0', 'up')
-  })
-  const hasSome = ({ nearby }: Record<string, unknown>): boolean => (nearby as unknown[]).length > 0
-  const { nearby } = await laptop.said('nearby', hasSome)
-  expect(nearby).toMatchObject([{ id: deskId, name: 'Desk', addresses: [expect.stringContaining('/ip4/10.77.0.2/tcp/'), expect.stringContaining('/ip4/10.77.0.2/tcp/')] }])
-  expect((await laptop.said('linked')).linked).toBe(deskId)
-  expect((await desk.said('linked')).linked).toBe(laptopId)
-})
+test.skipIf(!isAllowed)(
+  '[N25] two devices without addresses find each other on an interface that came up later, link, and show who has pairing open (needs ip netns)',
+  async () => {
+    const laptop = start(names[0], '1', '2', 'Laptop')
+    const desk = start(names[1], '2', '1', 'Desk')
+    const { ready: laptopId } = await laptop.said('ready')
+    const { ready: deskId } = await desk.said('ready')
+    names.forEach((name, i) => {
+      ip('-n', name, 'addr', 'add', `10.77.0.${i + 1}/24`, 'dev', 'segue0')
+      ip('-n', name, 'link', 'set', 'segue0', 'up')
+    })
+    const hasSome = ({ nearby }: Record<string, unknown>): boolean => (nearby as unknown[]).length > 0
+    const { nearby } = await laptop.said('nearby', hasSome)
+    expect(nearby).toMatchObject([
+      {
+        id: deskId,
+        name: 'Desk',
+        addresses: [expect.stringContaining('/ip4/10.77.0.2/tcp/'), expect.stringContaining('/ip4/10.77.0.2/tcp/')],
+      },
+    ])
+    expect((await laptop.said('linked')).linked).toBe(deskId)
+    expect((await desk.said('linked')).linked).toBe(laptopId)
+  },
+)

@@ -26,7 +26,10 @@ export function createNearby(clock: Clock): Nearby {
       if (isLeaving || pairingName === undefined) return forget(device)
       if (!expiries.has(device) && expiries.size >= MAX_NEARBY) return
       expiries.get(device)?.()
-      expiries.set(device, clock.after(SIGHTING_MS, () => forget(device)))
+      expiries.set(
+        device,
+        clock.after(SIGHTING_MS, () => forget(device)),
+      )
       const known = devices.peek().find(({ id }) => id === device)
       if (known?.name === pairingName && known.addresses.join() === addresses.join()) return
       devices.set([...devices.peek().filter(({ id }) => id !== device), { id: device, name: pairingName, addresses }])

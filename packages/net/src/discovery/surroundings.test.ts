@@ -9,7 +9,11 @@ const { id: desk } = await createDevice()
 function near(announce?: (around: Surroundings) => void): { clock: ReturnType<typeof createManualClock>; around: Surroundings } {
   const clock = createManualClock()
   const interfaces = (): readonly string[] => ['10.0.0.5', '192.168.1.5']
-  const around: Surroundings = createSurroundings({ clock, interfaces, announce: announce === undefined ? undefined : () => announce(around) })
+  const around: Surroundings = createSurroundings({
+    clock,
+    interfaces,
+    announce: announce === undefined ? undefined : () => announce(around),
+  })
   return { clock, around }
 }
 

@@ -57,7 +57,10 @@ export function createSurroundings({ clock, announce, interfaces }: Surroundings
       const isKnown = expiries.has(device)
       if (!isKnown && expiries.size >= MAX_SIGHTINGS) return
       expiries.get(device)?.()
-      expiries.set(device, clock.after(SIGHTING_MS, () => forget(device)))
+      expiries.set(
+        device,
+        clock.after(SIGHTING_MS, () => forget(device)),
+      )
       if (!isKnown) heard.set([...heard.peek(), device])
     },
     onEcho: address => echoes.set(new Set([...echoes.peek(), address])),

@@ -17,7 +17,11 @@ export interface Hello {
 
 export function encodeHello(hello: Hello): Uint8Array {
   const { addresses, time } = hello
-  return encodeCbor({ v: HELLO_VERSION, addresses: addresses.slice(0, MAX_ADDRESSES), ...(time === undefined ? {} : { time: Math.max(0, Math.trunc(time)) }) })
+  return encodeCbor({
+    v: HELLO_VERSION,
+    addresses: addresses.slice(0, MAX_ADDRESSES),
+    ...(time === undefined ? {} : { time: Math.max(0, Math.trunc(time)) }),
+  })
 }
 
 export function decodeHello(bytes: Uint8Array): Result<Hello, 'malformed-frame' | 'version-unsupported'> {

@@ -74,7 +74,8 @@ export function createLinks(options: LinksOptions): Links {
     // Our own connection to this peer is being made and would win: let it.
     if (!link.outbound && self < link.peer) await dialled.get(link.peer)
     const incumbent = current.peek().get(link.peer)
-    if (incumbent !== undefined && incumbent.dialler < link.dialler && (await incumbent.probe(PROBE_MS))) return void link.close('duplicate')
+    if (incumbent !== undefined && incumbent.dialler < link.dialler && (await incumbent.probe(PROBE_MS)))
+      return void link.close('duplicate')
     if (link.closed.aborted) return
     void current.peek().get(link.peer)?.close('duplicate')
     if (!link.outbound) link.sayHello(ownHello()).catch(() => undefined) // broken: onFinished tells

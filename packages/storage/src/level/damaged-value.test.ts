@@ -48,12 +48,22 @@ test('[L8] a damaged index entry is reported; the chunks themselves are still re
 })
 
 test('[L8] a damaged record is reported and reads as absent', async () => {
-  const { directory, damages, reopen } = await storeWith(store => store.chunks.apply({ records: new Map([['a', small.bytes], ['b', small.bytes]]) }))
+  const { directory, damages, reopen } = await storeWith(store =>
+    store.chunks.apply({
+      records: new Map([
+        ['a', small.bytes],
+        ['b', small.bytes],
+      ]),
+    }),
+  )
   await flip(directory, recordKey('a'))
   const store = await reopen()
   expect(await store.chunks.getRecord('a')).toBeUndefined()
   for await (const [key] of store.chunks.listRecords('')) expect(key).toBe('b')
-  expect(damages).toEqual([{ area: 'record', key: 'a' }, { area: 'record', key: 'a' }])
+  expect(damages).toEqual([
+    { area: 'record', key: 'a' },
+    { area: 'record', key: 'a' },
+  ])
 })
 
 test('[L8] a damaged record of this device is reported and reads as absent', async () => {
@@ -78,8 +88,10 @@ test('[L17] damaged counters are counted again', async () => {
   expect(store.chunks.lastArrival()).toBe(3)
 })
 
-test('[L15] neither keys nor values of this device\'s records are in the store in the clear', async () => {
-  const { directory } = await storeWith(store => store.records.write(new Map([['handoff/secret-name', new TextEncoder().encode('secret-value')]])))
+test("[L15] neither keys nor values of this device's records are in the store in the clear", async () => {
+  const { directory } = await storeWith(store =>
+    store.records.write(new Map([['handoff/secret-name', new TextEncoder().encode('secret-value')]])),
+  )
   const entries = await raw(directory, level => level.iterator().all())
   expect(entries.length).toBe(1)
   for (const part of entries.flat()) expect(Buffer.from(part).toString('latin1')).not.toMatch(/secret|handoff/)

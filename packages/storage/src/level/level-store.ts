@@ -223,7 +223,7 @@ function assertRoom(location: string): void {
     const file = openSync(probe, 'w', 0o600)
     try {
       const filler = new Uint8Array(logBytes + ROOM_TO_OPEN_BYTES)
-      for (let written = 0; written < filler.length; ) written += writeSync(file, filler, written)
+      for (let written = 0; written < filler.length;) written += writeSync(file, filler, written)
       fsyncSync(file)
     } finally {
       closeSync(file)

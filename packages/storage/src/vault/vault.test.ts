@@ -12,7 +12,10 @@ test('[L11] the right passphrase opens it, with the same device key and records'
   await store.records.write(new Map([['settings', new Uint8Array([1, 2])]]))
   const { deviceKey } = store.vault
   await store.close()
-  const again = await open(directory, passphrase(async () => 'correct horse'))
+  const again = await open(
+    directory,
+    passphrase(async () => 'correct horse'),
+  )
   expect(again.vault.deviceKey).toEqual(deviceKey)
   expect(deviceKey.length).toBe(32)
   expect(again.vault.slots).toEqual(['passphrase'])

@@ -10,25 +10,37 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
       device: { id: segue.device.id, name: segue.device.name },
       status: segue.status.peek(),
       // In sync means: everything durable here is on that device's disk.
-      safeToClose: segue.status.peek().storage.state === 'good' && others.some(device => device.sync === 'in-sync' && device.unconfirmed === 0),
+      safeToClose:
+        segue.status.peek().storage.state === 'good' && others.some(device => device.sync === 'in-sync' && device.unconfirmed === 0),
     }
   }),
 
   defineCommand('devices', v.strictObject({}), async ({ segue }) => ({ devices: segue.devices.peek() })),
 
-  defineCommand('rename', v.strictObject({ name: v.pipe(v.string(), v.trim(), v.minLength(1, 'may not be empty'), v.maxLength(64, 'has 64 characters at most')) }), async ({ segue }, { name }) => {
-    await segue.rename(name)
-    return {}
-  }),
+  defineCommand(
+    'rename',
+    v.strictObject({
+      name: v.pipe(v.string(), v.trim(), v.minLength(1, 'may not be empty'), v.maxLength(64, 'has 64 characters at most')),
+    }),
+    async ({ segue }, { name }) => {
+      await segue.rename(name)
+      return {}
+    },
+  ),
 
-  defineCommand('events', v.strictObject({ limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 100) }), async ({ segue }, { limit }) => ({
-    events: segue.events.peek().slice(-limit),
-  })),
+  defineCommand(
+    'events',
+    v.strictObject({ limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 100) }),
+    async ({ segue }, { limit }) => ({
+      events: segue.events.peek().slice(-limit),
+    }),
+  ),
 
   /** Resolves when another device is linked and both hold the same. */
   defineCommand('device.in-sync', v.strictObject({ device: v.string() }), async ({ segue, signal }, { device: wanted }) => {
     await segue.devices.when(
-      devices => devices.some(device => (device.id === wanted || device.name === wanted) && device.sync === 'in-sync' && device.unconfirmed === 0),
+      devices =>
+        devices.some(device => (device.id === wanted || device.name === wanted) && device.sync === 'in-sync' && device.unconfirmed === 0),
       { signal },
     )
     return {}

@@ -17,7 +17,8 @@ export function findDevice(segue: Segue, wanted: string): DeviceStatus {
   const name = wanted.replace(/^…/, '') // as `segue devices` shortens ids
   const others = segue.devices.peek().filter(device => !device.isThisDevice)
   const exact = others.filter(device => device.id === name || device.name === name)
-  const found = exact.length > 0 ? exact : others.filter(device => device.name.toLowerCase() === name.toLowerCase() || device.id.endsWith(name))
+  const found =
+    exact.length > 0 ? exact : others.filter(device => device.name.toLowerCase() === name.toLowerCase() || device.id.endsWith(name))
   if (name === '' || found[0] === undefined) throw new SegueError('NOT_A_MEMBER')
   if (found.length > 1) throw new WrongRequest(`${found.length} devices are called ${name}. Say the id: segue devices`)
   return found[0]
@@ -27,7 +28,8 @@ export function findDevice(segue: Segue, wanted: string): DeviceStatus {
 export function findSession(segue: Segue, wanted: string): IndexedSession {
   const all = segue.sessions.list.peek()
   const exact = all.filter(session => session.id === wanted || session.title === wanted)
-  const found = exact.length > 0 ? exact : all.filter(session => session.id.startsWith(wanted) || session.title.toLowerCase() === wanted.toLowerCase())
+  const found =
+    exact.length > 0 ? exact : all.filter(session => session.id.startsWith(wanted) || session.title.toLowerCase() === wanted.toLowerCase())
   if (wanted === '' || found[0] === undefined) throw new SegueError('SESSION_UNKNOWN')
   if (found.length > 1) throw new WrongRequest(`${found.length} sessions are called ${wanted}. Say the id: segue session list`)
   return found[0]
@@ -53,6 +55,7 @@ export function findDocument(session: SegueSession, wanted: string | undefined):
   const found = wanted === undefined ? all : all.filter(document => document.documentId === wanted || document.title === wanted)
   const [document] = found
   if (document === undefined) throw new SegueError('DOCUMENT_UNKNOWN')
-  if (found.length > 1) throw new WrongRequest(`The session has ${all.length} documents. Say which: --document DOCUMENT (segue session show)`)
+  if (found.length > 1)
+    throw new WrongRequest(`The session has ${all.length} documents. Say which: --document DOCUMENT (segue session show)`)
   return document
 }

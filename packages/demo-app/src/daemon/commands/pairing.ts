@@ -43,16 +43,20 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
   }),
 
   /** Emits the code to be typed on the other device; ends when that was done. */
-  defineCommand('pair.join', v.union([v.strictObject({ text: v.string() }), v.strictObject({ nearby: v.string() })]), async ({ segue, emit, signal }, invitation) => {
-    const source = 'text' in invitation ? invitation.text : segue.pairing.nearby.peek().find(({ id }) => id === invitation.nearby)
-    if (source === undefined) throw new SegueError('PAIRING_NOBODY_NEARBY')
-    const joining = await segue.pairing.join(source, { signal })
-    signal.addEventListener('abort', () => joining.cancel(), { once: true })
-    emit({ type: 'code', code: joining.code })
-    const outcome = await joining.done
-    if (!outcome.ok) throw new SegueError(outcome.code)
-    return { inviter: outcome.inviter }
-  }),
+  defineCommand(
+    'pair.join',
+    v.union([v.strictObject({ text: v.string() }), v.strictObject({ nearby: v.string() })]),
+    async ({ segue, emit, signal }, invitation) => {
+      const source = 'text' in invitation ? invitation.text : segue.pairing.nearby.peek().find(({ id }) => id === invitation.nearby)
+      if (source === undefined) throw new SegueError('PAIRING_NOBODY_NEARBY')
+      const joining = await segue.pairing.join(source, { signal })
+      signal.addEventListener('abort', () => joining.cancel(), { once: true })
+      emit({ type: 'code', code: joining.code })
+      const outcome = await joining.done
+      if (!outcome.ok) throw new SegueError(outcome.code)
+      return { inviter: outcome.inviter }
+    },
+  ),
 
   /** Emits the list of devices nearby with pairing open, now and at each change, until whoever asked goes away. */
   defineCommand('pair.nearby', v.strictObject({}), async ({ segue, emit, signal }) => {

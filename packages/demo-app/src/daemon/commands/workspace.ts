@@ -11,14 +11,22 @@ const value = v.union([v.string(), v.number(), v.boolean()])
 export const WORKSPACE_COMMANDS: readonly DaemonCommand[] = [
   defineCommand(
     'view.open',
-    v.strictObject({ session: v.string(), document: v.optional(v.string()), selection: v.optional(selection), scroll: v.optional(scroll), pane: v.optional(position) }),
+    v.strictObject({
+      session: v.string(),
+      document: v.optional(v.string()),
+      selection: v.optional(selection),
+      scroll: v.optional(scroll),
+      pane: v.optional(position),
+    }),
     async ({ segue, signal }, { session: wanted, document, selection: selected, scroll: scrolled, pane }) => {
       const session = await openSession(segue, wanted, signal)
       const id = await session.views.open({
         document: findDocument(session, document).documentId,
         path: ['text'],
         ...(selected === undefined ? {} : { selection: selected }),
-        ...(scrolled === undefined ? {} : { scroll: { fraction: scrolled.fraction, ...(scrolled.top === undefined ? {} : { top: scrolled.top }) } }),
+        ...(scrolled === undefined
+          ? {}
+          : { scroll: { fraction: scrolled.fraction, ...(scrolled.top === undefined ? {} : { top: scrolled.top }) } }),
         ...(pane === undefined ? {} : { pane }),
       })
       await session.flush()
@@ -44,18 +52,25 @@ export const WORKSPACE_COMMANDS: readonly DaemonCommand[] = [
     v.strictObject({ session: v.string(), document: v.optional(v.string()), text: v.string() }),
     async ({ segue, signal }, { session: wanted, document, text }) => {
       const session = await openSession(segue, wanted, signal)
-      const id = await session.drafts.create({ text, target: { mode: 'replace', document: findDocument(session, document).documentId, path: ['text'] } })
+      const id = await session.drafts.create({
+        text,
+        target: { mode: 'replace', document: findDocument(session, document).documentId, path: ['text'] },
+      })
       await session.flush()
       return { id }
     },
   ),
 
-  defineCommand('draft.discard', v.strictObject({ session: v.string(), id: v.string() }), async ({ segue, signal }, { session: wanted, id }) => {
-    const session = await openSession(segue, wanted, signal)
-    session.drafts.discard(id)
-    await session.flush()
-    return {}
-  }),
+  defineCommand(
+    'draft.discard',
+    v.strictObject({ session: v.string(), id: v.string() }),
+    async ({ segue, signal }, { session: wanted, id }) => {
+      const session = await openSession(segue, wanted, signal)
+      session.drafts.discard(id)
+      await session.flush()
+      return {}
+    },
+  ),
 
   defineCommand(
     'preference.set',
