@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ERROR_TABLE, SegueError, type ErrorCode } from '@segue/engine'
 import { API_VERSION, type DaemonAddress, type Reply } from '../daemon/api.ts'
-import { isAlive } from '../daemon/is-alive.ts'
+import { isAlive, isOurs } from '../daemon/is-alive.ts'
 
 export interface CallOptions {
   readonly onEvent?: ((event: Readonly<Record<string, unknown>>) => void) | undefined
@@ -44,6 +44,8 @@ export async function connectToDaemon(runtimeFile: string): Promise<DaemonClient
     await sleep(RESTART_LOOK_MS)
     address = await readAddress(runtimeFile)
   }
+  // After a crash or a power cut the file outlives its daemon, and anybody on this machine may have the port by now.
+  if (!isOurs(address.pid)) throw new DaemonDown()
   return {
     address,
     async call(command, params = {}, options = {}) {

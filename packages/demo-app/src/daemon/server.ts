@@ -24,6 +24,7 @@ export interface ApiServerOptions {
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const commands = new Map(options.commands.map(command => [command.name, command]))
   const app = fastify({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: true })
+  app.removeContentTypeParser('text/plain') // what a page elsewhere could send without asking: JSON only
 
   app.addHook('onRequest', async (request, reply) => {
     const refusal = refuse(request, options.token)

@@ -80,9 +80,14 @@ async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, t
   const work = await scenes.setUpWork(laptop.client(), name, content)
   const { session } = work
   await scenes.inSync(laptop, desk)
-  if ((await scenes.sha256Of(desk.client(), session)) !== scenes.sha256(content)) throw new Error('the imported file is not the same on the desk')
+  if ((await scenes.sha256Of(desk.client(), session)) !== scenes.sha256(content))
+    throw new Error('the imported file is not the same on the desk')
 
-  scene(trace === undefined ? 'Letters are typed on the laptop, and followed on the desk' : `${trace.patches.length} recorded edits, followed on the desk`)
+  scene(
+    trace === undefined
+      ? 'Letters are typed on the laptop, and followed on the desk'
+      : `${trace.patches.length} recorded edits, followed on the desk`,
+  )
   const edit =
     trace === undefined
       ? await scenes.typeAndFollow(laptop.client(), desk.client(), work, ROUNDS)
@@ -92,15 +97,22 @@ async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, t
 
   scene('The laptop hands the session over')
   const cursor = await scenes.cursorOf(laptop.client(), work)
-  const handoff = await scenes.handOver(laptop.client(), desk.client(), session, desk.name, (milestone, ms) => say(`  ${colors.green('✓')} ${milestone.padEnd(14)} ${ms} ms`))
-  const document = { sha256Source: await scenes.sha256Of(laptop.client(), session), sha256Target: await scenes.sha256Of(desk.client(), session) }
+  const handoff = await scenes.handOver(laptop.client(), desk.client(), session, desk.name, (milestone, ms) =>
+    say(`  ${colors.green('✓')} ${milestone.padEnd(14)} ${ms} ms`),
+  )
+  const document = {
+    sha256Source: await scenes.sha256Of(laptop.client(), session),
+    sha256Target: await scenes.sha256Of(desk.client(), session),
+  }
   const restored = await scenes.lookAtRestored(desk.client(), work, cursor)
   say(`  ${handoff.outcome}: ${restored.views} views, the cursor, the draft and the preference are on the desk`)
 
   scene('Both edit the same place while the other is off, and meet again')
   await scenes.editApart(laptop, desk, session)
   const conflict = await scenes.resolveConflicts(desk.client(), laptop.client(), session, found => {
-    say(`  ${found.ours.authorName ?? 'one'}: ${JSON.stringify(found.ours.excerpt)}   ${found.theirs.authorName ?? 'other'}: ${JSON.stringify(found.theirs.excerpt)}`)
+    say(
+      `  ${found.ours.authorName ?? 'one'}: ${JSON.stringify(found.ours.excerpt)}   ${found.theirs.authorName ?? 'other'}: ${JSON.stringify(found.theirs.excerpt)}`,
+    )
     say(`  suggested: ${found.suggested}`)
   })
 
@@ -112,7 +124,8 @@ async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, t
 async function checkEnd(trace: Trace, laptop: DemoDevice, desk: DemoDevice, session: string): Promise<void> {
   const expected = scenes.sha256(new TextEncoder().encode(trace.endContent))
   for (const device of [laptop, desk]) {
-    if ((await scenes.sha256Of(device.client(), session)) !== expected) throw new Error(`on ${device.name} the recording does not end as it was recorded`)
+    if ((await scenes.sha256Of(device.client(), session)) !== expected)
+      throw new Error(`on ${device.name} the recording does not end as it was recorded`)
   }
   say('  both end exactly as recorded')
 }

@@ -15,20 +15,28 @@ export async function pairByPicture(laptop: DemoDevice, desk: DemoDevice): Promi
   const picture = path.join(laptop.home, 'pairing.png')
   let inviting: Promise<unknown> = Promise.resolve()
   const png = await new Promise<string>((resolve, reject) => {
-    inviting = laptop.client().call('pair.new', {}, {
-      onEvent(event) {
-        if (event['type'] === 'invitation') resolve(String(event['png']))
+    inviting = laptop.client().call(
+      'pair.new',
+      {},
+      {
+        onEvent(event) {
+          if (event['type'] === 'invitation') resolve(String(event['png']))
+        },
       },
-    })
+    )
     inviting.catch(reject)
   })
   await writeFile(picture, Buffer.from(png, 'base64'), { mode: 0o600 })
   const source = readQrImage(new Uint8Array(await readFile(picture)))
-  const joining = desk.client().call('pair.join', { text: source }, {
-    onEvent(event) {
-      if (event['type'] === 'code') void laptop.client().call('pair.confirm', { code: String(event['code']) })
+  const joining = desk.client().call(
+    'pair.join',
+    { text: source },
+    {
+      onEvent(event) {
+        if (event['type'] === 'code') void laptop.client().call('pair.confirm', { code: String(event['code']) })
+      },
     },
-  })
+  )
   await Promise.all([inviting, joining])
   return { ms: Math.round(performance.now() - startedAt) }
 }
@@ -46,7 +54,12 @@ export async function setUpWork(laptop: DaemonClient, name: string, content: Uin
   const { session } = imported
   const { text } = await laptop.call<{ text: string }>('document.read', { session })
   const cursor = betweenCharacters(text, Math.floor(text.length / 2))
-  const first = await laptop.call<{ id: string }>('view.open', { session, selection: { anchor: cursor, head: cursor }, scroll: { top: betweenCharacters(text, Math.floor(cursor / 2)), fraction: 0.25 }, pane: 0 })
+  const first = await laptop.call<{ id: string }>('view.open', {
+    session,
+    selection: { anchor: cursor, head: cursor },
+    scroll: { top: betweenCharacters(text, Math.floor(cursor / 2)), fraction: 0.25 },
+    pane: 0,
+  })
   await laptop.call('view.open', { session, selection: { anchor: 0, head: 0 }, scroll: { fraction: 0 }, pane: 1 })
   await laptop.call('view.select', { session, id: first.id, selection: { anchor: cursor, head: cursor } })
   const draft = 'A thought, not saved yet.'
@@ -70,7 +83,11 @@ export async function typeAndFollow(laptop: DaemonClient, desk: DaemonClient, wo
     for (let round = 0; round < rounds && (round < 10 || performance.now() - beganAt < TYPING_MS); round++) {
       const letter = LETTERS[round % LETTERS.length] as string
       const startedAt = performance.now()
-      const { heads } = await laptop.call<{ heads: readonly string[] }>('document.edit', { session, batches: [[[at, 0, letter]]], wait: false })
+      const { heads } = await laptop.call<{ heads: readonly string[] }>('document.edit', {
+        session,
+        batches: [[[at, 0, letter]]],
+        wait: false,
+      })
       await arrives(heads)
       samples.push(performance.now() - startedAt)
       at += 1
@@ -97,8 +114,15 @@ export async function replayAndFollow(
     for (let start = 0; start < patches.length; start += step) {
       const startedAt = performance.now()
       const some = patches.slice(start, start + step)
-      const batches = Array.from({ length: Math.ceil(some.length / PATCHES_A_CHANGE) }, (_, i) => some.slice(i * PATCHES_A_CHANGE, (i + 1) * PATCHES_A_CHANGE))
-      const { heads } = await laptop.call<{ heads: readonly string[] }>('document.edit', { session, batches, unit: 'code-points', wait: false })
+      const batches = Array.from({ length: Math.ceil(some.length / PATCHES_A_CHANGE) }, (_, i) =>
+        some.slice(i * PATCHES_A_CHANGE, (i + 1) * PATCHES_A_CHANGE),
+      )
+      const { heads } = await laptop.call<{ heads: readonly string[] }>('document.edit', {
+        session,
+        batches,
+        unit: 'code-points',
+        wait: false,
+      })
       await arrives(heads)
       samples.push(performance.now() - startedAt)
       onProgress(Math.min(1, (start + step) / patches.length))
@@ -108,18 +132,26 @@ export async function replayAndFollow(
 }
 
 /** Calls `body` with a function that resolves once the follower shows exactly these heads. */
-async function following(follower: DaemonClient, session: string, body: (arrives: (heads: readonly string[]) => Promise<void>) => Promise<void>): Promise<void> {
+async function following(
+  follower: DaemonClient,
+  session: string,
+  body: (arrives: (heads: readonly string[]) => Promise<void>) => Promise<void>,
+): Promise<void> {
   await follower.call('session.open', { session })
   const stopped = new AbortController()
   let shown = ''
   let waiting: { readonly heads: string; readonly resolve: () => void } | undefined
-  const stream = follower.call('document.follow', { session }, {
-    signal: stopped.signal,
-    onEvent(event) {
-      shown = String((event['heads'] as readonly string[]).toSorted())
-      if (waiting?.heads === shown) waiting.resolve()
+  const stream = follower.call(
+    'document.follow',
+    { session },
+    {
+      signal: stopped.signal,
+      onEvent(event) {
+        shown = String((event['heads'] as readonly string[]).toSorted())
+        if (waiting?.heads === shown) waiting.resolve()
+      },
     },
-  })
+  )
   stream.catch(() => undefined) // it ends by being stopped
   try {
     await body(heads => {
@@ -139,12 +171,18 @@ export async function handOver(
   to: string,
   onMilestone: (name: string, ms: number) => void,
 ): Promise<DemoReport['handoff']> {
-  const { id, outcome, milestones, bytes } = await laptop.call<{ id: string; outcome: { kind: string }; milestones: DemoReport['handoff']['milestones']; bytes: number }>(
+  const { id, outcome, milestones, bytes } = await laptop.call<{
+    id: string
+    outcome: { kind: string }
+    milestones: DemoReport['handoff']['milestones']
+    bytes: number
+  }>(
     'handoff.to',
     { session, device: to },
     {
       onEvent(event) {
-        if (event['type'] === 'step' && event['state'] === 'reached') onMilestone(String(event['milestone']), Math.round(Number(event['ms'])))
+        if (event['type'] === 'step' && event['state'] === 'reached')
+          onMilestone(String(event['milestone']), Math.round(Number(event['ms'])))
       },
     },
   )

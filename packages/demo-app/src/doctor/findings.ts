@@ -79,7 +79,7 @@ function networkFindings(facts: Facts, { mdns, silentInterfaces }: DaemonFacts):
       cause: 'mdns-blocked',
       level: 'problem',
       title: `Multicast does not get through on ${silentInterfaces.join(', ')}: devices there cannot be found.`,
-      next: 'Allow UDP port 5353 in the firewall; guest Wi-Fis often keep devices apart. Pairing by text or picture still works.',
+      next: 'Allow UDP port 5353 in the firewall, and let no program keep it for itself; guest Wi-Fis may block it. Pairing by text or picture still works.',
     })
   }
   const vpn = facts.interfaces.filter(name => VPN_NAME.test(name))
@@ -97,16 +97,30 @@ function networkFindings(facts: Facts, { mdns, silentInterfaces }: DaemonFacts):
 function clockFindings({ clockOffsetMs: offset }: DaemonFacts): readonly Finding[] {
   if (offset === undefined || Math.abs(offset) <= CLOCK_LIMIT_MS) return []
   const title = `This clock is ${spanOf(Math.abs(offset))} ${offset > 0 ? 'ahead of' : 'behind'} another device’s.`
-  return [{ cause: 'clock-off', level: 'problem', title, next: 'Set the one that is wrong. Nothing is lost by it, but ages and expiries are wrong.' }]
+  return [
+    {
+      cause: 'clock-off',
+      level: 'problem',
+      title,
+      next: 'Set the one that is wrong. Nothing is lost by it, but ages and expiries are wrong.',
+    },
+  ]
 }
 
 function strangerFindings({ strangersNearby }: DaemonFacts): readonly Finding[] {
   if (strangersNearby === 0) return []
-  const title = strangersNearby === 1 ? 'A Segue device nearby is not in your group.' : `${strangersNearby} Segue devices nearby are not in your group.`
-  return [{ cause: 'foreign-group', level: 'hint', title, next: 'If one of them is yours: segue pair new here, and segue pair join on it.' }]
+  const title =
+    strangersNearby === 1 ? 'A Segue device nearby is not in your group.' : `${strangersNearby} Segue devices nearby are not in your group.`
+  return [
+    { cause: 'foreign-group', level: 'hint', title, next: 'If one of them is yours: segue pair new here, and segue pair join on it.' },
+  ]
 }
 
 function spanOf(ms: number): string {
   const minutes = Math.round(ms / 60_000)
-  return minutes < 120 ? `${minutes} minutes` : minutes < 2 * 1440 ? `${Math.round(minutes / 60)} hours` : `${Math.round(minutes / 1440)} days`
+  return minutes < 120
+    ? `${minutes} minutes`
+    : minutes < 2 * 1440
+      ? `${Math.round(minutes / 60)} hours`
+      : `${Math.round(minutes / 1440)} days`
 }

@@ -43,12 +43,16 @@ export const DOCUMENT_COMMANDS: readonly DaemonCommand[] = [
   ),
 
   /** With `containing`, waits until the document has these heads. */
-  defineCommand('document.read', v.strictObject({ ...which, containing: v.optional(v.array(v.string()), []) }), async ({ segue, signal }, named) => {
-    const session = await openSession(segue, named.session, signal)
-    const handle = await session.documents.open<TextDocument>(findDocument(session, named.document).documentId, { signal })
-    await untilContains(handle, named.containing, signal)
-    return { text: handle.doc().text, heads: Automerge.getHeads(handle.doc()) }
-  }),
+  defineCommand(
+    'document.read',
+    v.strictObject({ ...which, containing: v.optional(v.array(v.string()), []) }),
+    async ({ segue, signal }, named) => {
+      const session = await openSession(segue, named.session, signal)
+      const handle = await session.documents.open<TextDocument>(findDocument(session, named.document).documentId, { signal })
+      await untilContains(handle, named.containing, signal)
+      return { text: handle.doc().text, heads: Automerge.getHeads(handle.doc()) }
+    },
+  ),
 
   /** Emits the length and heads now and after every change, until whoever asked goes away. With `text`, the text as well. */
   defineCommand(

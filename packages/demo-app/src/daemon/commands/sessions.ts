@@ -34,7 +34,8 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
       const bytes = new Uint8Array(Buffer.from(content, 'base64'))
       textOfFile(bytes) // refused before anything is made
       const existing = wanted === undefined ? undefined : findSession(segue, wanted)
-      const session = existing === undefined ? await segue.sessions.create({ title: name }) : await segue.sessions.open(existing.id, { signal })
+      const session =
+        existing === undefined ? await segue.sessions.create({ title: name }) : await segue.sessions.open(existing.id, { signal })
       const document = await session.documents.importText({ title: name, bytes })
       await session.flush()
       return { session: session.id, title: session.title.peek(), document: document.documentId, bytes: bytes.length }
