@@ -8,6 +8,7 @@ export type { ChunkId, DeviceId, DocTag, EntryId, EpochId, GroupId, HandoffId, I
 export { labelledHmac } from './crypto/hash.ts'
 export { openRecord, sealRecord } from './crypto/record.ts'
 export { parseChunk } from './crypto/seal.ts'
+export { isAdmissibleKey, SIGNATURE_BYTES } from './crypto/sign.ts'
 export { createSubject, type Observable, type Subject } from './lib/observable.ts'
 export { failed, ok, type Result } from './lib/result.ts'
 export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'
@@ -17,7 +18,7 @@ export * from './wire/limits.ts'
 export * from './wire/relay-messages.ts'
 
 // who this device is, and who belongs
-export { createIdentity, decodeIdentity, encodeIdentity, type DeviceIdentity } from './identity/index.ts'
+export { createIdentity, decodeIdentity, encodeIdentity, isDeviceName, type DeviceIdentity } from './identity/index.ts'
 export { foundGroup, openGroup, proveMembership, receiveProof } from './group/index.ts'
 export type { Group, GroupDevice, GroupRelay, GroupState, NewRelay, Role as GroupRole, SignedEntry } from './group/index.ts'
 export { GROUP_DOC_TAG } from './lib/ids.ts'
@@ -28,7 +29,15 @@ export type { ConfirmOutcome, Inviter, InviterState, JoinInvitation, Joined, Pai
 // chunks and documents
 export { createReplica, keylessInspector, RETIRED_KEPT_MS } from './replication/index.ts'
 export type { Durability, PeerSync, Replica } from './replication/index.ts'
-export { buildFragments, createDeviceInspector, createDocuments, createIndex, createInlineWorker, readBundleContents } from './documents/index.ts'
+export {
+  buildFragments,
+  createDeviceInspector,
+  createDocuments,
+  createIndex,
+  createInlineWorker,
+  createLaterIndex,
+  readBundleContents,
+} from './documents/index.ts'
 export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedSession } from './documents/index.ts'
 
 // sessions, what was, and moving them

@@ -7,7 +7,7 @@
  *
  * Anybody on the network can say anything: addresses are hints (Noise proves who answers there), the name is what somebody claims.
  */
-import { fromUtf8, isDeviceId, utf8 } from '@segue/core'
+import { fromUtf8, isDeviceId, isDeviceName, utf8 } from '@segue/core'
 import type { DeviceId } from '@segue/core'
 import { isPrivateAddress } from '../private-addresses.ts'
 
@@ -38,11 +38,12 @@ export function decodeAnnouncement(name: string, strings: readonly Uint8Array[])
   const texts = strings.slice(0, MAX_STRINGS).flatMap(bytes => readText(bytes) ?? [])
   if (!texts.includes('v=1')) return undefined
   const addresses = texts.filter(text => text.startsWith('a=')).map(text => text.slice(2))
-  const pairing = texts.find(text => text.startsWith('pair='))
+  const pairingName = texts.find(text => text.startsWith('pair='))?.slice('pair='.length)
   return {
     device,
     addresses: addresses.filter(address => isPrivateAddress(address)).slice(0, MAX_ANNOUNCED),
-    ...(pairing === undefined ? {} : { pairingName: pairing.slice('pair='.length) }),
+    // Shown to a person, on a terminal perhaps: what could not be a device's name is not shown.
+    ...(pairingName === undefined || !isDeviceName(pairingName) ? {} : { pairingName }),
   }
 }
 
@@ -67,5 +68,5 @@ function shorten(name: string): string {
     if (utf8(short + character).length > MAX_NAME_BYTES) break
     short += character
   }
-  return short
+  return short.trimEnd()
 }

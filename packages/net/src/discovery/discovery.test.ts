@@ -25,6 +25,11 @@ test('[N23] a long name is cut at a whole character and fits its record', () => 
   expect(decodeAnnouncement(instanceName(desk), encoded)?.pairingName).toBe('🖥'.repeat(30))
 })
 
+test.each(['\u001b[2Jmine', 'a\u202egnp', '', ' '])('[N34] %j is the name of no device nearby', name => {
+  const announcement = decodeAnnouncement(instanceName(desk), [utf8('v=1'), utf8(`pair=${name}`)])
+  expect(announcement).toEqual({ device: desk, addresses: [] })
+})
+
 test('[N26] none of 10,000 pieces of garbage makes a decoder throw', () => {
   const shapes = oneof(uint8Array({ maxLength: 64 }), anything().map(encodeIfPossible))
   assert(
