@@ -16,8 +16,11 @@ import {
 import { createNode } from '@segue/net'
 import type { Segue } from '@segue/engine'
 import { expect, onTestFinished, test } from 'vitest'
+// @boundaries-ignore a stranger is made of the same parts as in net's own tests
 import { createDevice } from '../../packages/net/test-support/cast.ts'
+// @boundaries-ignore a stranger is made of the same parts as in net's own tests
 import { frame, record, startRawPeer, stopRawPeers, type RawPeer } from '../../packages/net/test-support/raw-peer.ts'
+// @boundaries-ignore a stranger is made of the same parts as in net's own tests
 import { encodeSignal } from '../../packages/net/src/link/frame-reader.ts'
 import { inSync, pair, startDevice } from './cast.ts'
 
