@@ -12,7 +12,7 @@ import type { Replica } from '../replication/index.ts'
 import type { Sealer } from './sealer.ts'
 
 /** The part of a replica that documents use. */
-export type DocumentReplica = Pick<Replica, 'id' | 'add' | 'want' | 'unwant' | 'subscribe' | 'putSnapshot' | 'getSnapshot'>
+export type DocumentReplica = Pick<Replica, 'id' | 'add' | 'want' | 'unwant' | 'subscribe' | 'settled' | 'putSnapshot' | 'getSnapshot'>
 
 export interface DocumentsComponents {
   readonly replica: DocumentReplica

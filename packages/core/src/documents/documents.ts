@@ -210,12 +210,13 @@ export function createDocuments(components: DocumentsComponents): Documents {
       const contains = (): boolean => A.hasHeads(document.doc() ?? A.init(), [...heads])
       await document.version.when(contains, { signal: withSignal(signal) })
       await document.flush()
+      await replica.settled()
     } finally {
       release()
     }
   }
 
-  const onArrived = (chunks: readonly SealedChunk[]): void => {
+  const receive = (chunks: readonly SealedChunk[]): void => {
     const batches = new Map<LiveDocument, SealedChunk[]>()
     for (const chunk of chunks) {
       const document = liveByTag.get(chunk.docTag)
@@ -246,7 +247,8 @@ export function createDocuments(components: DocumentsComponents): Documents {
     }
   }
   opened.add(closeAll)
-  opened.add(replica.subscribe({ onArrived }))
+  // Shown as soon as it is checked; what was opened only after that hears of it when it is on disk.
+  opened.add(replica.subscribe({ onChecked: receive, onArrived: receive }))
 
   return {
     repo,

@@ -19,6 +19,8 @@ export interface IntakeParts {
   readonly wants: Wants<Session>
   readonly arriving: Map<ChunkId, Arriving>
   readonly logger: Logger | undefined
+  /** Readable chunks, right after the journal got them. */
+  readonly onChecked: (chunks: readonly SealedChunk[]) => void
   /** Passes chunks on whole at once (relays). */
   readonly forward: (arriving: readonly Arriving[]) => void
   readonly track: (item: JournalItem, arriving: Arriving) => void
@@ -73,6 +75,7 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
     if (checked.length === 0) return
     parts.forward(checked.flatMap(item => arriving.get(item.chunk.id) ?? []))
     const written = journal.write(checked)
+    parts.onChecked(checked.flatMap(({ chunk, contents, origin }) => (contents === undefined || origin !== 'arrived' ? [] : [chunk])))
     if (journal.pendingBytes() > MAX_PENDING_BYTES) await written
     else written.catch(() => undefined) // CLOSED: this run ends, the peer keeps them
   }

@@ -57,6 +57,9 @@ export interface Replica extends Closeable {
   /** Hears of every chunk from others once it is checked and durable, in batches, any class. Returns the unsubscribe function. */
   subscribe(listener: ReplicaListener): () => void
 
+  /** Resolves when everything added here or given to `onChecked` before the call is durable. */
+  settled(): Promise<void>
+
   /** A key arrived: everything stored unread is inspected again. Resolves when done. */
   onKeysChanged(): Promise<void>
 
@@ -100,6 +103,11 @@ export interface AddOptions {
 }
 
 export interface ReplicaListener {
+  /**
+   * Checked, readable, and handed to the store: whatever is added after this is on disk only with or after it. For showing what
+   * arrived without waiting for the disk. The same chunks come by `onArrived` once they are durable, unless they are superfluous.
+   */
+  onChecked?(chunks: readonly SealedChunk[]): void
   /** `from` is undefined for chunks that came earlier and could not be read until now. */
   onArrived(chunks: readonly SealedChunk[], from: DeviceId | undefined): void
 }

@@ -81,7 +81,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     }
     for (const [session, offers] of toOwing) session.announce(offers, true)
     for (const [session, offers] of toOthers) session.announce(offers, false)
-    for (const [from, chunks] of arrived) for (const listener of [...listeners]) tell(listener, chunks, from)
+    for (const [from, chunks] of arrived) for (const listener of [...listeners]) tell(() => listener.onArrived(chunks, from))
     for (const session of settled) session.onSettled()
     if (fates.size > 0 || removed.length > 0) {
       for (const session of sessions) session.onChanged()
@@ -100,9 +100,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     }
     return contained
   }
-  const tell = (listener: ReplicaListener, chunks: readonly SealedChunk[], from: DeviceId | undefined): void => {
+  const tell = (call: () => void): void => {
     try {
-      listener.onArrived(chunks, from)
+      call()
     } catch (error) {
       onListenerError(error)
     }
@@ -137,6 +137,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     arriving,
     logger,
     track: (item, entry) => tracked.set(item, entry),
+    onChecked(chunks) {
+      if (chunks.length > 0) for (const listener of [...listeners]) tell(() => listener.onChecked?.(chunks))
+    },
     forward: entries => {
       if (keyless) pushToAll(entries)
     },
@@ -261,6 +264,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    settled: () => journal.flush(),
     async onKeysChanged() {
       const items: JournalItem[] = []
       const bad: SealedChunk[] = []
