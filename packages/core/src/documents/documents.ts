@@ -10,6 +10,7 @@ import { createSubject, type Observable, type Subject } from '../lib/observable.
 import { MINUTE_MS, SECOND_MS } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { readAuthors } from './authors.ts'
+import { makeRoomInMemory } from './automerge-memory.ts'
 import { compactDocument } from './compaction.ts'
 import type { DocumentsComponents, DocumentsContext } from './context.ts'
 import type { DocumentState, Documents, Genesis } from './documents-interface.ts'
@@ -34,6 +35,8 @@ export function createDocuments(components: DocumentsComponents): Documents {
   let roomMadeAt = Number.NEGATIVE_INFINITY
 
   const nameOf = (id: DocumentId): DocumentName => {
+    const known = live.get(id)?.name
+    if (known !== undefined) return known
     const bytes = documentIdToBinary(id)
     if (bytes === undefined) throw new RangeError('not a document id')
     return { id, bytes, tag: docTagOf(keyring.tagKey, bytes, hasher) }
@@ -64,6 +67,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
 
   const attach = (handle: DocHandle<unknown>): LiveDocument => {
     const name = nameOf(handle.documentId)
+    makeRoomInMemory(live.size)
     const document = createLiveDocument(context, name, handle, {
       onIdle: () => inBackground(maintain(document), 'maintenance-failed'),
     })
