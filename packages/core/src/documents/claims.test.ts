@@ -115,3 +115,9 @@ test('[D27] the actors of a document are known by device, on every device and af
   await clock.advance(2_000)
   expect(await laptop.documents.authors(handle.documentId)).toEqual(new Map([...expected, [A.getActorId(again.doc()), laptop.id]]))
 })
+
+test('[D24] the first change of a document made through the repo is claimed too', async () => {
+  const handle = laptop.documents.repo.create<Note>({ text: 'made at once' })
+  await clock.advance(1_000)
+  expect(await claimsIn(laptop, handle)).toMatchObject([{ device: laptop.id, claim: { own: A.getHeads(handle.doc()) } }])
+})

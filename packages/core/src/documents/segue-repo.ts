@@ -41,10 +41,10 @@ export class SegueRepo extends Repo {
     delete this.handles[documentId]
   }
 
-  /** Taken part in by Segue at once. Continued under a fresh actor: without a value the base class makes an empty change. */
+  /** Taken part in by Segue at once. Without a value the base class makes an empty change, which no change of ours may continue. */
   override create<T>(initialValue?: T): DocHandle<T> {
     const handle = super.create<T>(initialValue)
-    handle.update(doc => A.clone(doc, { actor: this.#host.newActor() }))
+    if (Object.keys(initialValue ?? {}).length === 0) handle.update(doc => A.clone(doc, { actor: this.#host.newActor() }))
     this.#host.adopt(handle)
     return handle
   }
