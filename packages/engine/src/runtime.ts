@@ -28,6 +28,7 @@ import type { Clock, DeviceLink, DocumentWorker, Hasher, Logger, Random, RecordS
 import type { Store } from '@segue/storage'
 import { createGroupKeeper, openOwnGroup, type GroupKeeper } from './group-keeper.ts'
 import { createHandoffComponents } from './handoff-components.ts'
+import { nativeVerifier } from './platform/native-verifier.ts'
 import { createSessionFaces, type SessionFaces } from './session-face.ts'
 
 /** What every part of the engine is made of. */
@@ -66,7 +67,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const own = await openOwnGroup({ ...parts, records, chunks })
     const { group } = own
     const { keyring } = group
-    const inspector = createDeviceInspector({ keyring, worker, chunkStore: chunks, hasher })
+    const inspector = createDeviceInspector({ keyring, worker, chunkStore: chunks, hasher, verifier: nativeVerifier })
     const replica = opened.use(await createReplica({ store: chunks, inspector, clock, random, logger, hasher }))
     const keeper = opened.use(createGroupKeeper(own, replica, logger))
     const documents = opened.use(

@@ -14,6 +14,8 @@ export function createSystemClock(): Clock {
     sleep(ms, { signal } = {}) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason)
+        // Only others' turn is asked for: a timer would make it a millisecond at least.
+        if (ms === 0) return void setImmediate(resolve)
         const onAbort = (): void => {
           cancel()
           reject(signal?.reason)
