@@ -7,6 +7,7 @@ import {
   createDocuments,
   createHandoffs,
   createIndex,
+  createLaterIndex,
   createRegisterCarrier,
   createReplica,
   createSessions,
@@ -85,7 +86,9 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       }),
     )
     const carrier = createRegisterCarrier({ identity, keyring, replica, chunkStore: chunks, random, hasher })
-    const index = opened.use(await createIndex(documents, documentIdOfBytes(group.rootDocumentId)))
+    const openIndex = (): Promise<DocumentIndex> => createIndex(documents, documentIdOfBytes(group.rootDocumentId))
+    const isLarge = chunks.size().chunks > MANY_CHUNKS
+    const index = opened.use(isLarge ? createLaterIndex({ open: openIndex, clock, logger }) : await openIndex())
     const sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
     const faces = opened.use(createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }))
     const handoffs: Handoffs = opened.use(
@@ -130,3 +133,6 @@ function endWithoutDisk(replica: Replica): void {
   replica.durability.subscribe(look)
   look()
 }
+
+/** With more than this, the index may take longer to read than opening a device should. */
+const MANY_CHUNKS = 2_000

@@ -29,14 +29,18 @@ export interface IndexedSession {
 }
 
 export interface DocumentIndex {
-  readonly handle: DocHandle<unknown>
   /** By bucket, then id; the same array until it changes. */
   readonly documents: Observable<readonly IndexedDocument[]>
   readonly sessions: Observable<readonly IndexedSession[]>
   /** Adds, or changes kind and title of, a document. Nothing is written when it stands there already. */
   putDocument(document: IndexedDocument): void
+  /** The same; `createdAt` of a session that stands there already stays what it is. */
   putSession(session: IndexedSession): void
   close(): void
+}
+
+export interface OpenIndex extends DocumentIndex {
+  readonly handle: DocHandle<unknown>
 }
 
 /** Opens the root document and keeps it open until closed. `rootDocumentId` is the one of the group's genesis entry. */
@@ -44,7 +48,7 @@ export async function createIndex(
   documents: Documents,
   rootDocumentId: DocumentId,
   options: { readonly signal?: AbortSignal } = {},
-): Promise<DocumentIndex> {
+): Promise<OpenIndex> {
   const release = documents.retain(rootDocumentId)
   const handle = await documents.create<Root>(ROOT_GENESIS, { ...options, documentId: rootDocumentId }).catch((error: unknown) => {
     release()
@@ -85,7 +89,9 @@ export async function createIndex(
       put('documents', bucketOf(id), id, { kind, ...(title === undefined ? {} : { title }) })
     },
     putSession({ id, documentId, title, createdAt }) {
-      put('sessions', id.slice(0, 2), id, { documentId, title, createdAt })
+      const bucket = id.slice(0, 2)
+      const present = handle.doc().sessions[bucket]?.[id]
+      put('sessions', bucket, id, { documentId, title, createdAt: present?.createdAt ?? createdAt })
     },
     close() {
       handle.off('change', onChange)
