@@ -264,3 +264,17 @@ test.each(Object.entries(PHASES))('[P22] the new device, %s', (phase, cells) => 
   for (const [event, expected] of Object.entries(cells))
     expect([event, nextPhase(phase as JoinerPhase, event as JoinerEvent)]).toEqual([event, expected])
 })
+
+test('[P13] strangers who only found this device nearby do not keep out the one that scanned', () => {
+  const nearby = (name: string, connection: number): Candidate => ({ ...candidate(name, connection), mode: 'nearby' })
+  const arrive = (state: Invitation, arriving: Candidate): ReturnType<typeof nextInvitation> =>
+    nextInvitation(state, { type: 'arrived', candidate: arriving })
+  const full = [nearby('a', 1), nearby('b', 2), nearby('c', 3)].reduce((state, stranger) => arrive(state, stranger).state, OPEN_INVITATION)
+  expect(arrive(full, nearby('d', 4)).effects).toEqual([{ type: 'refuse', connection: 4, why: 'busy' }])
+  const step = arrive(full, candidate('desk', 5))
+  expect(step.effects).toEqual([
+    { type: 'refuse', connection: 1, why: 'busy' },
+    { type: 'reveal', connection: 5 },
+  ])
+  expect(step.state).toMatchObject({ candidates: [{ device: 'b' }, { device: 'c' }, { device: 'desk' }] })
+})

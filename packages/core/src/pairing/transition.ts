@@ -103,13 +103,21 @@ const refuseArrival = (state: Invitation, event: EventOf<'arrived'>): Invitation
 /** A device that replaces its own earlier connection does not take a second place. */
 const wait = (state: StateOf<'open'>, { candidate }: EventOf<'arrived'>): InvitationStep => {
   const earlier = state.candidates.filter(other => other.device === candidate.device)
-  const others = state.candidates.filter(other => other.device !== candidate.device)
+  const present = state.candidates.filter(other => other.device !== candidate.device)
   const isNearby = candidate.mode === 'nearby'
-  if (others.length >= MAX_PAIRING_CANDIDATES) return refuseWith(state, candidate, 'busy')
+  const isFull = present.length >= MAX_PAIRING_CANDIDATES
+  // Who scanned has seen the screen; who found this device nearby may be anybody on the network, with as many keys as it likes.
+  const yielding = isFull && !isNearby ? present.find(other => other.mode === 'nearby') : undefined
+  if (isFull && yielding === undefined) return refuseWith(state, candidate, 'busy')
+  const others = present.filter(other => other !== yielding)
   if (isNearby && state.nearbyCodesLeft === 0) return refuseWith(state, candidate, 'refused')
   return {
     state: { ...state, candidates: [...others, candidate], nearbyCodesLeft: state.nearbyCodesLeft - (isNearby ? 1 : 0) },
-    effects: [...refuseAll(earlier, 'cancelled'), { type: 'reveal', connection: candidate.connection }],
+    effects: [
+      ...refuseAll(earlier, 'cancelled'),
+      ...refuseAll(yielding === undefined ? [] : [yielding], 'busy'),
+      { type: 'reveal', connection: candidate.connection },
+    ],
   }
 }
 
