@@ -5,9 +5,13 @@ import { SYNC_VERSION, SYNC_VERSION_MIN, type Hello, type LogSummary } from '../
 import type { SessionHost } from './session-host.ts'
 import { packIds, sumBytes, unpackIds } from './sync-records.ts'
 
-export type Greeter = Pick<SessionHost, 'history' | 'summary' | 'store' | 'unchecked'>
+export type Greeter = Pick<SessionHost, 'history' | 'summary' | 'store' | 'unchecked' | 'isKeyless'>
 
-export function helloOf({ history, summary, store, unchecked }: Greeter, peer: DeviceId, scope: readonly DocTag[] | undefined): Hello {
+export function helloOf(
+  { history, summary, store, unchecked, isKeyless }: Greeter,
+  peer: DeviceId,
+  scope: readonly DocTag[] | undefined,
+): Hello {
   const cursor = history.cursorFor(peer)
   return {
     type: 'hello',
@@ -19,6 +23,7 @@ export function helloOf({ history, summary, store, unchecked }: Greeter, peer: D
     unchecked: unchecked.size,
     arrival: store.lastArrival(),
     ...(cursor === undefined ? {} : { cursor: { incarnation: idBytes(cursor.incarnation), arrival: cursor.arrival } }),
+    ...(isKeyless ? { isKeyless } : {}),
     ...(scope === undefined ? {} : { scope: packIds(scope) }),
   }
 }

@@ -39,7 +39,10 @@ export async function openHistory(
   const cursors = new Map<DeviceId, Cursor>()
   for await (const [key, value] of store.listRecords(CURSOR_PREFIX)) {
     const incarnationBytes = value.subarray(0, RANDOM_ID_BYTES)
-    cursors.set(key.slice(CURSOR_PREFIX.length) as DeviceId, { incarnation: hexId(incarnationBytes), arrival: readNumber(value.subarray(RANDOM_ID_BYTES)) })
+    cursors.set(key.slice(CURSOR_PREFIX.length) as DeviceId, {
+      incarnation: hexId(incarnationBytes),
+      arrival: readNumber(value.subarray(RANDOM_ID_BYTES)),
+    })
   }
   if (known === undefined) setRecord(ID_KEY, Uint8Array.from(idBytes(id as Incarnation)))
   setRecord(INCARNATION_PREFIX + incarnation, numberBytes(store.lastArrival()))

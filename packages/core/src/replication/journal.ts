@@ -3,7 +3,7 @@
  * is written at once and ten thousand chunks in a few batches. Each batch carries the chunks, what they make superfluous, and
  * the summary's buckets together. When the store fails, everything stays here and is tried again.
  */
-import { compareBytes } from '../lib/bytes.ts'
+import { compareBytes, equalBytes } from '../lib/bytes.ts'
 import { SegueError } from '../lib/errors.ts'
 import type { ChunkId, DocTag } from '../lib/ids.ts'
 import { MIB, SECOND_MS } from '../lib/units.ts'
@@ -13,6 +13,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import { documentCover, fragmentsMarker, type Covers, type DocumentCover } from './covers.ts'
 import type { Fragment } from './live.ts'
+import { doubtIn, expireIn, retiredOf, retireIn, DOUBTED_PREFIX, type RetireDraft, type RetireRequest } from './retired.ts'
 import type { Summary, SummaryDelta } from './summary.ts'
 
 export interface JournalItem {
@@ -28,8 +29,10 @@ export type Fate = 'stored' | 'held' | 'covered' | 'older'
 
 export interface Applied {
   readonly fates: ReadonlyMap<JournalItem, Fate>
-  /** Made superfluous by what was stored. */
+  /** Made superfluous by what was stored, taken out, or retired. */
   readonly removed: readonly ChunkHeader[]
+  /** Of `removed`: what a fragment here contains. */
+  readonly contained: readonly ChunkHeader[]
 }
 
 export interface Journal {
@@ -40,6 +43,12 @@ export interface Journal {
   flush(): Promise<void>
   /** Looks again which chunks of these documents a fragment covers. */
   reconsider(docTags: readonly DocTag[]): Promise<void>
+  /** Without keys: what a peer says is contained in fragments. Believed while all of those are here. */
+  retire(request: RetireRequest): Promise<void>
+  /** Takes out for good what these records of retired chunks name. */
+  expire(keys: readonly string[]): Promise<void>
+  /** Without keys: a peer could not open what is stored. It stays until other bytes come; what it was said to contain comes back. */
+  doubt(chunk: ChunkHeader, bytesHash: Uint8Array): Promise<void>
   /** Takes bad chunks out. */
   drop(chunks: readonly ChunkHeader[]): Promise<void>
   /** Brings the summary to what is on disk. */
@@ -59,6 +68,8 @@ export interface JournalParts {
   readonly unchecked: Map<ChunkId, DocTag>
   /** What is stored under these ids is damaged: it is written again, and was counted before. Those that are whole again leave it. */
   readonly mending: Set<ChunkId>
+  /** Without keys: variants that a peer could not open, by their hash; kept up to date here. */
+  readonly doubted: Map<ChunkId, Uint8Array>
   readonly onApplied: (applied: Applied) => void
   readonly onState: (state: { readonly isFailing: boolean; readonly error?: unknown }) => void
 }
@@ -66,7 +77,7 @@ export interface JournalParts {
 export const UNCHECKED_PREFIX = 'unchecked/'
 
 export function createJournal(parts: JournalParts): Journal {
-  const { store, clock, hasher, covers, summary, unchecked, mending } = parts
+  const { store, clock, hasher, covers, summary, unchecked, mending, doubted } = parts
   const ending = new AbortController()
   let queue: Task[] = []
   let records = new Map<string, Uint8Array | undefined>()
@@ -121,6 +132,9 @@ export function createJournal(parts: JournalParts): Journal {
       delta: summary.delta(hasher),
       read: [],
       mended: new Set(),
+      contained: [],
+      live: new Map(),
+      doubts: new Map(),
     }
     const items = tasks.flatMap(task => task.items)
     const reconsidered = new Set(tasks.flatMap(task => task.reconsider))
@@ -133,20 +147,28 @@ export function createJournal(parts: JournalParts): Journal {
     }
     for (const docTag of reconsidered) await placeDocument(batch, docTag, items)
     for (const header of tasks.flatMap(task => task.drop)) await discard(batch, header)
+    for (const request of tasks.flatMap(task => task.retire)) await retireIn(batch, store, request, id => doubted.has(id))
+    for (const key of tasks.flatMap(task => task.expire)) await expireIn(batch, store, key)
+    for (const { chunk, bytesHash } of tasks.flatMap(task => task.doubt)) await doubtIn(batch, store, chunk, bytesHash)
     if (tasks.some(task => task.recount)) await batch.delta.recount(store)
 
     for (const [key, value] of batch.delta.records()) batch.records.set(key, value)
     if (batch.put.size > 0 || batch.remove.size > 0 || batch.records.size > 0) {
-      await store.apply({ put: [...batch.put.values()], remove: [...batch.remove.keys()], records: batch.records })
+      const setLive = [...batch.live].map(([id, { live }]) => ({ id, live }))
+      await store.apply({ put: [...batch.put.values()], remove: [...batch.remove.keys()], setLive, records: batch.records })
     }
     summary.commit(batch.delta)
     for (const [docTag, cover] of batch.covers) covers.replace(docTag, cover)
     for (const id of batch.read) unchecked.delete(id)
     for (const { chunk } of batch.mended) mending.delete(chunk.id)
+    for (const [id, bytesHash] of batch.doubts) {
+      if (bytesHash === undefined) doubted.delete(id)
+      else doubted.set(id, bytesHash)
+    }
     for (const id of batch.remove.keys()) unchecked.delete(id)
     for (const item of items)
       if (batch.fates.get(item) === 'stored' && item.contents === undefined) unchecked.set(item.chunk.id, item.chunk.docTag)
-    parts.onApplied({ fates: batch.fates, removed: [...batch.remove.values()] })
+    parts.onApplied({ fates: batch.fates, removed: [...batch.remove.values(), ...retiredOf(batch)], contained: batch.contained })
   }
 
   /** A register whose head can be read is replaced as any other. */
@@ -159,8 +181,10 @@ export function createJournal(parts: JournalParts): Journal {
       markRead(batch, chunk.id)
       batch.fates.set(item, 'stored')
     } else if (batch.mended.has(item)) {
-      batch.put.set(chunk.id, { ...chunk, live: chunk.class !== 'log' })
+      batch.put.set(chunk.id, { ...chunk, live: head?.live ?? chunk.class !== 'log' })
       batch.fates.set(item, 'stored')
+    } else if (head !== undefined && doubted.has(chunk.id)) {
+      replaceDoubted(batch, item, head)
     } else if (chunk.class === 'register') {
       await placeRegister(batch, item, head)
     } else if (head !== undefined || batch.put.has(chunk.id)) {
@@ -181,6 +205,21 @@ export function createJournal(parts: JournalParts): Journal {
     if (live) batch.delta.add(chunk)
     else batch.delta.addLog(chunk.id)
     if (item.contents === undefined) batch.records.set(UNCHECKED_PREFIX + chunk.id, new TextEncoder().encode(chunk.docTag))
+  }
+
+  /** Any other bytes are better than those that a peer could not open, of a register even with a lesser sequence. */
+  const replaceDoubted = (batch: Draft, item: JournalItem, head: ChunkRecord): void => {
+    const { chunk } = item
+    if (batch.put.has(chunk.id)) return void batch.fates.set(item, 'held')
+    if (equalBytes(hasher.sha256(chunk.bytes), doubted.get(chunk.id) ?? new Uint8Array())) return void batch.fates.set(item, 'older')
+    batch.put.set(chunk.id, { ...chunk, live: head.live })
+    batch.fates.set(item, 'stored')
+    if (head.live) {
+      batch.delta.remove(head)
+      batch.delta.add(chunk)
+    }
+    batch.doubts.set(chunk.id, undefined)
+    batch.records.set(DOUBTED_PREFIX + chunk.id, undefined)
   }
 
   /** The greater (sequence, hash of the bytes) stays. */
@@ -216,9 +255,10 @@ export function createJournal(parts: JournalParts): Journal {
       const { chunk } = item
       const record = held.get(chunk.id)
       if (item.origin === 'read') markRead(batch, chunk.id)
-      if (batch.mended.has(item)) batch.put.set(chunk.id, { ...chunk, live: true })
+      if (batch.mended.has(item)) batch.put.set(chunk.id, { ...chunk, live: record?.live ?? true })
       if (isSuperfluous(chunk)) batch.fates.set(item, 'covered')
       else if (item.origin === 'read' || batch.mended.has(item)) batch.fates.set(item, 'stored')
+      else if (record !== undefined && doubted.has(chunk.id)) replaceDoubted(batch, item, record)
       else if (record !== undefined || batch.put.has(chunk.id)) batch.fates.set(item, 'held')
       else putNew(batch, item, true)
     }
@@ -226,6 +266,7 @@ export function createJournal(parts: JournalParts): Journal {
       if (record.class !== 'commit' && record.class !== 'fragment') continue
       if (!isSuperfluous(record)) continue
       batch.put.delete(record.id)
+      batch.contained.push(record)
       remove(batch, record)
     }
     const remaining = [...fragments.values()].filter(fragment => cover.liveFragments.has(fragment.id))
@@ -252,12 +293,15 @@ export function createJournal(parts: JournalParts): Journal {
     batch.read.push(id)
   }
 
-  const nothing = { items: [], reconsider: [], drop: [], recount: false, bytes: 0 }
+  const nothing = { items: [], reconsider: [], drop: [], retire: [], expire: [], doubt: [], recount: false, bytes: 0 }
   return {
     write: items => enqueue({ ...nothing, items, bytes: items.reduce((sum, item) => sum + item.chunk.bytes.length, 0) }),
     setRecord: (key, value) => void records.set(key, value),
     flush: () => (records.size === 0 && running === undefined ? Promise.resolve() : enqueue(nothing)),
     reconsider: docTags => enqueue({ ...nothing, reconsider: docTags }),
+    retire: request => enqueue({ ...nothing, retire: [request] }),
+    expire: keys => enqueue({ ...nothing, expire: keys }),
+    doubt: (chunk, bytesHash) => enqueue({ ...nothing, doubt: [{ chunk, bytesHash }] }),
     drop: chunks => enqueue({ ...nothing, drop: chunks }),
     recount: () => enqueue({ ...nothing, recount: true }),
     pendingBytes: () => queuedBytes,
@@ -275,13 +319,16 @@ interface Task {
   readonly items: readonly JournalItem[]
   readonly reconsider: readonly DocTag[]
   readonly drop: readonly ChunkHeader[]
+  readonly retire: readonly RetireRequest[]
+  readonly expire: readonly string[]
+  readonly doubt: readonly { readonly chunk: ChunkHeader; readonly bytesHash: Uint8Array }[]
   readonly recount: boolean
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
 }
 
-interface Draft {
+interface Draft extends RetireDraft {
   readonly put: Map<ChunkId, NewChunk>
   readonly remove: Map<ChunkId, ChunkRecord>
   readonly fates: Map<JournalItem, Fate>
@@ -290,6 +337,7 @@ interface Draft {
   readonly delta: SummaryDelta
   readonly read: ChunkId[]
   readonly mended: Set<JournalItem>
+  readonly contained: ChunkHeader[]
 }
 
 const MAX_BATCH_BYTES: number = 8 * MIB

@@ -4,25 +4,36 @@ import type { ChunkRecord } from '../ports/chunk-store.ts'
 import type { Offer } from './sync-records.ts'
 import type { SessionHost } from './session-host.ts'
 
-export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving'>
+export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving' | 'doubted'>
 
-export async function lackedOf(holdings: Holdings, offered: readonly Offer[]): Promise<{ readonly lacking: Offer[]; readonly held: Offer[] }> {
+export interface Lacked {
+  readonly lacking: readonly Offer[]
+  readonly held: readonly Offer[]
+  /** Of `held`: not here itself, but in a fragment. */
+  readonly contained: readonly Offer[]
+}
+
+export async function lackedOf(holdings: Holdings, offered: readonly Offer[]): Promise<Lacked> {
   const lacking: Offer[] = []
   const held: Offer[] = []
+  const contained: Offer[] = []
   const present = await presentOf(holdings, offered)
   for (const offer of offered) {
     const record = present.get(offer.id)
-    if (record !== undefined && record.sequence >= offer.sequence) {
+    if (record !== undefined && record.sequence >= offer.sequence && !holdings.doubted.has(offer.id)) {
       held.push(offer)
       continue
     }
     const onItsWay = holdings.arriving.get(offer.id)
     if (onItsWay !== undefined && onItsWay.chunk.sequence >= offer.sequence) continue
     const isCovered = offer.class === 'commit' && (await holdings.covers.of(offer.docTag))?.covered.has(offer.id)
-    if (isCovered) held.push(offer)
-    else lacking.push(offer)
+    if (!isCovered) lacking.push(offer)
+    else {
+      held.push(offer)
+      contained.push(offer)
+    }
   }
-  return { lacking, held }
+  return { lacking, held, contained }
 }
 
 /** Point reads for documents with few chunks offered, one listing for those with many. */

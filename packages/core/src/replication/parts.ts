@@ -21,7 +21,9 @@ export function createAssembler(): Assembler {
     take(part) {
       const [first] = parts
       const isNext =
-        part.index === parts.length && part.index < part.count && (first === undefined || (first.of === part.of && first.count === part.count && equalBytes(first.id, part.id)))
+        part.index === parts.length &&
+        part.index < part.count &&
+        (first === undefined || (first.of === part.of && first.count === part.count && equalBytes(first.id, part.id)))
       if (!isNext) return 'malformed'
       parts.push(part)
       if (parts.length < part.count) return undefined

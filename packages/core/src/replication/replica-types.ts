@@ -63,6 +63,12 @@ export interface Replica extends Closeable {
   /** A key arrived: everything stored unread is inspected again. Resolves when done. */
   onKeysChanged(): Promise<void>
 
+  /**
+   * Without keys: takes out for good what peers said before `before` (milliseconds since 1970) it need not keep. RETIRED_KEPT_MS is how
+   * long that should be possible to undo.
+   */
+  dropRetired(before: number): Promise<void>
+
   /** The store found these damaged: fetched again from whoever holds them. */
   refetch(damaged: readonly { readonly id: ChunkId }[]): void
   /** Brings the summary to what is on disk: after damage it may not be. Reads every header once. */

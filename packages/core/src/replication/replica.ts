@@ -7,7 +7,7 @@ import { createSubject } from '../lib/observable.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
-import { sumHex, type Offer } from './sync-records.ts'
+import { slicesOf, sumHex, type Offer } from './sync-records.ts'
 import { createCovers } from './covers.ts'
 import { openHistory } from './history.ts'
 import { createIntake } from './intake.ts'
@@ -17,6 +17,7 @@ import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, R
 import type { Arriving, Session, SessionHost } from './session-host.ts'
 import { snapshotKey } from './serving.ts'
 import { createSession } from './session.ts'
+import { DOUBTED_PREFIX, expiredKeys } from './retired.ts'
 import { createSnapshotRequests } from './snapshot-requests.ts'
 import { openSummary } from './summary.ts'
 import { createWants } from './wants.ts'
@@ -40,13 +41,16 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   const arriving = new Map<ChunkId, Arriving>()
   const tracked = new Map<JournalItem, Arriving>()
   const mending = new Set<ChunkId>()
+  const doubted = new Map<ChunkId, Uint8Array>()
+  for await (const [key, bytesHash] of store.listRecords(DOUBTED_PREFIX))
+    doubted.set(key.slice(DOUBTED_PREFIX.length) as ChunkId, bytesHash)
   const priorities = new Set<DocTag>()
   let pendingHere = 0
   let isFailing = false
   let isPublishing = false
   let isClosed = false
 
-  const onApplied = ({ fates, removed }: Applied): void => {
+  const onApplied = ({ fates, removed, contained: superfluous }: Applied): void => {
     const contained = containedAt(fates, removed)
     for (const header of removed) for (const each of receipts.values()) each.settle(header.id)
     const arrived = new Map<DeviceId | undefined, SealedChunk[]>()
@@ -70,6 +74,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
         }
       }
       if (fate === 'stored' && item.origin !== 'made' && item.contents !== undefined) push(arrived, entry?.from?.peer, chunk)
+      if (fate === 'covered') for (const session of knownBy) session.supersede([chunk])
       if (item.contents === undefined || fate === 'older') continue
       const offer = { class: chunk.class, docTag: chunk.docTag, id: chunk.id, sequence: chunk.sequence, byteLength: chunk.bytes.length }
       for (const session of sessions) {
@@ -83,6 +88,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     for (const [session, offers] of toOthers) session.announce(offers, false)
     for (const [from, chunks] of arrived) for (const listener of [...listeners]) tell(() => listener.onArrived(chunks, from))
     for (const session of settled) session.onSettled()
+    if (superfluous.length > 0) for (const session of sessions) session.supersede(superfluous)
     if (fates.size > 0 || removed.length > 0) {
       for (const session of sessions) session.onChanged()
       confirm()
@@ -117,6 +123,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     summary,
     unchecked,
     mending,
+    doubted,
     onApplied,
     onState(state) {
       isFailing = state.isFailing
@@ -185,10 +192,15 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     history,
     wants,
     unchecked,
+    doubted,
+    isKeyless: keyless,
     arriving,
     priorities,
     intake,
     receipts: receiptsOf(peer),
+    onRetire(docTag, ids, keep) {
+      if (keyless) void journal.retire({ docTag, ids, keep, at: clock.now() }).catch(() => undefined) // CLOSED: it is said again
+    },
     onProgress: publish,
     onConfirmed: confirm,
     onSnapshot: snapshots.answer,
@@ -201,12 +213,20 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     },
     async onReject(id, bytesHash, session) {
       const stored = await store.get(id)
-      if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash) || keyless) return
+      if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash)) return
+      if (keyless) return doubt(stored, bytesHash)
       const verdict = await inspector.inspect(stored)
       logger?.warn('chunk-rejected-by-peer', { chunk: id, peer: session.peer, verdict: verdict.kind })
       if (verdict.kind === 'bad') await journal.drop([stored])
     },
   })
+
+  /** Asks everybody else for another variant; until one comes this one stays, for a peer may be wrong. */
+  const doubt = async (stored: SealedChunk, bytesHash: Uint8Array): Promise<void> => {
+    if (doubted.has(stored.id) || doubted.size >= MAX_DOUBTED) return
+    await journal.doubt(stored, bytesHash)
+    for (const session of sessions) if (session.isLive()) session.sendWant([stored.id])
+  }
 
   /** What was made here is known to be good; only what a fragment contains may have to be asked. */
   const itemOf = async (chunk: SealedChunk, cover: FragmentCover | undefined): Promise<JournalItem> => {
@@ -276,6 +296,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       if (bad.length > 0) await journal.drop(bad)
       if (items.length > 0) await journal.write(items)
     },
+    async dropRetired(before) {
+      for (const keys of slicesOf(await expiredKeys(store, before), 64)) await journal.expire(keys)
+    },
     refetch(damaged) {
       for (const { id } of damaged) mending.add(id)
       for (const session of sessions) if (session.isLive() && damaged.length > 0) session.sendWant(damaged.map(({ id }) => id))
@@ -300,6 +323,8 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
 }
 
 const GOOD: Durability = { state: 'good', pending: 0 }
+/** A peer that doubts everything is not believed without end. */
+const MAX_DOUBTED = 10_000
 const NO_CONTENTS = { level: 0, covers: [] } as const
 
 function push<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {

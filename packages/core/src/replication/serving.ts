@@ -25,14 +25,20 @@ export interface ServingParts {
 export function createServing({ store, isOpen, isInScope, send }: ServingParts): Serving {
   const serve = async (ids: readonly ChunkId[]): Promise<void> => {
     let group = 8
-    for (let at = 0; at < ids.length && isOpen(); ) {
+    for (let at = 0; at < ids.length && isOpen();) {
       const asked = ids.slice(at, at + group)
       at += group
       const found = await store.getMany(asked)
       const held = new Set(found.map(chunk => chunk.id))
       await sendChunks(found.filter(isInScope))
-      await refuse(asked.filter(id => !held.has(id)), 'absent')
-      await refuse(found.filter(chunk => !isInScope(chunk)).map(chunk => chunk.id), 'out-of-scope')
+      await refuse(
+        asked.filter(id => !held.has(id)),
+        'absent',
+      )
+      await refuse(
+        found.filter(chunk => !isInScope(chunk)).map(chunk => chunk.id),
+        'out-of-scope',
+      )
       const bytes = found.reduce((sum, chunk) => sum + chunk.byteLength, 0)
       group = Math.max(1, Math.min(2_048, Math.floor((group * FRAME_FILL_BYTES) / Math.max(bytes, 1))))
     }

@@ -10,6 +10,7 @@ import type { Covers } from './covers.ts'
 import type { ReplicaHistory } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { PeerReceipts } from './receipts.ts'
+import type { Contained } from './retiring.ts'
 import type { Offer } from './sync-records.ts'
 import type { Summary } from './summary.ts'
 import type { Wants } from './wants.ts'
@@ -27,6 +28,8 @@ export interface Session extends DeviceLinkHandler {
   readonly sendWant: (ids: readonly ChunkId[]) => void
   readonly ask: (docTags: readonly DocTag[]) => void
   readonly askSnapshot: (docTag: DocTag) => void
+  /** Fragments held here contain these: a peer without keys is told. */
+  readonly supersede: (chunks: readonly Contained[]) => void
   readonly sendReject: (id: ChunkId, bytesHash: Uint8Array, why: string) => void
   /** Something of what it offered was settled. */
   readonly onSettled: () => void
@@ -46,6 +49,9 @@ export interface SessionHost {
   readonly wants: Wants<Session>
   readonly receipts: PeerReceipts
   readonly unchecked: ReadonlyMap<ChunkId, DocTag>
+  /** Here without keys, and a peer could not open it: any other variant is lacking. */
+  readonly doubted: ReadonlyMap<ChunkId, Uint8Array>
+  readonly isKeyless: boolean
   /** Chunks that came or were made and are not durable yet. */
   readonly arriving: ReadonlyMap<ChunkId, Arriving>
   readonly priorities: ReadonlySet<DocTag>
@@ -53,6 +59,8 @@ export interface SessionHost {
   intake(chunks: readonly SealedChunk[], from: Session): Promise<void>
   /** The peer says that our variant of this chunk is not what its id says. */
   onReject(id: ChunkId, bytesHash: Uint8Array, session: Session): Promise<void>
+  /** The peer says that the fragments `keep` contain these. */
+  onRetire(docTag: DocTag, ids: readonly ChunkId[], keep: readonly ChunkId[]): void
   onProgress(session: Session): void
   onConfirmed(): void
   onSnapshot(docTag: DocTag, sealed: Uint8Array | undefined, session: Session): void

@@ -19,6 +19,7 @@ import { commonScope, helloOf, sameLog } from './greeting.ts'
 import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_ASK_TAGS, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_UNREAD_BYTES, QUIET_MS } from './pace.ts'
 import { createBulkQueue } from './bulk-queue.ts'
 import { createAssembler } from './parts.ts'
+import { createDelay } from './delay.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
 import { createRetiring } from './retiring.ts'
@@ -39,9 +40,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   let isRoundOver = false
   let mismatches = 0
   let backlog: Offer[] = []
-  let delayed: Offer[] = []
   let cancelCheck: (() => void) | undefined
-  let cancelDelayed: (() => void) | undefined
   let lastChange = clock.monotonic()
   let greeted = (): void => undefined
   const greeting = new Promise<void>(resolve => (greeted = resolve))
@@ -76,10 +75,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const end = (): void => {
     phase = 'closed'
     cancelCheck?.()
-    cancelDelayed?.()
     greeted()
     backlog = []
-    delayed = []
+    fresh.end()
     wants.drop(session)
     retiring.end()
     host.onClosed(session)
@@ -108,12 +106,12 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const begin = (): void => {
     const hello = theirs as Hello
     phase = 'comparing'
-    if (backlog.length > 0) announce(backlog, false)
+    if (backlog.length > 0) announce(backlog, false) // stored since the greeting: not in what it said
     backlog = []
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
     if (host.priorities.size > 0) ask([...host.priorities])
     for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
-    if (common === undefined && equalBytes(mine.root, hello.root)) return enterInSync(hello.unchecked, hello.arrival)
+    if (common === undefined && equalBytes(sumBytes(summary.root()), hello.root)) return enterInSync(hello.unchecked, hello.arrival)
     onBulk(() => offers.offerFirst(hello))
     host.onProgress(session)
     advance()
@@ -218,12 +216,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
 
   const announce: Session['announce'] = (chunks, owed) => {
-    if (phase === 'closed' || phase === 'greeting') return
+    if (phase === 'closed') return
     const inScope = chunks.filter(isInScope)
     if (!owed && !isLive()) {
-      if (phase === 'log') backlog.push(...inScope)
+      if (phase === 'greeting' || phase === 'log') backlog.push(...chunks)
       return
     }
+    if (phase === 'greeting') return
     const plain = owed ? inScope.filter(chunk => chunk.class !== 'register') : []
     for (const slice of slicesOf(plain, MAX_STORED_IDS)) sendLive({ type: 'stored', ids: packIds(slice.map(chunk => chunk.id)) })
     const told = owed ? inScope.filter(chunk => chunk.class === 'register') : inScope
@@ -245,20 +244,12 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     }
     host.onConfirmed()
     // What was just stored by a peer is often on its way from its maker too.
-    if (message.fresh && host.otherSessions(session) > 0) return delay(offered.filter(isInScope))
+    if (message.fresh && host.otherSessions(session) > 0) return fresh.add(offered.filter(isInScope))
     await takeOffer(offered.filter(isInScope), message.fresh)
     if (message.last) hasPeerOffered = true
     advance()
   }
-  const delay = (offered: readonly Offer[]): void => {
-    delayed.push(...offered)
-    cancelDelayed ??= clock.after(FRESH_DELAY_MS, () => {
-      const due = delayed
-      delayed = []
-      cancelDelayed = undefined
-      if (phase !== 'closed') void takeOffer(due, true).catch(fail)
-    })
-  }
+  const fresh = createDelay<Offer>(clock, FRESH_DELAY_MS, due => void takeOffer(due, true).catch(fail))
   const takeOffer = async (offered: readonly Offer[], isFresh: boolean): Promise<void> => {
     const { lacking, held, contained } = await lackedOf(host, offered)
     if (!isOpen()) return

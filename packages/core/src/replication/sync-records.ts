@@ -72,6 +72,11 @@ export function unpackDocSums(packed: Uint8Array): DocSum[] {
   return sums
 }
 
+/** The items in runs of at most `size`. */
+export function slicesOf<Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+}
+
 /** A fingerprint as 64 hex digits. */
 export function sumHex(sum: bigint): string {
   return sum.toString(16).padStart(2 * FINGERPRINT_BYTES, '0')

@@ -31,7 +31,7 @@ export interface ReplicaCast {
     options?: Partial<SimulatedLinkOptions> & { readonly scopes?: readonly [AttachOptions, AttachOptions] },
   ): SimulatedLink
   /** Loses what was not durable and starts again from the rest, with links gone. */
-  restart(member: CastMember): Promise<void>
+  restart(member: CastMember, options?: { readonly keyless?: boolean; readonly inspector?: Inspector }): Promise<void>
 }
 
 export interface ReplicaCastOptions {
@@ -73,12 +73,12 @@ export function createReplicaCast(clock: SimulatedClock, { seed = 1 }: ReplicaCa
       links.set(link, [a, b])
       return link
     },
-    async restart(member) {
+    async restart(member, options = {}) {
       for (const [link, [a, b]] of links) if (a === member || b === member) link.cut()
       const crashed = member.replica
       member.store = member.store.crash()
       void crashed.close().catch(() => undefined) // its store is dead; nothing of it may matter any more
-      await start(member, {})
+      await start(member, options)
     },
   }
 }

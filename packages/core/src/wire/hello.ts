@@ -3,13 +3,14 @@
  * bytes whatever the store's size. Two equal summaries end the matter there.
  *
  * Version 1 (2026): first.
+ * Version 2 (2026): a relay says `isKeyless`; to it `retire` may be sent.
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, wholeNumber } from '../lib/codec.ts'
 import { DOC_TAG_BYTES, RANDOM_ID_BYTES } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 
-export const SYNC_VERSION = 1
+export const SYNC_VERSION = 2
 /** Versions N-1 to N+1 of each other work together. */
 export const SYNC_VERSION_MIN = 1
 /** Tags in a scope. */
@@ -42,6 +43,8 @@ export interface Hello {
   readonly arrival: number
   /** How far the sender had taken everything from the receiver, in which incarnation of the receiver. */
   readonly cursor?: { readonly incarnation: Uint8Array; readonly arrival: number }
+  /** A relay: it cannot see what a fragment contains and has to be told what it need not keep. */
+  readonly isKeyless?: boolean
 }
 
 /** `bytes` is a whole number of records of `size` bytes. */
@@ -68,6 +71,7 @@ export const helloEntries: {
   readonly unchecked: v.GenericSchema<number>
   readonly arrival: v.GenericSchema<number>
   readonly cursor: v.ExactOptionalSchema<v.GenericSchema<{ incarnation: Uint8Array; arrival: number }>, undefined>
+  readonly isKeyless: v.ExactOptionalSchema<v.GenericSchema<boolean>, undefined>
 } = {
   type: v.literal('hello'),
   versions: versionSchema,
@@ -79,6 +83,7 @@ export const helloEntries: {
   unchecked: wholeNumber,
   arrival: wholeNumber,
   cursor: v.exactOptional(v.object({ incarnation: bytesOf(RANDOM_ID_BYTES), arrival: wholeNumber })),
+  isKeyless: v.exactOptional(v.boolean()),
 }
 
 /** The version both speak: the smaller `current`, if neither is too old for the other. */

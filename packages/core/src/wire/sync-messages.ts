@@ -6,7 +6,8 @@
  * each offers what the other may lack: `have` of what arrived since the other's cursor; or `summary` (256 buckets), answered by
  * `docs` (the sums of the documents in buckets that differ), answered by `have`. 4. Whoever lacks something says `want` and gets
  * `chunks` or `part`s, or `refused`. 5. `root`, when caught up; answered by `root` when equal. From `ready` on, new chunks come
- * unasked on the live channel, and `stored` goes back once they are checked and on disk.
+ * unasked on the live channel, and `stored` goes back once they are checked and on disk. 6. To a peer without keys: `retire`, naming
+ * what it need not keep and the fragments that contain it; it believes this only while it holds those fragments.
  *
  * A frame that does not parse closes the link with `malformed-frame`, one over MAX_FRAME_BYTES with `frame-too-large`.
  */
@@ -23,6 +24,9 @@ export const HAVE_RECORD_BYTES: number = DOC_TAG_BYTES + 1 + CHUNK_ID_BYTES + 8 
 export const MAX_HAVE_RECORDS = 8_192
 export const MAX_WANT_IDS = 4_096
 export const MAX_STORED_IDS = 8_192
+export const MAX_RETIRE_IDS = 8_192
+/** Fragments of one document that together contain what is retired. */
+export const MAX_KEEP_IDS = 4_096
 /** docTag, sum. */
 export const DOC_RECORD_BYTES: number = DOC_TAG_BYTES + FINGERPRINT_BYTES
 export const MAX_DOC_RECORDS = 16_384
@@ -42,17 +46,33 @@ export type SyncMessage =
   | { readonly type: 'want'; readonly ids: Uint8Array }
   | { readonly type: 'chunks'; readonly chunks: Uint8Array[] }
   /** Parts of one thing follow each other without another thing's between them. `of` a snapshot: `id` is the docTag. */
-  | { readonly type: 'part'; readonly of: PartOf; readonly id: Uint8Array; readonly index: number; readonly count: number; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'part'
+      readonly of: PartOf
+      readonly id: Uint8Array
+      readonly index: number
+      readonly count: number
+      readonly bytes: Uint8Array
+    }
   /** Checked and on disk. */
   | { readonly type: 'stored'; readonly ids: Uint8Array }
   | { readonly type: 'refused'; readonly ids: Uint8Array; readonly why: RefusalReason }
   /** The variant with this SHA-256 is not what its id says. */
   | { readonly type: 'reject'; readonly id: Uint8Array; readonly bytesHash: Uint8Array; readonly why: string }
-  | { readonly type: 'root'; readonly root: Uint8Array; readonly log: LogSummary; readonly unchecked: number; readonly arrival: number; readonly isAnswer: boolean }
+  | {
+      readonly type: 'root'
+      readonly root: Uint8Array
+      readonly log: LogSummary
+      readonly unchecked: number
+      readonly arrival: number
+      readonly isAnswer: boolean
+    }
   /** Offer these documents now. */
   | { readonly type: 'ask'; readonly tags: Uint8Array }
   | { readonly type: 'ask-snapshot'; readonly tag: Uint8Array }
   | { readonly type: 'no-snapshot'; readonly tag: Uint8Array }
+  /** Commits and lesser fragments of one document that the fragments `keep` contain. Only to a peer that says `isKeyless`. */
+  | { readonly type: 'retire'; readonly tag: Uint8Array; readonly ids: Uint8Array; readonly keep: Uint8Array }
 
 export type PartOf = 'chunk' | 'snapshot'
 /** absent: not held (any more). covered: contained in a fragment held, which was offered. */
@@ -80,7 +100,11 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
     bytes: bytesUpTo(PART_BYTES),
   }),
   v.object({ type: v.literal('stored'), ids: recordsOf(CHUNK_ID_BYTES, MAX_STORED_IDS) }),
-  v.object({ type: v.literal('refused'), ids: recordsOf(CHUNK_ID_BYTES, MAX_WANT_IDS), why: v.picklist(['absent', 'covered', 'out-of-scope']) }),
+  v.object({
+    type: v.literal('refused'),
+    ids: recordsOf(CHUNK_ID_BYTES, MAX_WANT_IDS),
+    why: v.picklist(['absent', 'covered', 'out-of-scope']),
+  }),
   v.object({ type: v.literal('reject'), id: bytesOf(CHUNK_ID_BYTES), bytesHash: bytesOf(32), why: v.pipe(v.string(), v.maxLength(100)) }),
   v.object({
     type: v.literal('root'),
@@ -93,6 +117,12 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
   v.object({ type: v.literal('ask'), tags: recordsOf(DOC_TAG_BYTES, MAX_WANT_IDS) }),
   v.object({ type: v.literal('ask-snapshot'), tag: bytesOf(DOC_TAG_BYTES) }),
   v.object({ type: v.literal('no-snapshot'), tag: bytesOf(DOC_TAG_BYTES) }),
+  v.object({
+    type: v.literal('retire'),
+    tag: bytesOf(DOC_TAG_BYTES),
+    ids: recordsOf(CHUNK_ID_BYTES, MAX_RETIRE_IDS),
+    keep: recordsOf(CHUNK_ID_BYTES, MAX_KEEP_IDS),
+  }),
 ])
 
 export function encodeSyncMessage(message: SyncMessage): Uint8Array {
