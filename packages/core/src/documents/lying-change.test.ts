@@ -17,7 +17,8 @@ import { createSealer } from './sealer.ts'
 interface Note {
   text: string
 }
-type Lie = 'its number' | 'its first operation, low' | 'its first operation, high'
+const LIES = ['its number', 'its first operation, low', 'its first operation, high'] as const
+type Lie = (typeof LIES)[number]
 
 /** A change on top of `doc` with one number changed, its checksum in order. */
 function lyingChange(doc: A.Doc<Note>, lie: Lie): Uint8Array {
@@ -34,42 +35,37 @@ function lyingChange(doc: A.Doc<Note>, lie: Lie): Uint8Array {
   return concatBytes(Uint8Array.of(0x85, 0x6f, 0x4a, 0x83), sha256(body).subarray(0, 4), body)
 }
 
-test.each<[Lie]>([['its number'], ['its first operation, low'], ['its first operation, high']])(
-  '[D13] [D28] a change that lies about %s costs nobody the document, open or closed',
-  async lie => {
-    const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
-    const cast = createDocumentCast(clock)
-    const laptop = await cast.join('laptop')
-    const desk = await cast.join('desk')
-    cast.link(laptop, desk)
-    const note = await laptop.documents.create<Note>(draft => void (draft.text = 'hello'))
-    note.change(draft => A.splice(draft, ['text'], 5, 0, ' world'))
-    await laptop.documents.flush()
-    await clock.advance(1_000)
-    const onDesk = await desk.documents.open<Note>(note.documentId)
+test.each(LIES)('[D13] [D28] a change that lies about %s costs nobody the document, open or closed', async lie => {
+  const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
+  const cast = createDocumentCast(clock)
+  const laptop = await cast.join('laptop')
+  const desk = await cast.join('desk')
+  cast.link(laptop, desk)
+  const note = await laptop.documents.create<Note>(draft => void (draft.text = 'hello'))
+  note.change(draft => A.splice(draft, ['text'], 5, 0, ' world'))
+  await laptop.documents.flush()
+  await clock.advance(1_000)
+  const onDesk = await desk.documents.open<Note>(note.documentId)
 
-    const documentId = documentIdToBinary(note.documentId) as Uint8Array
-    const bytes = lyingChange(note.doc(), lie)
-    const commit = readCommit(bytes)
-    if (!commit.ok) throw new Error(commit.error)
-    const sealer = createSealer({ keyring: laptop.keyring, random: createSeededRandom(9) })
-    await laptop.replica.add([
-      sealer.seal({ class: 'commit', documentId, contentKey: commitContentKey(commit.value.hash), content: bytes }),
-    ])
-    await clock.advance(1_000)
-    note.change(draft => A.splice(draft, ['text'], 11, 0, '!'))
-    onDesk.change(draft => A.splice(draft, ['text'], 0, 0, 'oh, '))
-    await clock.advance(1_000)
-    expect([note.doc().text, onDesk.doc().text]).toEqual(['oh, hello world!', 'oh, hello world!'])
+  const documentId = documentIdToBinary(note.documentId) as Uint8Array
+  const bytes = lyingChange(note.doc(), lie)
+  const commit = readCommit(bytes)
+  if (!commit.ok) throw new Error(commit.error)
+  const sealer = createSealer({ keyring: laptop.keyring, random: createSeededRandom(9) })
+  await laptop.replica.add([sealer.seal({ class: 'commit', documentId, contentKey: commitContentKey(commit.value.hash), content: bytes })])
+  await clock.advance(1_000)
+  note.change(draft => A.splice(draft, ['text'], 11, 0, '!'))
+  onDesk.change(draft => A.splice(draft, ['text'], 0, 0, 'oh, '))
+  await clock.advance(1_000)
+  expect([note.doc().text, onDesk.doc().text]).toEqual(['oh, hello world!', 'oh, hello world!'])
 
-    await laptop.documents.flush()
-    await desk.documents.flush()
-    await cast.restart(desk)
-    const again = await desk.documents.open<Note>(note.documentId)
-    expect(again.doc().text).toBe('oh, hello world!')
-    expect(desk.complaints).toContain('chunk-set-aside')
-    again.change(draft => A.splice(draft, ['text'], 0, 4, ''))
-    expect(A.load<Note>(A.save(again.doc())).text).toBe('hello world!')
-    await cast.close()
-  },
-)
+  await laptop.documents.flush()
+  await desk.documents.flush()
+  await cast.restart(desk)
+  const again = await desk.documents.open<Note>(note.documentId)
+  expect(again.doc().text).toBe('oh, hello world!')
+  expect(desk.complaints).toContain('chunk-set-aside')
+  again.change(draft => A.splice(draft, ['text'], 0, 4, ''))
+  expect(A.load<Note>(A.save(again.doc())).text).toBe('hello world!')
+  await cast.close()
+})

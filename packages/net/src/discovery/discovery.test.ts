@@ -25,7 +25,9 @@ test('[N23] a long name is cut at a whole character and fits its record', () => 
   expect(decodeAnnouncement(instanceName(desk), encoded)?.pairingName).toBe('🖥'.repeat(30))
 })
 
-test.each(['\u001b[2Jmine', 'a\u202egnp', '', ' '])('[N34] %j is the name of no device nearby', name => {
+const NO_NAMES = ['\u001b[2Jmine', 'a\u202egnp', '', ' ']
+
+test.each(NO_NAMES)('[N34] %j is the name of no device nearby', name => {
   const announcement = decodeAnnouncement(instanceName(desk), [utf8('v=1'), utf8(`pair=${name}`)])
   expect(announcement).toEqual({ device: desk, addresses: [] })
 })
