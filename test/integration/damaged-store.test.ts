@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Segue, SegueSession, SessionId } from '@segue/engine'
 import { Level } from 'level'
 import { expect, test, vi } from 'vitest'
-import { inSync, pair, scratch, startDevice } from './cast.ts'
+import { pair, scratch, startDevice } from './cast.ts'
 
 test.each([
   ['found while the other device is there', 'before'],
@@ -22,7 +22,9 @@ test.each([
   const { documentId: large } = await session.documents.importText({ title: 'large.txt', bytes: Buffer.alloc(200_000, 'lorem ipsum ') })
   const text = handle.doc().text
   await session.flush()
-  await inSync(laptop, desk)
+  const onDesk = await desk.sessions.open(session.id)
+  await expect.poll(async () => (await onDesk.documents.exportText(large)).length, { timeout: 20_000 }).toBe(200_000)
+  await desk.flush()
   const address = laptop.status.peek().addresses[0] ?? ''
   await desk.close()
   if (laptopStarts === 'after') await laptop.close()

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { DeviceId } from '@segue/engine'
 import { onTestFinished } from 'vitest'
-import type { DeviceAnswers, DeviceReport, DeviceRequest } from './device-protocol.ts'
+import type { DeviceAnswers, DeviceReport, DeviceRequest, NumberedRequest } from './device-protocol.ts'
 
 export interface DeviceChild {
   readonly id: DeviceId
@@ -64,7 +64,7 @@ export async function startChild(
       const number = asked++
       return new Promise((resolve, reject) => {
         waiting.set(number, { resolve, reject })
-        child.send({ number, request }, error => (error === null ? undefined : reject(error)))
+        child.send({ number, request } satisfies NumberedRequest, error => (error === null ? undefined : reject(error)))
       })
     },
   }

@@ -47,7 +47,6 @@ test(
       devices[victim] = await startChild(places[victim] as DevicePlace, onSaved)
       runs[victim] = `${places[victim]?.name}-${round}`
       await edit(victim, runs[victim])
-      if (process.env['DBG']) console.log(round, Math.round(performance.now()), [...saved.entries()].slice(-2).join(' '))
     }
     await Promise.all(devices.map(device => device.ask({ type: 'stop-editing' })))
     const [laptop, desk] = devices as [DeviceChild, DeviceChild]
