@@ -3,19 +3,21 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { ROOT, bin, runNode } from './lib/run.mjs'
 
+const packages = readdirSync(path.join(ROOT, 'packages')).map(name => `packages/${name}`)
+
 /** @type {readonly {name: string, entry: string, args: readonly string[]}[]} */
 const CHECKS = [
-  { name: 'types of the packages', entry: 'typescript/bin/tsc', args: ['-b'] },
+  { name: 'types of the packages', entry: 'typescript/bin/tsc', args: ['-b', ...packages] },
   { name: 'types of the tests', entry: 'typescript/bin/tsc', args: ['-p', 'test/tsconfig.json'] },
   { name: 'lint', entry: 'oxlint/bin/oxlint', args: ['--deny-warnings'] },
   { name: 'format', entry: 'oxfmt/bin/oxfmt', args: ['--check'] },
   { name: 'package boundaries', entry: 'turbo/bin/turbo', args: ['boundaries'] },
   { name: 'unused files, exports and dependencies', entry: 'knip/bin/knip.js', args: [] },
   { name: 'one version of each dependency', entry: 'sherif/index.js', args: [] },
-  ...readdirSync(path.join(ROOT, 'packages')).map(folder => ({
+  ...packages.map(folder => ({
     name: `${folder} as npm would publish it`,
     entry: 'publint/src/cli.js',
-    args: ['run', `packages/${folder}`, '--strict'],
+    args: ['run', folder, '--strict'],
   })),
   { name: 'the repository about itself', entry: 'vitest/vitest.mjs', args: ['run', 'test/meta'] },
 ]

@@ -92,7 +92,7 @@ test.skipIf(!hasRegistry)(`a TypeScript app sees the types of everything exporte
   expect(stdout.split('\n').filter(line => /^(example|others|node_modules.@segue)\b/.test(line))).toEqual([])
 })
 
-describe.each(lanes)('$title', ({ node, missing, note }) => {
+describe.each(lanes)('$title', { timeout: 180_000 }, ({ node, missing, note }) => {
   test.skipIf(missing !== undefined)(`runs the README’s first example${note}`, async () => {
     const here = await mkdtemp(path.join(app, 'example-'))
     await writeFile(path.join(here, 'example.mjs'), await readmeExample())
