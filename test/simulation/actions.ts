@@ -114,11 +114,12 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
     note(`${process.device.name} ${what} ${id.slice(0, 6)}`)
     oracle.promised(process, `${what} ${id.slice(0, 6)}`, done, withinMs)
   }
+  const rivals = (): readonly Process[] => devices.flatMap(device => device.process() ?? []).filter(() => random.chance(0.6))
   const handOver = async (process: Process, id: SessionId): Promise<void> => {
     const { handoffs } = process.runtime
     const others = devices.filter(device => device !== process.device)
     const [known] = handoffs.list.peek()
-    switch (random.below(7)) {
+    switch (random.below(8)) {
       case 0:
       case 1:
       case 2: {
@@ -131,6 +132,15 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
       case 4:
         return follow(process, 'take from', handoffs.take(id, { from: random.pick(others).id, expiresInMs: HANDOFF_MS }))
       case 5:
+        // whoever is apart from the holder goes on alone after a while
+        for (const rival of rivals()) {
+          const { runtime, device } = rival
+          note(`${device.name} is one of several who take ${id.slice(0, 6)}`)
+          const taken = runtime.handoffs.take(id, { from: random.pick(devices).id, expiresInMs: HANDOFF_MS })
+          oracle.promised(rival, `rival take ${taken.id.slice(0, 6)}`, taken.done, HANDOFF_MS)
+        }
+        return
+      case 6:
         if (known === undefined) return
         note(`${process.device.name} cancels ${known.id.slice(0, 6)}`)
         return oracle.promised(process, `cancelling ${known.id.slice(0, 6)}`, handoffs.cancel(known.id), HANDOFF_MS)

@@ -183,9 +183,7 @@ async function lackingOn(
     for (const head of heads) hashes.add(head)
   }
   for (const [document, hashes] of owed) {
-    const has = await now(
-      runtime.documents.open<unknown>(document).then(handle => (hash: string) => A.hasHeads(handle.doc(), [hash])),
-    )
+    const has = await now(runtime.documents.open<unknown>(document).then(handle => (hash: string) => A.hasHeads(handle.doc(), [hash])))
     for (const hash of hashes) if (has?.(hash) !== true) lacking.push(`${document.slice(0, 6)}:${hash.slice(0, 6)}`)
   }
   return lacking

@@ -1,0 +1,3 @@
+import { describeDays } from './describe-days.ts'
+
+describeDays('even')
