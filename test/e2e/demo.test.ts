@@ -58,12 +58,6 @@ test('with the README: one JSON document of the promised shape, the story on std
   expect(stderr).toContain('What was proven')
 }, 120_000)
 
-test('an empty file', async () => {
-  const { code, stdout, stderr } = await play('--json', '--file', homes.file('empty.txt', ''))
-  expect(code, stderr).toBe(0)
-  expect(JSON.parse(stdout)).toEqual(REPORT)
-}, 120_000)
-
 test('a recorded session of emoji and right-to-left text is replayed to its recorded end', async () => {
   const startContent = '👩‍👩‍👧 שלום\n'
   const typed = ['م', '🏳️‍🌈', 'e\u0301', '\u202Eabc\u202C', '𝔘']
@@ -88,11 +82,12 @@ test.each([
   expect(stderr).not.toContain('Two devices start')
 })
 
-test('--keep leaves both devices running and says how to talk to them', async () => {
-  const { code, stderr } = await play('--keep')
+test('an empty file; --keep leaves both devices running and says how to talk to them', async () => {
+  const { code, stdout, stderr } = await play('--json', '--keep', '--file', homes.file('empty.txt', ''))
   const kept = [...stderr.matchAll(/SEGUE_HOME=(\S+) node/g)].map(match => ({ home: match[1] as string }))
   try {
     expect([code, kept.length], stderr).toEqual([0, 2])
+    expect(JSON.parse(stdout)).toEqual(REPORT)
     for (const shell of kept) {
       const { stdout } = await runSegue(shell, '--json', 'devices')
       expect((JSON.parse(stdout) as { devices: readonly unknown[] }).devices).toHaveLength(2)
