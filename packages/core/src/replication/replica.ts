@@ -113,7 +113,10 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       onListenerError(error)
     }
   }
-  const confirm = (): void => confirmations.set(confirmations.peek() + 1)
+  const confirm = (): void => {
+    confirmations.set(confirmations.peek() + 1)
+    publish() // what a peer owes has changed
+  }
 
   const journal = createJournal({
     store,
