@@ -3,7 +3,7 @@
  * may die at any instant and starts again from what was durable; its disk may take nothing for a while; its wall clock may be wrong.
  */
 import { createIdentity, type DeviceId, type DeviceIdentity, type Group } from '@segue/core'
-import type { Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, Logger } from '@segue/core/ports'
+import type { ChunkStore, Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, Logger } from '@segue/core/ports'
 import {
   createMemoryChunkStore,
   createMemoryRecordStore,
@@ -31,6 +31,8 @@ export interface Device {
   /** In good order. */
   stop(): Promise<void>
   failDisk(isFailing: boolean): void
+  /** What is on its disk. */
+  chunks(): ChunkStore
 }
 
 /** One run of a device. */
@@ -105,6 +107,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
   }
 
   const device: Device = {
+    chunks: () => chunks,
     name,
     id: identity.id,
     keys: { signing: identity.signing.publicKey, sealing: identity.sealing.publicKey },

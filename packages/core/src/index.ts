@@ -41,7 +41,7 @@ export {
 export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedSession } from './documents/index.ts'
 
 // sessions, what was, and moving them
-export { createSessions, decodeHotSet, documentIdOf, encodeHotSet, SCHEMA_VERSION, sessionIdOf } from './session/index.ts'
+export { createSessions, decodeHotSet, documentIdOf, encodeHotSet, readClaims, SCHEMA_VERSION, sessionIdOf } from './session/index.ts'
 export { documentIdOfBytes } from './session/session-ids.ts'
 export { textOfFile } from './session/text-file.ts'
 export type {
@@ -58,6 +58,7 @@ export type {
   Preferences,
   PreferenceValue,
   Session,
+  SessionDoc,
   Sessions,
   View,
   ViewChange,

@@ -5,15 +5,16 @@ import {
   documentIdOf,
   documentIdOfBytes,
   encodeHotSet,
+  readClaims,
   SCHEMA_VERSION,
   type ClaimKind,
   type DeviceId,
   type Documents,
-  type DocumentIndex,
   type DocTag,
   type Group,
   type HandoffComponents,
   type Replica,
+  type SessionDoc,
   type SessionId,
 } from '@segue/core'
 import type { ChunkStore, DeviceLink } from '@segue/core/ports'
@@ -25,7 +26,6 @@ export interface HandoffComponentParts {
   readonly group: Group
   readonly replica: Replica
   readonly documents: Documents
-  readonly index: DocumentIndex
   readonly chunks: ChunkStore
   readonly faces: SessionFaces
   readonly linkTo: (device: DeviceId) => DeviceLink | undefined
@@ -33,7 +33,7 @@ export interface HandoffComponentParts {
 
 type Adapted = Pick<HandoffComponents, 'sessions' | 'content' | 'leases' | 'devices'>
 
-export function createHandoffComponents({ group, replica, documents, index, chunks, faces, linkTo }: HandoffComponentParts): Adapted {
+export function createHandoffComponents({ group, replica, documents, chunks, faces, linkTo }: HandoffComponentParts): Adapted {
   const tagOf = (documentId: Uint8Array): DocTag => documents.docTagOf(documentIdOfBytes(documentId))
 
   const sealedBytesOf = async (documentId: DocumentId): Promise<number> => {
@@ -47,7 +47,7 @@ export function createHandoffComponents({ group, replica, documents, index, chun
   return {
     sessions: {
       schemaVersion: SCHEMA_VERSION,
-      has: async session => index.sessions.peek().some(entry => entry.id === session) || isHere(session),
+      has: isHere, // being listed in the index is not enough: its documents may be with devices that are away
       async manifest(session, kinds) {
         const face = await faces.open(session)
         const { schemaVersion, documents: named } = await face.manifest(kinds)
@@ -107,7 +107,9 @@ export function createHandoffComponents({ group, replica, documents, index, chun
     leases: {
       async read(session) {
         if (!(await isHere(session))) return []
-        return (await faces.open(session)).claims().flatMap(claim => (isClaimKind(claim.kind) ? [{ ...claim, kind: claim.kind }] : []))
+        // from the session document alone: its companions may be on their way for long
+        const handle = await documents.open<SessionDoc>(documentIdOf(session))
+        return readClaims(handle.doc()).flatMap(claim => (isClaimKind(claim.kind) ? [{ ...claim, kind: claim.kind }] : []))
       },
       async write(session, claim) {
         const face = await faces.open(session)

@@ -25,8 +25,7 @@ import {
   type Sessions,
   type TelemetryEvent,
 } from '@segue/core'
-import type { Clock, DeviceLink, DocumentWorker, Hasher, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
-import type { Store } from '@segue/storage'
+import type { ChunkStore, Clock, DeviceLink, DocumentWorker, Hasher, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
 import { createGroupKeeper, openOwnGroup, type GroupKeeper } from './group-keeper.ts'
 import { createHandoffComponents } from './handoff-components.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
@@ -42,11 +41,13 @@ export interface Platform {
 }
 
 export interface RuntimeParts extends Platform {
-  readonly store: Store
+  readonly store: { readonly chunks: ChunkStore; readonly records: RecordStore }
   readonly identity: DeviceIdentity
   readonly telemetry: TelemetrySink<TelemetryEvent>
   /** The live link to a device, if there is one. */
   readonly linkTo: (device: DeviceId) => DeviceLink | undefined
+  /** As of createDocuments. */
+  readonly maxOpenDocuments?: number
 }
 
 export interface Runtime extends Closeable {
@@ -62,7 +63,7 @@ export interface Runtime extends Closeable {
 }
 
 export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
-  const { store, identity, clock, random, hasher, logger, worker, telemetry } = parts
+  const { store, identity, clock, random, hasher, logger, worker, telemetry, maxOpenDocuments } = parts
   const { chunks, records } = store
   return openOrCleanUp(async opened => {
     const own = await openOwnGroup({ ...parts, records, chunks })
@@ -83,6 +84,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         logger,
         hasher,
         logHeads: () => group.state.peek().heads,
+        ...(maxOpenDocuments === undefined ? {} : { maxOpenDocuments }),
       }),
     )
     const carrier = createRegisterCarrier({ identity, keyring, replica, chunkStore: chunks, random, hasher })
@@ -90,7 +92,9 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const isLarge = chunks.size().chunks > MANY_CHUNKS
     const index = opened.use(isLarge ? createLaterIndex({ open: openIndex, clock, logger }) : await openIndex())
     const sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
-    const faces = opened.use(createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }))
+    const faces = opened.use(
+      createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }),
+    )
     const handoffs: Handoffs = opened.use(
       await createHandoffs({
         identity,
@@ -100,7 +104,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         records,
         telemetry,
         carrier,
-        ...createHandoffComponents({ ...parts, chunks, group, replica, documents, index, faces }),
+        ...createHandoffComponents({ ...parts, chunks, group, replica, documents, faces }),
       }),
     )
     const hearOffers = (offers: readonly CarriedOffer[]): void => {
@@ -118,7 +122,19 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     )
     hearOffers(await carrier.stored())
     opened.add(() => endWithoutDisk(replica))
-    return { group, keeper, replica, documents, index, sessions, faces, handoffs, records, close: opened.close, [Symbol.asyncDispose]: opened.close }
+    return {
+      group,
+      keeper,
+      replica,
+      documents,
+      index,
+      sessions,
+      faces,
+      handoffs,
+      records,
+      close: opened.close,
+      [Symbol.asyncDispose]: opened.close,
+    }
   })
 }
 

@@ -19,4 +19,5 @@ export type {
 export { createSessions } from './sessions.ts'
 export { documentIdOf, sessionIdOf } from './session-ids.ts'
 export { decodeHotSet, encodeHotSet, type HotSet } from './hot-set.ts'
-export { SCHEMA_VERSION, type PreferenceValue } from './schema/shapes.ts'
+export { readClaims } from './lease-claims.ts'
+export { SCHEMA_VERSION, type PreferenceValue, type SessionDoc } from './schema/shapes.ts'
