@@ -121,7 +121,7 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
 
 /** A device that has only the group it founded for itself, with nothing in it, loses nothing by joining another. */
 function hasWorkOrCompany({ group, index }: Runtime): boolean {
-  return group.state.peek().devices.length > 1 || index.sessions.peek().length > 0 || index.documents.peek().length > 0
+  return group.state.peek().devices.length > 1 || !index.isRead() || index.sessions.peek().length > 0 || index.documents.peek().length > 0
 }
 
 function codeOf(outcome: JoinOutcome): ErrorCode {

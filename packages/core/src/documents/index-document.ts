@@ -29,14 +29,18 @@ export interface IndexedSession {
 }
 
 export interface DocumentIndex {
-  /** By bucket, then id; the same array until it changes. */
-  readonly documents: Observable<readonly IndexedDocument[]>
+  /** By bucket, then id; the same array until it changes. Listed when looked at, not whenever one of ten thousand is added. */
+  readonly documents: Pick<Observable<readonly IndexedDocument[]>, 'peek'>
+  /** As `documents`. */
   readonly sessions: Observable<readonly IndexedSession[]>
+  /** False while a large index is still to be read: then what is not listed may be there all the same. */
+  isRead(): boolean
   /** Adds, or changes kind and title of, a document. Nothing is written when it stands there already. */
   putDocument(document: IndexedDocument): void
   /** The same; `createdAt` of a session that stands there already stays what it is. */
   putSession(session: IndexedSession): void
-  close(): void
+  /** What was put is handed to the document when it resolves. */
+  close(): void | Promise<void>
 }
 
 export interface OpenIndex extends DocumentIndex {
@@ -65,10 +69,8 @@ export async function createIndex(
     title,
     createdAt,
   }))
-  const indexed = createSubject<readonly IndexedDocument[]>(listDocuments(handle.doc().documents))
   const sessions = createSubject<readonly IndexedSession[]>(listSessions(handle.doc().sessions))
   const onChange = (): void => {
-    indexed.set(listDocuments(handle.doc().documents))
     sessions.set(listSessions(handle.doc().sessions))
   }
   handle.on('change', onChange)
@@ -83,8 +85,9 @@ export async function createIndex(
   }
   return {
     handle,
-    documents: indexed,
+    documents: { peek: () => listDocuments(handle.doc().documents) },
     sessions,
+    isRead: () => true,
     putDocument({ id, kind, title }) {
       put('documents', bucketOf(id), id, { kind, ...(title === undefined ? {} : { title }) })
     },

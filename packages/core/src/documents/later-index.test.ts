@@ -19,7 +19,7 @@ beforeEach(async () => {
   const before = await openNow()
   before.putDocument({ id: firstDocument, kind: 'text' })
   before.putSession(session)
-  before.close()
+  await before.close()
 })
 
 function openNow(): Promise<DocumentIndex> {
@@ -39,8 +39,10 @@ function openLater(): DocumentIndex {
 
 test('[D30] empty at first, and complete after a while, by itself', async () => {
   const index = openLater()
+  expect(index.isRead()).toBe(false)
   expect(index.sessions.peek()).toEqual([])
   await clock.advance(1_000)
+  expect(index.isRead()).toBe(true)
   expect(index.sessions.peek()).toEqual([session])
   expect(index.documents.peek()).toEqual([{ id: firstDocument, kind: 'text' }])
 })
@@ -57,7 +59,19 @@ test('[D30] what is put at once is read for at once, and a session keeps the tim
 })
 
 test('[D30] closed before it was read, it never is', async () => {
-  openLater().close()
+  await openLater().close()
   await clock.advance(1_000)
   expect(opened).toBe(0)
+})
+
+test('[D30] what was put just before closing is there the next time', async () => {
+  const index = openLater()
+  index.putSession({ ...session, id: newSessionId(2), title: 'Last minute' })
+  await index.close()
+  expect(
+    (await openNow()).sessions
+      .peek()
+      .map(({ title }) => title)
+      .toSorted(),
+  ).toEqual(['Last minute', 'Report'])
 })

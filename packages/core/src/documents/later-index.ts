@@ -14,11 +14,11 @@ export function createLaterIndex(parts: {
   readonly logger: Logger
 }): DocumentIndex {
   const { open, clock, logger } = parts
-  const documents = createSubject<readonly IndexedDocument[]>([])
   const sessions = createSubject<readonly IndexedSession[]>([])
   let opening: Promise<void> | undefined
   let present: DocumentIndex | undefined
   let isClosed = false
+  let waiting: Promise<void> = Promise.resolve()
 
   const start = (): Promise<void> => {
     cancel()
@@ -26,9 +26,7 @@ export function createLaterIndex(parts: {
       index => {
         if (isClosed) return index.close()
         present = index
-        documents.set(index.documents.peek())
         sessions.set(index.sessions.peek())
-        index.documents.subscribe(now => documents.set(now))
         index.sessions.subscribe(now => sessions.set(now))
       },
       (error: unknown) => {
@@ -39,20 +37,23 @@ export function createLaterIndex(parts: {
   }
   const put = (write: (index: DocumentIndex) => void): void => {
     if (present !== undefined) write(present)
-    else void start().then(() => present && write(present))
+    else waiting = start().then(() => present && write(present))
   }
   const cancel = clock.after(LATER_MS, () => void start())
   return {
-    documents,
+    documents: { peek: () => present?.documents.peek() ?? NO_DOCUMENTS },
     sessions,
+    isRead: () => present !== undefined,
     putDocument: document => put(index => index.putDocument(document)),
     putSession: session => put(index => index.putSession(session)),
-    close() {
-      isClosed = true
+    async close() {
       cancel()
-      present?.close()
+      await waiting
+      isClosed = true
+      await present?.close()
     },
   }
 }
 
 const LATER_MS = 500
+const NO_DOCUMENTS: readonly IndexedDocument[] = []

@@ -33,10 +33,11 @@ export function createMemberDocuments({
 
   const enlist = <T>(member: DocHandle<T>, title: string | undefined): OpenDocument<T> => {
     const { documentId } = member
+    // Read before the change: within one, every look at an entry goes through Automerge.
+    const number = 1 + Object.values(handle.doc().documents).reduce((greatest, record) => Math.max(greatest, record.number), 0)
     handle.change(doc => {
       const present = doc.documents[documentId]
       if (present === undefined) {
-        const number = 1 + Math.max(0, ...Object.values(doc.documents).map(record => record.number))
         doc.documents[documentId] = { title: title ?? '', number, addedBy: word(identity.id) }
       } else {
         if (present.removed !== undefined) delete present.removed
