@@ -5,6 +5,7 @@ import { createDevice, createManualClock, createPair, knowing, linkTo, startNode
 import { dialRaw, frame, record, startRawPeer, stopRawPeers } from '../test-support/raw-peer.ts'
 import type { MultiaddrConnection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
+import { WebSocket } from 'ws'
 import { createGate } from './gate.ts'
 import { encodeSignal } from './link/frame-reader.ts'
 import { isPrivateAddress } from './private-addresses.ts'
@@ -60,6 +61,24 @@ test('[N17] while neither pairing nor proofs are wanted, a stranger is cut off a
     () => 'cut off',
   )
   expect(outcome).toBe('cut off')
+})
+
+test('[N35] a page is refused where a device is let in', async () => {
+  const [a] = await createPair()
+  const laptop = await startNode(a, [], { listen: ['/ip4/127.0.0.1/tcp/0/ws'] })
+  const port = /tcp\/(\d+)\/ws/.exec(laptop.node.addresses.peek()[0] ?? '')?.[1]
+  const knock = (origin?: string): Promise<string> =>
+    new Promise(resolve => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/`, origin === undefined ? {} : { origin })
+      socket.on('open', () => {
+        socket.terminate()
+        resolve('open')
+      })
+      socket.on('error', error => resolve(error.message))
+    })
+  expect(await knock('https://evil.example')).toBe('Unexpected server response: 403')
+  expect(await knock('null')).toBe('Unexpected server response: 403')
+  expect(await knock()).toBe('open')
 })
 
 test('[N18] a stranger that got no further is closed after the deadline', async () => {

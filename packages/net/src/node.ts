@@ -8,7 +8,6 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import type { Connection } from '@libp2p/interface'
 import { CHANNELS, MINUTE_MS, PROTOCOL_OF, createSubject, deviceIdOf, openOrCleanUp } from '@segue/core'
@@ -30,6 +29,7 @@ import { noise } from './noise.ts'
 import { createDoors } from './pairing/doors.ts'
 import { isPrivateAddress } from './private-addresses.ts'
 import { systemClock, systemRandom } from './system-clock.ts'
+import { webSocketsWithoutPages } from './web-sockets.ts'
 
 export function createNode(options: NodeOptions): Promise<NetNode> {
   return openOrCleanUp(opened => start(options, opened))
@@ -54,7 +54,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     // Silence is normal on a link; keepalive.ts decides what is dead. A person may take ten minutes over a pairing.
     transports: [
       tcp({ inboundSocketInactivityTimeout: SILENCE_MS, outboundSocketInactivityTimeout: SILENCE_MS }),
-      webSockets(),
+      webSocketsWithoutPages(),
       ...(options.transports ?? []),
     ],
     connectionEncrypters: [noise()],
