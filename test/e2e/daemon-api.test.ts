@@ -70,8 +70,9 @@ test('what is not there, or not asked for with POST, is not found', async () => 
 
 test('garbage is refused before a command sees it', async () => {
   expect((await send({ body: '{"a' })).status).toBe(400)
+  expect((await send({ body: '{"__proto__":{}}' })).status).toBe(400)
   expect((await send({ headers: { 'content-type': 'text/plain' }, body: 'hello' })).status).toBe(415)
-  for (const body of ['[]', '"text"', '7', '{"unknown":1}', '{"__proto__":1}']) {
+  for (const body of ['[]', '"text"', '7', '{"unknown":1}']) {
     const { text } = await send({ command: 'session.show', body })
     expect(JSON.parse(text)).toMatchObject({ type: 'error', code: 'USAGE' })
   }
