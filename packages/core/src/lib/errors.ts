@@ -188,11 +188,6 @@ const ERRORS = {
     retry: 'never',
   },
   HANDOFF_UNKNOWN: { text: 'No such handoff. segue handoff list shows those there are.', peer: 'unknown', retry: 'never' },
-  GRANT_INVALID: {
-    text: 'The other device could not show a fresh permission for this. Nothing was changed.',
-    peer: 'refused',
-    retry: 'now',
-  },
 } as const
 
 export type ErrorCode = keyof typeof ERRORS
