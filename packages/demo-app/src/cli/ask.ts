@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline'
 import { isCancel, password, text } from '@clack/prompts'
 import { SegueError } from '@segue/engine'
+import { printable } from './printable.ts'
 
 export interface AskOptions {
   /** Takes the question back: the answer is not wanted any more. */
@@ -9,7 +10,8 @@ export interface AskOptions {
 }
 
 /** Undefined when there is nobody to answer: the input has ended. Rejects with CANCELLED when the person says so, or by the signal. */
-export async function askLine(question: string, { signal }: AskOptions = {}): Promise<string | undefined> {
+export async function askLine(asked: string, { signal }: AskOptions = {}): Promise<string | undefined> {
+  const question = printable(asked)
   if (isInteractive())
     return answered(await text({ message: question, output: process.stderr, ...(signal === undefined ? {} : { signal }) }))
   process.stderr.write(`${question} `)

@@ -81,7 +81,7 @@ async function pairNew(context: CliContext, options: { readonly minutes: string;
 
 async function showInvitation({ output }: CliContext, event: Readonly<Record<string, unknown>>, png: string | undefined): Promise<void> {
   output.event({ text: event['text'], expiresAt: event['expiresAt'] })
-  output.note(String(event['terminal']))
+  output.drawing(String(event['terminal']))
   output.note('On the new device run  segue pair join  and choose this one; or scan the code; or paste:\n')
   output.note(`  ${String(event['text'])}\n`)
   output.note('It will show six digits, to be typed here. Only admit a device that you are looking at.')

@@ -1,0 +1,14 @@
+/** What others wrote (titles, names, excerpts, preferences) without what would move a terminal's cursor or pretend to be other text. */
+
+/** One line: white space becomes spaces, whatever is not to be seen or turns the writing round becomes U+FFFD. */
+export function printable(text: string): string {
+  return text.replace(/[\t\n\v\f\r\u0085\u2028\u2029]/g, ' ').replace(UNPRINTABLE, '\uFFFD')
+}
+
+/** The same for text of several lines that this program wrote around what others did. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n')
+}
+
+// Control characters (C0, C1, ESC), formatting ones (zero-width, bidi, tags), other blanks without width, and halves of surrogate pairs.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u115F\u1160\u17B4\u17B5\u3164\uFFA0]/gu
