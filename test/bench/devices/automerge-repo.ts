@@ -1,0 +1,116 @@
+/** One automerge-repo peer in a process of its own: its documented set-up over WebSocket, with or without files. */
+import { once } from 'node:events'
+import { Repo, type AutomergeUrl, type DocHandle, type DocumentId, type PeerId } from '@automerge/automerge-repo'
+import { save, splice } from '@automerge/automerge'
+import { WebSocketClientAdapter, WebSocketServerAdapter } from '@automerge/automerge-repo-network-websocket'
+import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
+import { WebSocketServer } from 'ws'
+import { serve } from '../remote.ts'
+import { TEXT, createArrivals, monotonicMs, smallDocument, timed, typed, type EditTimes } from './times.ts'
+
+interface TextDocument {
+  text: string
+}
+
+interface Exported {
+  readonly documentId: DocumentId
+  readonly saved: Uint8Array
+}
+
+let repo: Repo | undefined
+const edited = new Map<AutomergeUrl, DocHandle<TextDocument>>()
+const arrivals = new Map<AutomergeUrl, ReturnType<typeof createArrivals>>()
+
+const methods = {
+  /** Gives the port. */
+  async listen(directory?: string): Promise<number> {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    await once(server, 'listening')
+    repo = new Repo({
+      network: [new WebSocketServerAdapter(server as ConstructorParameters<typeof WebSocketServerAdapter>[0])],
+      ...storedIn(directory),
+      peerId: 'server' as PeerId,
+    })
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('a server has a port')
+    return address.port
+  },
+  open(directory: string): void {
+    repo = new Repo({ ...storedIn(directory) })
+  },
+  async connect(port: number): Promise<void> {
+    repo ??= new Repo({ peerId: 'client' as PeerId })
+    repo.networkSubsystem.addNetworkAdapter(new WebSocketClientAdapter(`ws://127.0.0.1:${port}`, RETRY_MS))
+    await repo.networkSubsystem.whenReady()
+  },
+  exportAll: (): readonly Exported[] =>
+    Object.values(running().handles).map(handle => ({ documentId: handle.documentId, saved: save(handle.doc()) })),
+  importAll(documents: readonly Exported[]): void {
+    repo = new Repo({ peerId: 'client' as PeerId })
+    for (const { documentId, saved } of documents) repo.import(saved, { docId: documentId })
+  },
+  /** Connects, and gives how long it took until `count` documents were there. */
+  async fetchAll(port: number, count: number, directory: string): Promise<number> {
+    const startedAt = monotonicMs()
+    repo = new Repo({ network: [new WebSocketClientAdapter(`ws://127.0.0.1:${port}`)], ...storedIn(directory), peerId: 'client' as PeerId })
+    const ready = new Set<string>()
+    return new Promise(resolve => {
+      repo?.on('document', ({ handle }) => {
+        void handle.whenReady().then(() => {
+          ready.add(handle.documentId)
+          if (ready.size === count) resolve(monotonicMs() - startedAt)
+        })
+      })
+    })
+  },
+  async create(count: number): Promise<readonly AutomergeUrl[]> {
+    const urls = Array.from({ length: count }, (_, i) => running().create(smallDocument(i)).url)
+    await running().flush()
+    return urls
+  },
+  async find(url: AutomergeUrl): Promise<number> {
+    const startedAt = monotonicMs()
+    const handle = await running().find<TextDocument>(url)
+    if (handle.doc().text.length === 0) throw new Error('an empty document')
+    return monotonicMs() - startedAt
+  },
+  residentMb: (): number => process.memoryUsage.rss() / 2 ** 20,
+
+  createText(): AutomergeUrl {
+    const handle = running().create<TextDocument>({ text: TEXT })
+    edited.set(handle.url, handle)
+    return handle.url
+  },
+  async watch(url: AutomergeUrl): Promise<void> {
+    const handle = await running().find<TextDocument>(url)
+    edited.set(url, handle)
+    const seen = createArrivals()
+    arrivals.set(url, seen)
+    seen.seen(handle.doc().text.length)
+    handle.on('change', ({ doc }) => seen.seen(doc.text.length))
+  },
+  lengthOf: (url: AutomergeUrl) => edited.get(url)?.doc().text.length ?? 0,
+  edit: (url: AutomergeUrl): Promise<number> => timed(() => insertLetter(edited.get(url))),
+  type: (url: AutomergeUrl, count: number, everyMs: number): Promise<EditTimes> =>
+    typed(count, everyMs, () => insertLetter(edited.get(url))),
+  arrived: async (url: AutomergeUrl, from: number, count: number): Promise<EditTimes> => (await arrivals.get(url)?.take(from, count)) ?? [],
+}
+export type AutomergeRepoPeer = typeof methods
+
+/** How soon it dials again after a cut. */
+const RETRY_MS = 100
+
+serve(methods)
+
+function running(): Repo {
+  if (repo === undefined) throw new Error('not started')
+  return repo
+}
+
+function storedIn(directory: string | undefined): { readonly storage?: NodeFSStorageAdapter } {
+  return directory === undefined ? {} : { storage: new NodeFSStorageAdapter(directory) }
+}
+
+function insertLetter(handle: DocHandle<TextDocument> | undefined): void {
+  handle?.change(doc => splice(doc, ['text'], doc.text.length, 0, 'x'))
+}
