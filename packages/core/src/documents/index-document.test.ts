@@ -3,7 +3,7 @@ import { binaryDocumentId, newSessionId } from '../testing/document-cast.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { createDocumentCast, type DocumentCast, type DocumentDevice } from '../testing/document-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
-import { createIndex, type DocumentIndex } from './index-document.ts'
+import { createIndex, type DocumentIndex, type OpenIndex } from './index-document.ts'
 import { ROOT_GENESIS, ROOT_GENESIS_HASH } from './root-genesis.ts'
 
 let clock: SimulatedClock
@@ -18,7 +18,7 @@ beforeEach(async () => {
   desk = await cast.join('desk')
 })
 
-function indexOf(device: DocumentDevice): Promise<DocumentIndex> {
+function indexOf(device: DocumentDevice): Promise<OpenIndex> {
   return createIndex(device.documents, binaryDocumentId(device.group.rootDocumentId))
 }
 
@@ -52,7 +52,7 @@ test('[D26] the genesis is one chunk, however many load it, and loading it again
   await laptop.documents.flush()
   cast.link(laptop, desk)
   await clock.advance(5_000)
-  index.close()
+  await index.close()
   await laptop.documents.evict(index.handle.documentId)
   await indexOf(laptop)
   await laptop.documents.flush()
