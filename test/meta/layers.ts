@@ -24,6 +24,7 @@ export const PACKAGE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   storage: ['@segue/core'],
   net: ['@segue/core'],
+  relay: ['@segue/core', '@segue/storage', '@segue/net'],
   engine: ['@segue/core', '@segue/storage', '@segue/net'],
   'demo-app': ['@segue/engine'],
 }

@@ -79,7 +79,7 @@ for (const [name, open] of [['in memory', async () => createMemoryVolume()] as c
     expect([store.lastArrival(), store.size().chunks]).toEqual([3, 3])
     await store.apply({ put: [{ ...small, live: false }] })
     expect((await store.head(small.id))?.arrival).toBe(4)
-    const [[key]] = (await volume.read(view => view.entries(keysUnder(Buffer.concat([LEFT, utf8('b')]))))) as readonly (readonly [
+    const [[key] = []] = (await volume.read(view => view.entries(keysUnder(Buffer.concat([LEFT, utf8('b')]))))) as readonly (readonly [
       Uint8Array,
       Uint8Array,
     ])[]

@@ -1,0 +1,73 @@
+/** What goes by itself: what was retired long enough ago, mailboxes nobody came to for long, invites that expired. */
+import { DAY_MS, HOUR_MS, type MailboxId } from '@segue/core'
+import type { Clock, Logger } from '@segue/core/ports'
+import type { MailboxEngine } from './engine/mailbox-engine.ts'
+import type { OpenMailbox } from './mailboxes/mailboxes.ts'
+
+export interface HousekeepingOptions {
+  readonly engine: MailboxEngine
+  readonly clock: Clock
+  readonly logger: Logger
+  /** A mailbox that no member came to for this long goes; 0: never. */
+  readonly idleMailboxDays: number
+  readonly use: <T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>) => Promise<T>
+  readonly onErase: (id: MailboxId) => Promise<void>
+}
+
+export interface Housekeeping {
+  /** Once through everything. */
+  run(): Promise<{ readonly removedMailboxes: number; readonly removedInvites: number }>
+  close(): Promise<void>
+}
+
+/** Runs every hour from the first hour on, one mailbox after the other. */
+export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
+  const { engine, clock, logger } = options
+  let running: Promise<unknown> = Promise.resolve()
+  let isClosed = false
+
+  const sweep = async (): Promise<{ removedMailboxes: number; removedInvites: number }> => {
+    const now = clock.now()
+    let [removedMailboxes, removedInvites] = [0, 0]
+    for (const invite of await engine.invites()) {
+      const isOver = invite.claimedBy === undefined && invite.expiresAt < now - INVITES_KEPT_MS
+      if (isOver && (await engine.removeInvite(invite.tokenHash))) removedInvites++
+    }
+    for (const mailbox of await engine.mailboxes()) {
+      if (isClosed) break
+      const isIdle = options.idleMailboxDays > 0 && mailbox.lastUsedAt < now - options.idleMailboxDays * DAY_MS
+      if (isIdle) {
+        await options.onErase(mailbox.id)
+        await engine.removeMailbox(mailbox.id)
+        removedMailboxes++
+      }
+    }
+    return { removedMailboxes, removedInvites }
+  }
+  const run = (): ReturnType<Housekeeping['run']> => {
+    const done = running.then(sweep)
+    running = done.catch(() => undefined) // told to whoever asked
+    return done
+  }
+  let cancel = (): void => undefined
+  const schedule = (): void => {
+    cancel = clock.after(HOUR_MS, () => {
+      run()
+        .then(done => logger.info('housekeeping-done', { ...done }))
+        .catch((error: unknown) => logger.error('housekeeping-failed', { error: String(error) }))
+        .finally(() => (isClosed ? undefined : schedule()))
+    })
+  }
+  schedule()
+  return {
+    run,
+    async close() {
+      isClosed = true
+      cancel()
+      await running
+    },
+  }
+}
+
+/** An expired invite is still told apart from an unknown one for a while. */
+const INVITES_KEPT_MS: number = 7 * DAY_MS

@@ -1,0 +1,50 @@
+/** The relay's key, which is its address: 32 bytes (an Ed25519 seed) as hex in a file of its own, for the operator to keep. */
+import { randomBytes } from 'node:crypto'
+import { chmod, open, readFile, stat } from 'node:fs/promises'
+import { createIdentity, SegueError, type DeviceIdentity } from '@segue/core'
+
+/** Made on first use, 0600. Throws STORE_UNSAFE_PLACE when others may read it, STORE_DAMAGED when it is no key. */
+export async function readOrCreateKey(path: string): Promise<string> {
+  const present = await readKey(path)
+  if (present !== undefined) return present
+  const seed = randomBytes(SEED_BYTES).toString('hex')
+  await writeKey(path, seed)
+  return seed
+}
+
+export async function readKey(path: string): Promise<string | undefined> {
+  try {
+    const text = (await readFile(path, 'utf8')).trim()
+    const { mode } = await stat(path)
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) throw new SegueError('STORE_UNSAFE_PLACE')
+    if (!isSeed(text)) throw new SegueError('STORE_DAMAGED')
+    return text
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Never replaces one that is there. */
+export async function writeKey(path: string, seed: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(`${seed}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await chmod(path, 0o600)
+}
+
+export function isSeed(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}
+
+/** The keys that follow from the seed. */
+export function identityOf(seed: string): Pick<DeviceIdentity, 'id' | 'signing'> {
+  const bytes = new Uint8Array(Buffer.from(seed, 'hex'))
+  return createIdentity({ name: 'relay', random: { bytes: length => bytes.slice(0, length) } })
+}
+
+const SEED_BYTES = 32

@@ -1,0 +1,68 @@
+/**
+ * Which mailbox a peer's connection leads to: asked for every connection before anything of it is read, so it is kept in memory.
+ *
+ * A device is in one group, and its group in one account; when an admin was removed the group moves to a new mailbox, and for a while
+ * the device is on two lists. Then the newest list counts. But somebody else's account could put a stranger's key on a list of its own
+ * and so draw its connections away: between accounts the one that listed the peer first keeps it.
+ */
+import type { DeviceId, MailboxId } from '@segue/core'
+import type { Account, MailboxRecord } from '../engine/mailbox-engine.ts'
+
+export interface Directory {
+  get(id: MailboxId): MailboxRecord | undefined
+  /** Undefined for who is on no list, or only on those of revoked accounts. */
+  mailboxOf(peer: DeviceId): MailboxRecord | undefined
+  isRevoked(account: DeviceId): boolean
+  all(): readonly MailboxRecord[]
+  put(record: MailboxRecord): void
+  remove(id: MailboxId): void
+  revoke(account: DeviceId): void
+}
+
+export function createDirectory(mailboxes: readonly MailboxRecord[], accounts: readonly Account[]): Directory {
+  const byId = new Map<MailboxId, MailboxRecord>()
+  const byPeer = new Map<DeviceId, Set<MailboxId>>()
+  const revoked = new Set(accounts.filter(account => account.revokedAt !== undefined).map(account => account.id))
+
+  const remove = (id: MailboxId): void => {
+    for (const peer of byId.get(id)?.list?.peers ?? []) {
+      const listed = byPeer.get(peer)
+      listed?.delete(id)
+      if (listed?.size === 0) byPeer.delete(peer)
+    }
+    byId.delete(id)
+  }
+  const put = (record: MailboxRecord): void => {
+    remove(record.id)
+    byId.set(record.id, record)
+    for (const peer of record.list?.peers ?? []) {
+      const listed = byPeer.get(peer)
+      if (listed === undefined) byPeer.set(peer, new Set([record.id]))
+      else listed.add(record.id)
+    }
+  }
+  for (const record of mailboxes) put(record)
+
+  return {
+    get: id => byId.get(id),
+    mailboxOf(peer) {
+      const ids = byPeer.get(peer)
+      if (ids === undefined) return undefined
+      const listed = [...ids].flatMap(id => byId.get(id) ?? []).filter(record => !revoked.has(record.account))
+      const first = least(listed, record => record.list?.since.get(peer) ?? Infinity)
+      return least(
+        listed.filter(record => record.account === first?.account),
+        record => -(record.list?.order ?? 0),
+      )
+    },
+    isRevoked: account => revoked.has(account),
+    all: () => [...byId.values()],
+    put,
+    remove,
+    revoke: account => void revoked.add(account),
+  }
+}
+
+function least<T>(items: readonly T[], by: (item: T) => number): T | undefined {
+  return items.reduce<T | undefined>((best, item) => (best === undefined || by(item) < by(best) ? item : best), undefined)
+}

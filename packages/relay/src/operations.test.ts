@@ -1,0 +1,133 @@
+/** The operator's side: settings, listeners, and the command in real processes. */
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { decodeInvite } from '@segue/core'
+import { expect, test } from 'vitest'
+import { chunks, inviteIn, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay } from '../test-support/cast.ts'
+import { SETTINGS, readSettings, variableOf } from './cli/settings.ts'
+import { callRelay } from './ops/admin-socket.ts'
+
+test('[B20] every setting is the same as a flag, a variable, the file of a variable, and in the settings file, in this order', async () => {
+  const folder = await scratch()
+  const given: Readonly<Record<string, readonly [flag: string, variable: string, inFile: string, config: string]>> = {
+    data: ['/a', '/b', '/c', '/d'],
+    listen: ['/ip4/1.1.1.1/tcp/1', '/ip4/1.1.1.1/tcp/2', '/ip4/1.1.1.1/tcp/3', '/ip4/1.1.1.1/tcp/4'],
+    announce: ['/dns4/a/tcp/1', '/dns4/b/tcp/1', '/dns4/c/tcp/1', '/dns4/d/tcp/1'],
+    ops: ['127.0.0.1:1', '127.0.0.1:2', 'off', '[::1]:4'],
+    key: ['a', 'b', 'c', 'd'].map(digit => digit.repeat(64)) as unknown as readonly [string, string, string, string],
+    retention: ['keep', 'until-acknowledged', 'keep', 'until-acknowledged'],
+    logLevel: ['debug', 'info', 'warn', 'error'],
+    logIds: ['true', 'false', 'true', 'false'],
+  }
+  for (const setting of SETTINGS) {
+    const [flag, variable, inFile, config] = given[setting.name] ?? ['1', '2', '3', '4']
+    const [valueFile, configFile] = [path.join(folder, `${setting.name}.txt`), path.join(folder, `${setting.name}.json`)]
+    await writeFile(valueFile, `${inFile}\n`)
+    await writeFile(configFile, JSON.stringify({ [setting.name]: config }))
+    const named = variableOf(setting)
+    const flags = { config: configFile }
+    const read = (more: object, environment: Record<string, string>): unknown =>
+      readSettings({ ...flags, ...more }, environment)[setting.name]
+    const environment = { [named]: variable, [`${named}_FILE`]: valueFile }
+    expect([
+      read({ [setting.name]: flag }, environment),
+      read({}, environment),
+      read({}, { [`${named}_FILE`]: valueFile }),
+      read({}, {}),
+      readSettings({}, { SEGUE_RELAY_CONFIG: configFile })[setting.name],
+    ]).toEqual([flag, variable, inFile, config, config].map(text => setting.parse(text)))
+  }
+})
+
+test('[B20] what is not understood is named with its source, and a secret is not repeated', async () => {
+  const file = path.join(await scratch(), 'settings.json')
+  expect(() => readSettings({ quotaBytes: 'much' }, {})).toThrow('--quota-bytes: much is not a whole number')
+  expect(() => readSettings({}, { SEGUE_RELAY_LISTEN: 'here' })).toThrow('SEGUE_RELAY_LISTEN: here is no multiaddr')
+  expect(() => readSettings({}, { SEGUE_RELAY_KEY: 'secret' })).toThrow(/^SEGUE_RELAY_KEY: a key is 64 hex digits$/)
+  expect(() => readSettings({}, { SEGUE_RELAY_KEY_FILE: '/nowhere' })).toThrow('/nowhere cannot be read')
+  await writeFile(file, '{"lisen": "x"}')
+  expect(() => readSettings({ config: file }, {})).toThrow('lisen is no setting')
+  await writeFile(file, '[]')
+  expect(() => readSettings({ config: file }, {})).toThrow('is not a JSON object')
+})
+
+test('[B21] health, readiness and figures', async () => {
+  const relay = await startRelay({ ops: { host: '127.0.0.1', port: 0 } })
+  const laptop = await startDevice('laptop')
+  await shareMailbox(relay, mailboxId(1), [laptop])
+  laptop.connect(relay)
+  await laptop.replica.add([chunks.commit('note', 'x')])
+  await laptop.onRelay(relay, 'note')
+  const get = async (name: string): Promise<readonly [number, string]> => {
+    const response = await fetch(`http://${relay.opsAddress}${name}`)
+    return [response.status, await response.text()]
+  }
+  expect(await get('/healthz')).toEqual([200, 'ok\n'])
+  expect(await get('/readyz')).toEqual([200, 'ready\n'])
+  expect((await get('/nothing'))[0]).toBe(404)
+  for (const [name, value] of [
+    ['links', 1],
+    ['accounts', 1],
+    ['mailboxes', 1],
+    ['open_mailboxes', 1],
+    ['stored_chunks', 1],
+    ['written_chunks_total', 1],
+    ['ready', 1],
+  ] as const) {
+    expect([name, await metric(relay, name)]).toEqual([name, value])
+  }
+  expect(await metric(relay, 'requests_total{request="claim",outcome="ok"}')).toBe(1)
+  relay.drain()
+  expect(await get('/readyz')).toEqual([503, 'draining\n'])
+  expect(await get('/healthz')).toEqual([200, 'ok\n'])
+  expect((await laptop.ask(relay, { v: 1, type: 'claim', token: new Uint8Array(32) }))[0]).toMatchObject({ why: 'draining' })
+})
+
+test('[B22] the command does the same to a relay that runs and to a folder at rest', { timeout: 120_000 }, async () => {
+  const folder = await scratch()
+  const data = path.join(folder, 'data')
+  const relay = await startRelay({ directory: data })
+  const running = await command(data, 'invite', '--note', 'for anna', '--quota-bytes', '1000', '--json')
+  const { invite, id } = JSON.parse(running.stdout) as { invite: string; id: string }
+  expect(inviteIn(invite)).toMatchObject({ relay: relay.id, addresses: relay.addresses.map(address => address.replace(/\/p2p\/.*/, '')) })
+  const anna = await startDevice('anna')
+  expect((await anna.ask(relay, { v: 1, type: 'claim', token: inviteIn(invite).token }))[0]).toMatchObject({ quotas: { bytes: 1_000 } })
+  const listed = await command(data, 'accounts')
+  expect(listed.stdout).toContain('for anna')
+  expect(listed.stdout).not.toContain(id)
+  await command(data, 'backup', path.join(folder, 'backup'))
+  expect((await command(data, 'status', '--json')).stdout).toContain('"isRunning":true')
+  await relay.close()
+  expect(await callRelay(data, 'status', {})).toBeUndefined()
+
+  expect((await command(data, 'accounts')).stdout).toBe(listed.stdout)
+  expect((await command(data, 'accounts', '--set', anna.id, '--quota-bytes', '2048')).stdout).toContain('of 2.0 KiB')
+  const without = await command(data, 'invite')
+  expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('--announce')])
+  const offline = await command(data, 'invite', '--json', '--announce', '/dns4/relay.example/tcp/443/wss')
+  expect(decodeInvite((JSON.parse(offline.stdout) as { invite: string }).invite)).toMatchObject({
+    ok: true,
+    value: { addresses: ['/dns4/relay.example/tcp/443/wss'] },
+  })
+  expect((await command(data, 'revoke', anna.id)).stdout).toBe('account revoked\n')
+  expect((await command(data, 'check')).stdout).toContain('all is well')
+  const restored = path.join(folder, 'restored')
+  expect((await command(restored, 'restore', path.join(folder, 'backup'))).code).toBe(0)
+  expect((await command(restored, 'restore', path.join(folder, 'backup'))).stderr).toContain('is not empty')
+  expect((await command(restored, 'status')).stdout).toContain(relay.id)
+})
+
+async function command(
+  data: string,
+  ...args: readonly string[]
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  const entry = path.join(import.meta.dirname, '../bin/segue-relay.js')
+  try {
+    return { code: 0, ...(await promisify(execFile)(process.execPath, [entry, '--data', data, ...args])) }
+  } catch (error) {
+    const { code = 1, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string }
+    return { code, stdout, stderr }
+  }
+}
