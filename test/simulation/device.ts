@@ -61,15 +61,18 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
   let chunks: MemoryChunkStore = createMemoryChunkStore()
   let records: MemoryRecordStore = createMemoryRecordStore()
   let running: Process | undefined
+  /** Counts runs and their ends, so that each run knows whether it is over. */
+  let runs = 0
 
   const clock: Clock = { ...timeline.clock, now: () => timeline.clock.now() + device.offByMs }
   const boot = async (): Promise<Process> => {
     const links = new Map<DeviceId, DeviceLink>()
-    let isAlive = true
+    const number = ++runs
+    const isAlive = (): boolean => number === runs
     const complain =
       (level: string) =>
       (event: string, fields: object = {}): void => {
-        if (isAlive) onComplaint(name, `${level} ${event} ${JSON.stringify(fields)}`)
+        if (isAlive()) onComplaint(name, `${level} ${event} ${JSON.stringify(fields)}`)
       }
     const logger: Logger = { debug: () => undefined, info: () => undefined, warn: complain('warn'), error: complain('error') }
     const telemetry = { record: () => undefined }
@@ -90,7 +93,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       device,
       runtime,
       links,
-      isAlive: () => (isAlive &&= running?.runtime === runtime),
+      isAlive,
       mayConnect: host.mayConnect,
       accept(link) {
         links.set(link.peer, link)
@@ -124,6 +127,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
     crash() {
       const { runtime } = running ?? {}
       running = undefined
+      runs++
       chunks = chunks.crash()
       records = records.crash()
       // Its stores are dead, so whatever it still does reaches nothing.
@@ -133,6 +137,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       const { runtime } = running ?? {}
       if (runtime !== undefined) await timeline.during(runtime.close())
       running = undefined
+      runs++
     },
     failDisk(isFailing) {
       const reason = isFailing ? new Error('ENOSPC: no space left on the simulated disk') : undefined
