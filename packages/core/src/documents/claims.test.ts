@@ -2,7 +2,8 @@ import * as A from '@automerge/automerge'
 import type { DocHandle } from '@automerge/automerge-repo'
 import { beforeEach, expect, test } from 'vitest'
 import { openChunk } from '../crypto/index.ts'
-import type { DeviceId } from '../lib/ids.ts'
+import { utf8 } from '../lib/bytes.ts'
+import type { ChunkId, DeviceId, EpochId } from '../lib/ids.ts'
 import { createDocumentCast, type DocumentCast, type DocumentDevice } from '../testing/document-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
 import { readClaim, type Claim } from './claims.ts'
@@ -120,4 +121,24 @@ test('[D24] the first change of a document made through the repo is claimed too'
   const handle = laptop.documents.repo.create<Note>({ text: 'made at once' })
   await clock.advance(1_000)
   expect(await claimsIn(laptop, handle)).toMatchObject([{ device: laptop.id, claim: { own: A.getHeads(handle.doc()) } }])
+})
+
+test('[D32] a register of an epoch nobody has, put in the place of a claim, does not end the claims', async () => {
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  await clock.advance(2_000)
+  const { documentId } = handle
+  const [claim] = await laptop.store
+    .listDocument(laptop.documents.docTagOf(documentId))
+    .then(all => all.filter(each => each.class === 'register'))
+  const chunk = await laptop.store.get(claim?.id as ChunkId)
+  if (chunk === undefined) throw new Error('no claim')
+  const sequence = Number.MAX_SAFE_INTEGER
+  const squat = { ...chunk, epoch: 'ee'.repeat(16) as EpochId, sequence, bytes: chunk.bytes.slice().fill(9, 74) }
+  const records = new Map([[`unchecked/${chunk.id}`, utf8(chunk.docTag)]])
+  await laptop.store.apply({ put: [squat], records })
+  await cast.restart(laptop)
+  const again = await laptop.documents.open<Note>(documentId)
+  type(again)
+  await clock.advance(2_000)
+  expect(await claimsIn(laptop, again)).toMatchObject([{ device: laptop.id, sequence: 1, claim: { own: A.getHeads(again.doc()) } }])
 })

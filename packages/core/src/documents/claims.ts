@@ -50,6 +50,7 @@ export function createClaims(context: DocumentsContext, name: DocumentName): Cla
   let isDue = false
   let isClosed = false
   let writing: Promise<void> = Promise.resolve()
+  let lastSequence = 0
 
   const write = async (): Promise<void> => {
     if (!isDue) return
@@ -60,7 +61,10 @@ export function createClaims(context: DocumentsContext, name: DocumentName): Cla
     const before = previous?.ok ? previous.value.claim.own.filter(hash => !claimed.has(hash)) : []
     earlier = [...new Set([...before, ...earlier])].slice(0, MAX_EARLIER)
     for (const hash of latestByActor.values()) claimed.add(hash)
-    const sequence = (stored?.sequence ?? 0) + 1
+    // What does not open is not ours to go on from: whoever put it there chose its sequence.
+    if (opened?.ok && stored !== undefined) lastSequence = Math.max(lastSequence, stored.sequence)
+    lastSequence += 1
+    const sequence = lastSequence
     const claim: Claim = {
       own: [...latestByActor.values(), ...earlier],
       log: context.logHeads?.() ?? [],

@@ -1,5 +1,5 @@
 /** What came is checked before anything else: good chunks go to the journal, bad ones back to their sender by name. */
-import { toHex } from '../lib/bytes.ts'
+import { equalBytes, toHex } from '../lib/bytes.ts'
 import type { ChunkId } from '../lib/ids.ts'
 import { MIB } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
@@ -57,7 +57,7 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
     const fresh: Arriving[] = []
     for (const chunk of chunks) {
       const present = arriving.get(chunk.id)
-      if (present !== undefined && present.chunk.sequence >= chunk.sequence && chunk.class !== 'register') {
+      if (present !== undefined && isSame(present, chunk)) {
         present.knownBy.add(from)
         present.confirmedBy.add(from.peer)
         continue
@@ -79,6 +79,11 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
     if (journal.pendingBytes() > MAX_PENDING_BYTES) await written
     else written.catch(() => undefined) // CLOSED: this run ends, the peer keeps them
   }
+}
+
+/** What was made here needs no other variant; of what others sent it is not known yet whether it can be checked. */
+function isSame({ chunk, from }: Arriving, other: SealedChunk): boolean {
+  return other.class !== 'register' && (from === undefined || equalBytes(chunk.bytes, other.bytes))
 }
 
 const SLICE = 64

@@ -166,8 +166,7 @@ export function createJournal(parts: JournalParts): Journal {
       else doubted.set(id, bytesHash)
     }
     for (const id of batch.remove.keys()) unchecked.delete(id)
-    for (const item of items)
-      if (batch.fates.get(item) === 'stored' && item.contents === undefined) unchecked.set(item.chunk.id, item.chunk.docTag)
+    for (const { chunk } of items) if (batch.records.get(UNCHECKED_PREFIX + chunk.id) !== undefined) unchecked.set(chunk.id, chunk.docTag)
     parts.onApplied({ fates: batch.fates, removed: [...batch.remove.values(), ...retiredOf(batch)], contained: batch.contained })
   }
 
@@ -181,14 +180,14 @@ export function createJournal(parts: JournalParts): Journal {
       markRead(batch, chunk.id)
       batch.fates.set(item, 'stored')
     } else if (batch.mended.has(item)) {
-      batch.put.set(chunk.id, { ...chunk, live: head?.live ?? chunk.class !== 'log' })
+      mend(batch, item, head?.live ?? chunk.class !== 'log')
       batch.fates.set(item, 'stored')
     } else if (head !== undefined && doubted.has(chunk.id)) {
       replaceDoubted(batch, item, head)
     } else if (chunk.class === 'register') {
       await placeRegister(batch, item, head)
     } else if (head !== undefined || batch.put.has(chunk.id)) {
-      batch.fates.set(item, 'held')
+      hold(batch, item, head)
     } else if (chunk.class === 'log') {
       putNew(batch, item, false)
     } else if (item.origin === 'arrived' && (await covers.of(chunk.docTag))?.covered.has(chunk.id)) {
@@ -204,7 +203,22 @@ export function createJournal(parts: JournalParts): Journal {
     batch.fates.set(item, 'stored')
     if (live) batch.delta.add(chunk)
     else batch.delta.addLog(chunk.id)
-    if (item.contents === undefined) batch.records.set(UNCHECKED_PREFIX + chunk.id, new TextEncoder().encode(chunk.docTag))
+    if (item.contents === undefined) markUnread(batch, chunk)
+  }
+
+  const mend = (batch: Draft, { chunk, contents }: JournalItem, live: boolean): void => {
+    batch.put.set(chunk.id, { ...chunk, live })
+    if (contents === undefined) markUnread(batch, chunk)
+    else if (isUnread(batch, chunk.id)) markRead(batch, chunk.id)
+  }
+
+  /** Something of this id is there. It stays, unless nobody could check it and this was checked. */
+  const hold = (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): void => {
+    const { chunk, contents } = item
+    if (contents === undefined || !isUnread(batch, chunk.id)) return void batch.fates.set(item, 'held')
+    batch.put.set(chunk.id, { ...chunk, live: batch.put.get(chunk.id)?.live ?? head?.live ?? chunk.class !== 'log' })
+    markRead(batch, chunk.id)
+    batch.fates.set(item, 'stored')
   }
 
   /** Any other bytes are better than those that a peer could not open, of a register even with a lesser sequence. */
@@ -222,20 +236,24 @@ export function createJournal(parts: JournalParts): Journal {
     batch.records.set(DOUBTED_PREFIX + chunk.id, undefined)
   }
 
-  /** The greater (sequence, hash of the bytes) stays. */
+  /** What was checked stays before what nobody could check, else the greater (sequence, hash of the bytes). */
   const placeRegister = async (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> => {
     const { chunk } = item
     const inBatch = batch.put.get(chunk.id)
     const present = inBatch ?? head
     if (present !== undefined) {
-      if (present.sequence > chunk.sequence) return void batch.fates.set(item, 'older')
-      if (present.sequence === chunk.sequence) {
+      const wasUnread = isUnread(batch, chunk.id)
+      const isUnreadNow = item.contents === undefined
+      if (isUnreadNow && !wasUnread) return void batch.fates.set(item, 'older')
+      const isFirstChecked = wasUnread && !isUnreadNow
+      if (!isFirstChecked && present.sequence > chunk.sequence) return void batch.fates.set(item, 'older')
+      if (!isFirstChecked && present.sequence === chunk.sequence) {
         const bytes = inBatch?.bytes ?? (await store.get(chunk.id))?.bytes
         const order = bytes === undefined ? 1 : compareBytes(hasher.sha256(chunk.bytes), hasher.sha256(bytes))
         if (order <= 0) return void batch.fates.set(item, order === 0 ? 'held' : 'older')
       }
       batch.delta.remove(present)
-      if (unchecked.has(chunk.id)) markRead(batch, chunk.id)
+      if (wasUnread) markRead(batch, chunk.id)
     }
     putNew(batch, item, true)
   }
@@ -255,11 +273,11 @@ export function createJournal(parts: JournalParts): Journal {
       const { chunk } = item
       const record = held.get(chunk.id)
       if (item.origin === 'read') markRead(batch, chunk.id)
-      if (batch.mended.has(item)) batch.put.set(chunk.id, { ...chunk, live: record?.live ?? true })
+      if (batch.mended.has(item)) mend(batch, item, record?.live ?? true)
       if (isSuperfluous(chunk)) batch.fates.set(item, 'covered')
       else if (item.origin === 'read' || batch.mended.has(item)) batch.fates.set(item, 'stored')
       else if (record !== undefined && doubted.has(chunk.id)) replaceDoubted(batch, item, record)
-      else if (record !== undefined || batch.put.has(chunk.id)) batch.fates.set(item, 'held')
+      else if (record !== undefined || batch.put.has(chunk.id)) hold(batch, item, record)
       else putNew(batch, item, true)
     }
     for (const record of held.values()) {
@@ -287,6 +305,13 @@ export function createJournal(parts: JournalParts): Journal {
     else if (record.live) batch.delta.remove(record)
     if (unchecked.has(record.id)) batch.records.set(UNCHECKED_PREFIX + record.id, undefined)
   }
+
+  const isUnread = (batch: Draft, id: ChunkId): boolean => {
+    const key = UNCHECKED_PREFIX + id
+    return batch.records.has(key) ? batch.records.get(key) !== undefined : unchecked.has(id)
+  }
+  const markUnread = (batch: Draft, { id, docTag }: ChunkHeader): void =>
+    void batch.records.set(UNCHECKED_PREFIX + id, new TextEncoder().encode(docTag))
 
   const markRead = (batch: Draft, id: ChunkId): void => {
     batch.records.set(UNCHECKED_PREFIX + id, undefined)

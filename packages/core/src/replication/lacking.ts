@@ -4,7 +4,7 @@ import type { ChunkRecord } from '../ports/chunk-store.ts'
 import type { Offer } from './sync-records.ts'
 import type { SessionHost } from './session-host.ts'
 
-export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving' | 'doubted'>
+export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving' | 'doubted' | 'unchecked'>
 
 export interface Lacked {
   readonly lacking: readonly Offer[]
@@ -20,7 +20,7 @@ export async function lackedOf(holdings: Holdings, offered: readonly Offer[]): P
   const present = await presentOf(holdings, offered)
   for (const offer of offered) {
     const record = present.get(offer.id)
-    if (record !== undefined && record.sequence >= offer.sequence && !holdings.doubted.has(offer.id)) {
+    if (record !== undefined && isAsGood(holdings, record, offer)) {
       held.push(offer)
       continue
     }
@@ -34,6 +34,12 @@ export async function lackedOf(holdings: Holdings, offered: readonly Offer[]): P
     }
   }
   return { lacking, held, contained }
+}
+
+/** A register that nobody could check says nothing of those with another sequence. */
+function isAsGood({ doubted, unchecked }: Holdings, { id, sequence }: ChunkRecord, offer: Offer): boolean {
+  if (doubted.has(id)) return false
+  return sequence === offer.sequence || (sequence > offer.sequence && !unchecked.has(id))
 }
 
 /** Point reads for documents with few chunks offered, one listing for those with many. */

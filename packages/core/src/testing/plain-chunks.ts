@@ -19,7 +19,7 @@ export interface ChunkCast {
   docTag(name: string): DocTag
   commit(document: string, content: string, options?: { readonly bytes?: number; readonly epoch?: EpochId }): SealedChunk
   fragment(document: string, contents: PlainFragment): SealedChunk
-  register(document: string, name: string, sequence: number, content: string): SealedChunk
+  register(document: string, name: string, sequence: number, content: string, options?: { readonly epoch?: EpochId }): SealedChunk
   log(content: string): SealedChunk
   /** The same id, other bytes: not what its id says. */
   spoiled(chunk: SealedChunk): SealedChunk
@@ -64,7 +64,8 @@ export function createChunkCast(): ChunkCast {
       const sorted = [...covers].sort()
       return make('fragment', docTag(document), `${level}/${sorted.join()}`, concatBytes(Uint8Array.of(level), ...sorted.map(idBytes)))
     },
-    register: (document, name, sequence, content) => make('register', docTag(document), name, utf8(content), sequence),
+    register: (document, name, sequence, content, { epoch } = {}) =>
+      make('register', docTag(document), name, utf8(content), sequence, epoch),
     log: content => make('log', GROUP_DOC_TAG, content, utf8(content), 0, LOG_EPOCH),
     spoiled(chunk) {
       const bytes = chunk.bytes.slice()
