@@ -34,6 +34,7 @@ export interface GroupRecord {
 }
 
 export interface PeerRecord {
+  /** Newest first, at most MAX_PEER_ADDRESSES. */
   readonly addresses: readonly string[]
   /** Milliseconds since 1970 here. */
   readonly seenAt: number
@@ -75,12 +76,10 @@ export async function loadPeers(records: RecordStore): Promise<Map<DeviceId, Pee
 }
 
 export async function savePeer(records: RecordStore, device: DeviceId, peer: PeerRecord): Promise<void> {
-  await records.write(
-    new Map([[`${PEER_PREFIX}${device}`, encodeCbor({ v: 1, addresses: peer.addresses.slice(0, MAX_ADDRESSES), seenAt: peer.seenAt })]]),
-  )
+  await records.write(new Map([[`${PEER_PREFIX}${device}`, encodeCbor({ v: 1, ...peer })]]))
 }
 
-const MAX_ADDRESSES = 32
+export const MAX_PEER_ADDRESSES = 32
 const MAX_PEER_RECORD_BYTES = 32 * 1024
 const MAX_GROUP_RECORD_BYTES = 64 * 1024 * 1024
 const GROUP = v.object({

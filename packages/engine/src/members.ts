@@ -5,7 +5,7 @@
 import { proveMembership, receiveProof, type CloseCode, type Closeable, type DeviceId } from '@segue/core'
 import type { Clock, Logger, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
-import { loadPeers, savePeer, type PeerRecord } from './device-records.ts'
+import { loadPeers, MAX_PEER_ADDRESSES, savePeer, type PeerRecord } from './device-records.ts'
 import type { Runtime } from './runtime.ts'
 
 export interface Members extends Closeable {
@@ -43,7 +43,9 @@ export async function createMembers({ self, records, clock, logger, runtime }: P
       .finally(() => tasks.delete(running))
     tasks.add(running)
   }
-  const remember = async (device: DeviceId, peer: PeerRecord): Promise<void> => {
+  /** `addresses` newest first: what a device once said of itself makes room for what it says now. */
+  const remember = async (device: DeviceId, addresses: readonly string[], seenAt: number): Promise<void> => {
+    const peer: PeerRecord = { addresses: [...new Set(addresses)].slice(0, MAX_PEER_ADDRESSES), seenAt }
     peers.set(device, peer)
     await savePeer(records, device, peer)
   }
@@ -65,7 +67,7 @@ export async function createMembers({ self, records, clock, logger, runtime }: P
     onSeen(device) {
       const known = peers.get(device)?.addresses ?? []
       const reached = node()?.addressesOf(device) ?? []
-      run('peer-not-remembered', () => remember(device, { addresses: [...new Set([...reached, ...known])], seenAt: clock.now() }))
+      run('peer-not-remembered', () => remember(device, [...reached, ...known], clock.now()))
     },
     onRefused(device, code) {
       const current = runtime()
@@ -89,7 +91,7 @@ export async function createMembers({ self, records, clock, logger, runtime }: P
     },
     async addAddress(device, address) {
       const known = peers.get(device)
-      await remember(device, { addresses: [...new Set([address, ...(known?.addresses ?? [])])], seenAt: known?.seenAt ?? 0 })
+      await remember(device, [address, ...(known?.addresses ?? [])], known?.seenAt ?? 0)
       refresh()
     },
     refresh,

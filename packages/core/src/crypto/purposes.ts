@@ -44,6 +44,7 @@ export const PURPOSES = {
   // replication
   'log-fingerprint': 'segue/log-fingerprint/v1',
   'summary-item': 'segue/summary-item/v1',
+  'cursor-name': 'segue/cursor-name/v1',
 } as const
 
 export type Purpose = keyof typeof PURPOSES

@@ -40,3 +40,16 @@ test('[R5] cursors outlive a restart', async () => {
   await laptop.apply({ records })
   expect((await open(laptop)).cursorFor('desk' as DeviceId)).toEqual(cursor)
 })
+
+test('[R41] where a replica got with whom is found again, and no record names the peer', async () => {
+  const store = createMemoryChunkStore()
+  const desk = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN' as DeviceId
+  const cursor = { incarnation: 'ab'.repeat(16) as Incarnation, arrival: 7 }
+  const records = new Map<string, Uint8Array | undefined>()
+  const history = await openHistory(store, random, (key, value) => void records.set(key, value))
+  history.setCursor(desk, cursor)
+  await store.apply({ records })
+  expect((await open(store)).cursorFor(desk)).toEqual(cursor)
+  expect((await open(createMemoryChunkStore())).cursorFor(desk)).toBeUndefined()
+  for await (const [key] of store.listRecords('')) expect(key).not.toContain(desk)
+})

@@ -1,11 +1,14 @@
 /**
  * Who this replica is and how far it has got with others. A cursor says "everything of yours up to this arrival number, in that
  * incarnation"; it counts only if the other's own history shows that the incarnation reached it, so a restored backup or a
- * cloned disk is never believed to have sent what it has not.
+ * cloned disk is never believed to have sent what it has not. A cursor's record is named by a hash with this replica's id: whom it
+ * talks to is not written down in the clear, though who already suspects a device can still try it out.
  */
 import { concatBytes, toHex } from '../lib/bytes.ts'
+import { labelledHash } from '../crypto/hash.ts'
 import { hexId, idBytes, RANDOM_ID_BYTES, type DeviceId, type Incarnation } from '../lib/ids.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
+import type { Hasher } from '../ports/hasher.ts'
 import type { Random } from '../ports/random.ts'
 
 export interface Cursor {
@@ -27,6 +30,7 @@ export async function openHistory(
   store: ChunkStore,
   random: Random,
   setRecord: (key: string, value: Uint8Array | undefined) => void,
+  hasher?: Hasher,
 ): Promise<ReplicaHistory> {
   const known = await store.getRecord(ID_KEY)
   const id = toHex(known ?? random.bytes(RANDOM_ID_BYTES))
@@ -36,10 +40,12 @@ export async function openHistory(
     starts.push({ incarnation: key.slice(INCARNATION_PREFIX.length) as Incarnation, arrival: readNumber(value) })
   }
   starts.sort((a, b) => a.arrival - b.arrival)
-  const cursors = new Map<DeviceId, Cursor>()
+  /** By the name of the record. */
+  const cursors = new Map<string, Cursor>()
+  const nameOf = (peer: DeviceId): string => CURSOR_PREFIX + toHex(labelledHash('cursor-name', [id, peer], hasher))
   for await (const [key, value] of store.listRecords(CURSOR_PREFIX)) {
     const incarnationBytes = value.subarray(0, RANDOM_ID_BYTES)
-    cursors.set(key.slice(CURSOR_PREFIX.length) as DeviceId, {
+    cursors.set(key, {
       incarnation: hexId(incarnationBytes),
       arrival: readNumber(value.subarray(RANDOM_ID_BYTES)),
     })
@@ -58,12 +64,13 @@ export async function openHistory(
       const end = starts[index + 1]?.arrival ?? store.lastArrival()
       return cursor.arrival <= end
     },
-    cursorFor: peer => cursors.get(peer),
+    cursorFor: peer => cursors.get(nameOf(peer)),
     setCursor(peer, cursor) {
-      const present = cursors.get(peer)
+      const name = nameOf(peer)
+      const present = cursors.get(name)
       if (present?.incarnation === cursor.incarnation && present.arrival === cursor.arrival) return
-      cursors.set(peer, cursor)
-      setRecord(CURSOR_PREFIX + peer, concatBytes(idBytes(cursor.incarnation), numberBytes(cursor.arrival)))
+      cursors.set(name, cursor)
+      setRecord(name, concatBytes(idBytes(cursor.incarnation), numberBytes(cursor.arrival)))
     },
   }
 }
