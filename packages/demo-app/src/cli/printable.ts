@@ -10,5 +10,5 @@ export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
 
-// Control characters (C0, C1, ESC), formatting ones (zero-width, bidi, tags), other blanks without width, and halves of surrogate pairs.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u115F\u1160\u17B4\u17B5\u3164\uFFA0]/gu
+// Control characters (C0, C1, ESC), formatting ones (zero-width, bidi, tags), blanks that are letters, and halves of surrogate pairs.
+const UNPRINTABLE = /\p{Cc}|\p{Cf}|\p{Cs}|\u115F|\u1160|\u3164|\uFFA0/gu
