@@ -6,7 +6,6 @@ import { MAX_HAVE_RECORDS } from '../wire/sync-messages.ts'
 export const MAX_PUSH_BYTES: number = 64 * KIB
 export const LIVE_WINDOW_BYTES: number = 256 * KIB
 export const MAX_FRESH_RECORDS: number = MAX_HAVE_RECORDS / 8
-export const MAX_ASK_TAGS = 1_024
 /** Requests of one peer that wait for the bulk channel; more, and it is closed as too slow. */
 export const MAX_QUEUED_TASKS = 4_096
 /** The same in bytes of the requests themselves: the sums of a million documents fit. */
@@ -19,3 +18,5 @@ export const MAX_TAKEN_OFFERS = 131_072
 export const FRESH_DELAY_MS = 30
 /** Quiet for this long after changes, and one side asks whether all arrived. */
 export const QUIET_MS: number = 10 * SECOND_MS
+/** A comparison in which nothing is under way for this long is asked about. */
+export const STALL_MS: number = 15 * SECOND_MS

@@ -10,7 +10,9 @@ import { bucketOf } from './summary.ts'
 export interface PeerReceipts {
   incarnation(): Incarnation | undefined
   /** A hello: voids what another incarnation said. */
-  begin(incarnation: Incarnation): void
+  begin(incarnation: Incarnation, hasGoneBack?: boolean): void
+  /** In this run it came with less than it once said it had: a backup, or a disk that lost what was acknowledged. */
+  hasGoneBack(): boolean
   /** Durable here, not confirmed by the peer. */
   owe(chunk: Owed): void
   /** Confirmed, or no longer needed here. A register counts only from its sequence on. */
@@ -29,6 +31,7 @@ export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'>
 
 export function createPeerReceipts(): PeerReceipts {
   let incarnation: Incarnation | undefined
+  let hasGoneBack = false
   const owed = new Map<ChunkId, Owed>()
   const perDocument = new Map<DocTag, number>()
   const unknown = new Set<number>()
@@ -50,7 +53,9 @@ export function createPeerReceipts(): PeerReceipts {
   }
   return {
     incarnation: () => incarnation,
-    begin(next) {
+    hasGoneBack: () => hasGoneBack,
+    begin(next, isBack = false) {
+      hasGoneBack ||= isBack
       if (next !== incarnation) forgetAll()
       incarnation = next
     },

@@ -131,6 +131,8 @@ export interface PeerSync {
   readonly unconfirmed: number
   /** Its clock-free identity: changes when it restarts or comes back from a backup. */
   readonly incarnation: Incarnation | undefined
+  /** It came with less than it once had, such as a relay that was restored from a backup: what it lacks is given to it again. */
+  readonly hasGoneBack: boolean
 }
 
 export interface Durability {

@@ -166,8 +166,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     queueMicrotask(() => {
       isPublishing = false
       const next = new Map<DeviceId, PeerSync>()
-      for (const [peer, each] of receipts)
-        next.set(peer, { state: 'away', behind: 0, unconfirmed: each.owed(), incarnation: each.incarnation() })
+      for (const [peer, each] of receipts) next.set(peer, { state: 'away', behind: 0, ...told(each) })
       for (const session of sessions) {
         const phase = session.phase()
         if (phase === 'closed') continue
@@ -175,7 +174,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
         const each = receiptsOf(session.peer)
         const present = next.get(session.peer)
         if (present?.state === 'in-sync') continue
-        next.set(session.peer, { state, behind: wants.count(session), unconfirmed: each.owed(), incarnation: each.incarnation() })
+        next.set(session.peer, { state, behind: wants.count(session), ...told(each) })
       }
       peers.set(next)
     })
@@ -323,6 +322,10 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     close: closing.close,
     [Symbol.asyncDispose]: closing.close,
   }
+}
+
+function told(receipts: PeerReceipts): Pick<PeerSync, 'unconfirmed' | 'incarnation' | 'hasGoneBack'> {
+  return { unconfirmed: receipts.owed(), incarnation: receipts.incarnation(), hasGoneBack: receipts.hasGoneBack() }
 }
 
 const GOOD: Durability = { state: 'good', pending: 0 }

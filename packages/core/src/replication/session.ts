@@ -16,8 +16,9 @@ import { MAX_FRAME_BYTES } from '../wire/limits.ts'
 import { decodeSyncMessage, encodeSyncMessage, MAX_STORED_IDS, MAX_WANT_IDS, type SyncMessage } from '../wire/sync-messages.ts'
 import { packIds, packOffers, slicesOf, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
 import { commonScope, helloOf, sameLog } from './greeting.ts'
-import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_ASK_TAGS, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_UNREAD_BYTES, QUIET_MS } from './pace.ts'
+import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_UNREAD_BYTES, QUIET_MS, STALL_MS } from './pace.ts'
 import { createBulkQueue } from './bulk-queue.ts'
+import { createAlarm } from './alarm.ts'
 import { createAssembler } from './parts.ts'
 import { createDelay } from './delay.ts'
 import { createOffers } from './offers.ts'
@@ -40,7 +41,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   let isRoundOver = false
   let mismatches = 0
   let backlog: Offer[] = []
-  let cancelCheck: (() => void) | undefined
+  const check = createAlarm(clock)
   let lastChange = clock.monotonic()
   let greeted = (): void => undefined
   const greeting = new Promise<void>(resolve => (greeted = resolve))
@@ -74,7 +75,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
   const end = (): void => {
     phase = 'closed'
-    cancelCheck?.()
+    check.cancel()
     greeted()
     backlog = []
     fresh.end()
@@ -88,7 +89,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const onHello = (hello: Hello): void => {
     if (!negotiateVersion(mine.versions, hello.versions).ok) return close('version-unsupported')
     theirs = hello
-    receipts.begin(hexId<Incarnation>(hello.incarnation))
+    receipts.begin(hexId<Incarnation>(hello.incarnation), hello.arrival < (history.cursorFor(link.peer)?.arrival ?? 0))
     common = commonScope(scope, hello)
     if (hello.isKeyless === true && !host.isKeyless) retiring.begin()
     phase = 'log'
@@ -113,6 +114,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
     if (common === undefined && equalBytes(sumBytes(summary.root()), hello.root)) return enterInSync(hello.unchecked, hello.arrival)
     onBulk(() => offers.offerFirst(hello))
+    if (common === undefined) watchStall()
     host.onProgress(session)
     advance()
   }
@@ -129,8 +131,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     if (common === undefined && theirs !== undefined) {
       history.setCursor(link.peer, { incarnation: hexId<Incarnation>(theirs.incarnation), arrival })
     }
-    cancelCheck?.()
-    cancelCheck = undefined
+    check.cancel()
     if (isNews) host.onProgress(session)
   }
 
@@ -167,7 +168,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       if (!root.isAnswer) sendRoot(true)
     } else if (isRoundOver) {
       mismatches++
-      scheduleCheck(Math.min(SECOND_MS * 2 ** Math.min(mismatches, 6), 30 * SECOND_MS), () => compareAgain(false))
+      check.set(Math.min(SECOND_MS * 2 ** Math.min(mismatches, 6), 30 * SECOND_MS), () => compareAgain(false))
     }
   }
 
@@ -177,24 +178,24 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     isRoundOver = false
     hasPeerOffered = false
     onBulk(() => offers.sendSummary(isAnswer))
+    watchStall()
     host.onProgress(session)
   }
-
-  const scheduleCheck = (ms: number, check: () => void): void => {
-    cancelCheck?.()
-    cancelCheck = clock.after(ms, () => {
-      cancelCheck = undefined
-      if (phase !== 'closed') check()
+  /** Rounds that cross can leave one side waiting for an offer that came before it began: then it asks whether there is anything. */
+  const watchStall = (): void =>
+    check.set(STALL_MS, () => {
+      if (phase !== 'comparing') return
+      if (wants.count(session) === 0) sendRoot(false)
+      watchStall()
     })
-  }
 
   const onChanged = (): void => {
     lastChange = clock.monotonic()
-    if (phase === 'in-sync' && cancelCheck === undefined && common === undefined) watchQuiet(QUIET_MS)
+    if (phase === 'in-sync' && !check.isSet() && common === undefined) watchQuiet(QUIET_MS)
   }
   /** When it has been quiet for a while after changes, one side asks whether all arrived; the other only if the first did not. */
   const watchQuiet = (ms: number): void =>
-    scheduleCheck(ms, () => {
+    check.set(ms, () => {
       const isFirst = theirs !== undefined && history.id < toHex(theirs.replica)
       const quietMs = (isFirst ? 1 : 2) * QUIET_MS
       const goneMs = clock.monotonic() - lastChange
@@ -340,7 +341,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
 
   const ask = (docTags: readonly DocTag[]): void => {
-    for (const tags of slicesOf(docTags, MAX_ASK_TAGS)) if (isLive()) sendLive({ type: 'ask', tags: packIds(tags) })
+    for (const tags of slicesOf(docTags, MAX_WANT_IDS)) if (isLive()) sendLive({ type: 'ask', tags: packIds(tags) })
   }
 
   const session: Session = {
