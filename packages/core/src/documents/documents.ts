@@ -115,7 +115,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     await document.flush()
     await document.snapshot()
     // Nothing may be captured in the gap between the last flush and the end of listening: this part is synchronous.
-    for (let isQuiet = false; !isQuiet; ) {
+    for (let isQuiet = false; !isQuiet;) {
       const heads = A.getHeads(document.doc() ?? A.init()).join()
       await document.flush()
       isQuiet = heads === A.getHeads(document.doc() ?? A.init()).join()
@@ -198,8 +198,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     await document.state.when(state => state === 'open', { signal: withSignal(options.signal) })
     return document.handle as DocHandle<T>
   }
-  const storedDocument = async (name: DocumentName): Promise<AnyDoc> =>
-    withStored(context, undefined, await readStored(context, name))
+  const storedDocument = async (name: DocumentName): Promise<AnyDoc> => withStored(context, undefined, await readStored(context, name))
   const headsOf = async (id: DocumentId): Promise<readonly string[]> => {
     const document = live.get(id)
     await document?.load()
