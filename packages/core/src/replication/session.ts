@@ -112,7 +112,12 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
     if (host.priorities.size > 0) ask([...host.priorities])
     for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
-    if (common === undefined && equalBytes(sumBytes(summary.root()), hello.root)) return enterInSync(hello.unchecked, hello.arrival)
+    // By what both said, not by what is here by now: the other side decides by the same two roots, or one waits for ever.
+    if (common === undefined && equalBytes(mine.root, hello.root)) {
+      if (equalBytes(sumBytes(summary.root()), hello.root)) return enterInSync(hello.unchecked, hello.arrival)
+      enterInSync(1, hello.arrival) // no receipt: what came meanwhile is still owed
+      return onChanged()
+    }
     onBulk(() => offers.offerFirst(hello))
     if (common === undefined) watchStall()
     host.onProgress(session)
@@ -188,7 +193,6 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       if (wants.count(session) === 0) sendRoot(false)
       watchStall()
     })
-
   const onChanged = (): void => {
     lastChange = clock.monotonic()
     if (phase === 'in-sync' && !check.isSet() && common === undefined) watchQuiet(QUIET_MS)
