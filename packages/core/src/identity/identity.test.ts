@@ -29,7 +29,9 @@ test.each(['Laptop', 'Büro-PC', 'テレビ', '👩‍💻 mine', 'x'.repeat(64)
   expect(isDeviceName(name)).toBe(true)
 })
 
-test.each(['', ' Laptop', 'Lap\ntop', 'Lap\u001b[31mtop', 'a\u202egnp', 'x'.repeat(65), '\ud800'])(
+const UNSEEN = ['Lap\u200btop', 'Laptop\u200d', '\ufeffLaptop', 'Lap\u2060top', 'a\u200egnp', 'a\u061cgnp', 'Lap\u00adtop', '\u3164']
+
+test.each(['', ' Laptop', 'Lap\ntop', 'Lap\u001b[31mtop', 'a\u202egnp', 'x'.repeat(65), '\ud800', ...UNSEEN])(
   '%j cannot be the name of a device',
   name => {
     expect(isDeviceName(name)).toBe(false)

@@ -39,6 +39,12 @@ test('lines, notes, progress and errors are as harmless', () => {
   expect(err[1]).toContain(SHOWN.replace('  ', ''))
 })
 
+test('a picture made of several stays one', () => {
+  const lines = written(process.stdout)
+  createOutput(false).data({}, () => '👩‍💻 mine')
+  expect(lines).toEqual(['👩‍💻 mine\n'])
+})
+
 test('JSON says exactly what there is', () => {
   const lines = written(process.stdout)
   createOutput(true).data({ title: EVIL }, () => '')
