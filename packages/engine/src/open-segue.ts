@@ -1,7 +1,7 @@
 /**
  * Opens Segue on this machine. This file is the table of contents: what there is, in the order it is made, closed in reverse.
  */
-import { createRecorder, openOrCleanUp, type Joined } from '@segue/core'
+import { createRecorder, openOrCleanUp, SegueError, type Joined } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, type NetNode } from '@segue/net'
 import { openStore, type Unlock } from '@segue/storage'
@@ -16,6 +16,7 @@ import { silentLogger } from './platform/loggers.ts'
 import { nativeHasher } from './platform/native-hasher.ts'
 import { createSystemClock } from './platform/system-clock.ts'
 import { systemRandom } from './platform/system-random.ts'
+import { createRelays } from './relays.ts'
 import { createRuntime, type Runtime } from './runtime.ts'
 import type { Segue } from './segue.ts'
 import { createStatus } from './status.ts'
@@ -79,7 +80,7 @@ export function openSegueOn(
     let net: NetNode | undefined
     let runtime: Runtime | undefined
     const present = (): Runtime => {
-      if (runtime === undefined) throw new Error('broken promise: a running Segue has a runtime')
+      if (runtime === undefined) throw new SegueError('CLOSED') // between two groups, or the way to the second ended half-way
       return runtime
     }
     const start = (): Promise<Runtime> =>
@@ -89,9 +90,20 @@ export function openSegueOn(
     opened.add(() => runtime?.close())
     opened.add(() => damage.close())
 
+    let members: Members | undefined
+    const relays = createRelays({
+      self: identity.id,
+      records: store.records,
+      clock,
+      random,
+      logger,
+      runtime: () => runtime,
+      node: () => net,
+      onChanged: () => members?.refresh(),
+    })
+
     // bytes in motion
     const listen = network.listen ?? (await keptListenAddresses(store.records))
-    let members: Members | undefined
     const node = opened.use(
       await createNode({
         signing: identity.signing,
@@ -99,13 +111,14 @@ export function openSegueOn(
           self: identity.id,
           clock,
           telemetry: recorder,
+          isRelay: relays.isRelay,
           runtime: () => runtime,
           onSeen: peer => members?.onSeen(peer),
         }),
         mdns: network.mdns ?? true,
         ...(listen === undefined ? {} : { listen }),
         ...(network.announce === undefined ? {} : { announce: network.announce }),
-        onRefused: (peer, code) => members?.onRefused(peer, code),
+        onRefused: (peer, code) => (relays.isRelay(peer) ? relays : members)?.onRefused(peer, code),
         clock,
         random,
         logger,
@@ -114,15 +127,20 @@ export function openSegueOn(
     net = node
     if (network.listen === undefined) await keepListenAddresses(store.records, node.addresses.peek())
     members = opened.use(
-      await createMembers({ self: identity.id, records: store.records, clock, logger, runtime: () => runtime }, () => node),
+      await createMembers(
+        { self: identity.id, records: store.records, clock, logger, runtime: () => runtime, relays: relays.linked },
+        () => node,
+      ),
     )
+    opened.use(relays)
     opened.add(takeProofs(node, () => runtime, logger))
 
     // what an app sees of it
-    const list = opened.use(createDeviceList(identity.id, node, members))
-    const status = opened.use(createStatus({ node, store, damaged: damage.damaged, devices: list.devices }))
+    const list = opened.use(createDeviceList(identity.id, node, members, relays.list))
+    const status = opened.use(createStatus({ node, store, damaged: damage.damaged, devices: list.devices, relays: relays.list }))
     const follow = (): void => {
       const now = present()
+      relays.follow(now)
       list.follow(now)
       status.follow(now)
       damage.follow(now.replica)
@@ -133,14 +151,19 @@ export function openSegueOn(
 
     const keep = (joined: Joined): Promise<void> =>
       saveGroup(store.records, { id: joined.groupId, secret: joined.groupSecret, entries: joined.entries, dropChunks: true })
+    /** Rejects when the joined group cannot be opened now, with the disk full for example: then it is when Segue is opened again. */
     const enter = async (joined: Joined): Promise<void> => {
-      await runtime?.close()
+      const left = runtime
+      await left?.close().catch((error: unknown) => logger.warn('left-group-not-closed', { error: String(error) }))
       runtime = undefined
       runtime = await start()
       follow()
-      for (const address of joined.addresses) await members.addAddress(joined.inviter, address)
+      const { inviter, addresses } = joined
+      for (const address of addresses) {
+        await members.addAddress(inviter, address).catch((error: unknown) => logger.warn('address-not-kept', { error: String(error) }))
+      }
     }
-    const ownName = (): string => present().group.device(identity.id)?.name ?? identity.name
+    const ownName = (): string => runtime?.group.device(identity.id)?.name ?? identity.name
     const pairing = opened.use(
       createPairing({ node, identity, name: ownName, clock, random, logger, telemetry: recorder, runtime: present, keep, enter }),
     )
@@ -163,10 +186,12 @@ export function openSegueOn(
         get list() {
           return present().sessions.list
         },
+        whenListed: () => present().index.whenRead(),
       },
       get handoff() {
         return present().handoffs
       },
+      relays: { add: relays.add, list: relays.list, remove: relays.remove },
       status: status.status,
       events: recorder.events,
       async rename(name) {

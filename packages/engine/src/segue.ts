@@ -6,7 +6,6 @@ import type {
   DeviceId,
   ErrorCode,
   GroupRole,
-  Handoffs,
   IndexedSession,
   InviterState,
   Observable,
@@ -15,6 +14,8 @@ import type {
 } from '@segue/core'
 import type { LinkPath, NearbyDevice, SlotKind } from '@segue/core/ports'
 import type { PairingQr } from './pairing-images.ts'
+import type { SegueHandoffs } from './handoff-face.ts'
+import type { Relays } from './relays.ts'
 import type { SegueSession } from './session-face.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -29,7 +30,9 @@ export interface Segue extends Closeable {
   /** This device first, then the others by name. */
   readonly devices: Observable<readonly DeviceStatus[]>
   readonly sessions: SegueSessions
-  readonly handoff: Handoffs
+  readonly handoff: SegueHandoffs
+  /** Relays that keep sealed copies for devices that are not awake together. */
+  readonly relays: Relays
   readonly status: Observable<SegueStatus>
   /** What happened, content-free by construction: links, pairings, handoffs with one trace id on both devices. Oldest first. */
   readonly events: Observable<readonly TelemetryEvent[]>
@@ -49,7 +52,10 @@ export interface SegueSessions {
   create(options: { readonly title: string }): Promise<SegueSession>
   /** Waits for a session on its way. Rejects with SESSION_UNKNOWN, SCHEMA_NEWER, or the signal's reason. */
   open(id: SessionId, options?: { readonly signal?: AbortSignal }): Promise<SegueSession>
+  /** Of a store with thousands of documents it fills a little after opening: `whenListed`. */
   readonly list: Observable<readonly IndexedSession[]>
+  /** Resolves when `list` shows everything that is here. */
+  whenListed(): Promise<void>
 }
 
 export interface Pairing {
@@ -97,8 +103,8 @@ export interface DeviceStatus {
   readonly role: GroupRole
   readonly isThisDevice: boolean
   readonly state: 'here' | 'linked' | 'away'
-  /** How it is reached now. */
-  readonly path: LinkPath | undefined
+  /** How it is reached now. mailbox: not at all, but a relay that is linked keeps what is for it until it comes there. */
+  readonly path: LinkPath | 'mailbox' | undefined
   /** `in-sync`: everything here is on its disk, and the other way round, as far as both know. */
   readonly sync: 'in-sync' | 'catching-up' | 'unknown'
   /** Chunks durable here that it has not confirmed. */
@@ -115,6 +121,7 @@ export interface SegueStatus {
   readonly keys: readonly SlotKind[]
   readonly addresses: readonly string[]
   readonly devices: { readonly total: number; readonly linked: number }
+  readonly relays: { readonly total: number; readonly linked: number }
   readonly sessions: number
   /** The group uses something this version does not know: update. */
   readonly needsUpdate: boolean

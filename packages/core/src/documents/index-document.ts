@@ -35,6 +35,8 @@ export interface DocumentIndex {
   readonly sessions: Observable<readonly IndexedSession[]>
   /** False while a large index is still to be read: then what is not listed may be there all the same. */
   isRead(): boolean
+  /** Resolves when it has been read; hurries a reading that waits. */
+  whenRead(): Promise<void>
   /** Adds, or changes kind and title of, a document. Nothing is written when it stands there already. */
   putDocument(document: IndexedDocument): void
   /** The same; `createdAt` of a session that stands there already stays what it is. */
@@ -88,6 +90,7 @@ export async function createIndex(
     documents: { peek: () => listDocuments(handle.doc().documents) },
     sessions,
     isRead: () => true,
+    whenRead: () => Promise.resolve(),
     putDocument({ id, kind, title }) {
       put('documents', bucketOf(id), id, { kind, ...(title === undefined ? {} : { title }) })
     },

@@ -75,3 +75,9 @@ test('[D30] what was put just before closing is there the next time', async () =
       .toSorted(),
   ).toEqual(['Last minute', 'Report'])
 })
+
+test('[D30] whoever waits for it does not wait for the clock', async () => {
+  const index = openLater()
+  await index.whenRead()
+  expect(index.sessions.peek()).toEqual([session])
+})

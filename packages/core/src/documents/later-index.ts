@@ -44,6 +44,7 @@ export function createLaterIndex(parts: {
     documents: { peek: () => present?.documents.peek() ?? NO_DOCUMENTS },
     sessions,
     isRead: () => present !== undefined,
+    whenRead: start,
     putDocument: document => put(index => index.putDocument(document)),
     putSession: session => put(index => index.putSession(session)),
     async close() {

@@ -43,6 +43,7 @@ try {
   process.exit(EXIT_NOT_STARTED)
 }
 
+await segue.sessions.whenListed() // so that the first command sees every session
 const token = randomBytes(32).toString('base64url')
 const server = await createApiServer({
   segue,
