@@ -181,8 +181,8 @@ export function openSegueOn(
       pairing,
       devices: list.devices,
       sessions: {
-        create: options => present().faces.create(options),
-        open: (id, options) => present().faces.open(id, options),
+        create: async options => present().faces.create(options),
+        open: async (id, options) => present().faces.open(id, options),
         get list() {
           return present().sessions.list
         },
@@ -200,8 +200,8 @@ export function openSegueOn(
       },
       addAddress: (peer, address) => members.addAddress(peer, address),
       resume: () => node.resume(),
-      lookAround: ({ signal } = {}) => lookAround(node, present(), signal),
-      flush: () => present().documents.flush(),
+      lookAround: async ({ signal } = {}) => lookAround(node, present(), signal),
+      flush: async () => present().documents.flush(),
       close: opened.close,
       [Symbol.asyncDispose]: opened.close,
     }

@@ -2,6 +2,7 @@
 import { platform } from 'node:os'
 import {
   createInviter,
+  isSegueError,
   join,
   MINUTE_MS,
   SegueError,
@@ -29,7 +30,7 @@ export interface PairingParts {
   readonly runtime: () => Runtime
   /** Writes the joined group to disk, all or nothing. */
   readonly keep: (joined: Joined) => Promise<void>
-  /** The joined group is on disk: go over to it. */
+  /** The joined group is on disk: go over to it. May reject; then this device is in it when it is opened again. */
   readonly enter: (joined: Joined) => Promise<void>
 }
 
@@ -103,10 +104,14 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         joinings -= 1
         over.abort()
         if (!result.ok) return { ok: false, code: result.error }
-        await parts.enter(result.value)
+        try {
+          await parts.enter(result.value)
+        } catch (error) {
+          logger.error('joined-group-not-entered', { error: String(error) })
+          return { ok: false, code: isSegueError(error) ? error.code : 'STORE_FAILED' }
+        }
         return { ok: true, inviter: result.value.inviter }
       })
-      done.catch((error: unknown) => logger.error('joined-group-not-entered', { error: String(error) })) // who awaits it hears as well
       const code = await joining.code.when(digits => digits !== undefined, { signal: over.signal }).catch(() => undefined)
       if (code === undefined) throw new SegueError(codeOf(await done))
       return { code, done, cancel: () => joining.cancel() }
