@@ -8,15 +8,7 @@ import { systemClock } from '@segue/net'
 import { createLog } from '@segue/relay'
 import { openVolume } from '@segue/storage/volume'
 import { expect, onTestFinished, test } from 'vitest'
-import {
-  mailboxId,
-  random,
-  scratch,
-  shareMailbox,
-  startDevice,
-  startRelay,
-  type RelayPlace,
-} from '../../packages/relay/test-support/cast.ts'
+import { mailboxId, random, scratch, shareMailbox, startDevice, startRelay, type RelayPlace } from '@segue/relay/testing'
 import { createCanaries, createCanarySearch, type Leak } from './canary.ts'
 import { freePort } from './cast.ts'
 import { startTap } from './tap.ts'

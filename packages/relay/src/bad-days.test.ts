@@ -8,7 +8,7 @@ import { DAY_MS, isSegueError } from '@segue/core'
 import { systemClock } from '@segue/net'
 import { createMemoryVolume, openVolume } from '@segue/storage/volume'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { chunks, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay } from '../test-support/cast.ts'
+import { chunks, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay } from './testing/cast.ts'
 import { readKey, writeKey } from './identity-file.ts'
 import { restoreBackup, verifyBackup, writeBackup } from './ops/backup.ts'
 import { openStopped } from './relay.ts'
@@ -104,7 +104,7 @@ test('[B15] check finds nothing where all is well, and rot where it is', async (
     transaction.put(Buffer.concat([Buffer.from('c'), Buffer.alloc(16, 9), Buffer.from('m')]), Buffer.from('of nobody'))
   })
   await volume.close()
-  const stopped = await openStopped({ directory, announce: [], key: undefined, quotas: relayQuotas, retention: 'keep' })
+  const stopped = await openStopped({ directory, announce: [], key: undefined, quotas: relayQuotas })
   onTestFinished(() => stopped.close())
   const { findings } = await stopped.operations.check({})
   expect(findings.map(({ what }) => what).sort()).toEqual(['damaged', 'orphan', 'wrong-count', 'wrong-usage'])

@@ -1,5 +1,5 @@
 /** What goes by itself: what was retired long enough ago, mailboxes nobody came to for long, invites that expired. */
-import { DAY_MS, HOUR_MS, type MailboxId } from '@segue/core'
+import { DAY_MS, HOUR_MS, RETIRED_KEPT_MS, type MailboxId } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import type { MailboxEngine } from './engine/mailbox-engine.ts'
 import type { OpenMailbox } from './mailboxes/mailboxes.ts'
@@ -20,14 +20,17 @@ export interface Housekeeping {
   close(): Promise<void>
 }
 
-/** Runs every hour from the first hour on, one mailbox after the other. */
+/** Runs every hour from the first hour on, one mailbox after the other; what was retired, once a day. */
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   const { engine, clock, logger } = options
   let running: Promise<unknown> = Promise.resolve()
   let isClosed = false
+  let retiredDroppedAt = Number.NEGATIVE_INFINITY
 
   const sweep = async (): Promise<{ removedMailboxes: number; removedInvites: number }> => {
     const now = clock.now()
+    const dropsRetired = Math.abs(now - retiredDroppedAt) >= DAY_MS
+    if (dropsRetired) retiredDroppedAt = now
     let [removedMailboxes, removedInvites] = [0, 0]
     for (const invite of await engine.invites()) {
       const isOver = invite.claimedBy === undefined && invite.expiresAt < now - INVITES_KEPT_MS
@@ -40,6 +43,8 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
         await options.onErase(mailbox.id)
         await engine.removeMailbox(mailbox.id)
         removedMailboxes++
+      } else if (dropsRetired) {
+        await options.use(mailbox.id, ({ replica }) => replica.dropRetired(now - RETIRED_KEPT_MS))
       }
     }
     return { removedMailboxes, removedInvites }

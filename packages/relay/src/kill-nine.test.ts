@@ -2,7 +2,7 @@
 import path from 'node:path'
 import type { SealedChunk } from '@segue/core/ports'
 import { expect, test } from 'vitest'
-import { chunks, mailboxId, scratch, shareMailboxAt, startDevice, type TestDevice } from '../test-support/cast.ts'
+import { chunks, mailboxId, scratch, shareMailboxAt, startDevice, type TestDevice } from './testing/cast.ts'
 import { spawnRelay } from '../test-support/relay-process.ts'
 
 /** 500 in a soak. */

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { decodeInvite } from '@segue/core'
 import { expect, test } from 'vitest'
-import { chunks, inviteIn, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay } from '../test-support/cast.ts'
+import { chunks, inviteIn, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay } from './testing/cast.ts'
 import { SETTINGS, readSettings, variableOf } from './cli/settings.ts'
 import { callRelay } from './ops/admin-socket.ts'
 
@@ -17,7 +17,6 @@ test('[B20] every setting is the same as a flag, a variable, the file of a varia
     announce: ['/dns4/a/tcp/1', '/dns4/b/tcp/1', '/dns4/c/tcp/1', '/dns4/d/tcp/1'],
     ops: ['127.0.0.1:1', '127.0.0.1:2', 'off', '[::1]:4'],
     key: ['a', 'b', 'c', 'd'].map(digit => digit.repeat(64)) as unknown as readonly [string, string, string, string],
-    retention: ['keep', 'until-acknowledged', 'keep', 'until-acknowledged'],
     logLevel: ['debug', 'info', 'warn', 'error'],
     logIds: ['true', 'false', 'true', 'false'],
   }

@@ -1,6 +1,6 @@
 import { deviceIdOf, idBytes } from '@segue/core'
 import { expect, test } from 'vitest'
-import { chunks, inviteIn, listOf, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay, until } from '../test-support/cast.ts'
+import { chunks, inviteIn, listOf, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay, until } from './testing/cast.ts'
 
 const MAILBOX = mailboxId(1)
 
@@ -30,7 +30,7 @@ test('[B1] three devices that are never awake together end up with the same, and
 })
 
 test('[B2] a keystroke of one device reaches another that is linked to the relay at the same time', async () => {
-  const relay = await startRelay()
+  const relay = await startRelay({ listen: ['/ip4/127.0.0.1/tcp/0/ws'] })
   const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
   await shareMailbox(relay, MAILBOX, [laptop, desk])
   for (const device of [laptop, desk]) device.connect(relay)

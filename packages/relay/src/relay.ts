@@ -6,7 +6,7 @@
  *     admin.sock   while it runs: for the command
  */
 import { join } from 'node:path'
-import { MINUTE_MS, RELAY_PROTOCOL, openOrCleanUp, type Closeable, type DeviceId, type RelayQuotas, type Retention } from '@segue/core'
+import { MINUTE_MS, RELAY_PROTOCOL, openOrCleanUp, type Closeable, type DeviceId, type RelayQuotas } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, systemClock } from '@segue/net'
 import { openVolume, type Damage, type Volume } from '@segue/storage/volume'
@@ -38,7 +38,6 @@ export interface RelayOptions {
   readonly ops?: { readonly host: string; readonly port: number } | undefined
   /** Of new invites. */
   readonly quotas: RelayQuotas
-  readonly retention: Retention
   /** A mailbox that no member came to for this long is removed; 0: never. */
   readonly idleMailboxDays: number
   readonly maxConnections: number
@@ -189,7 +188,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
 
 /** The operations on the folder of a relay that does not run. */
 export async function openStopped(
-  options: Pick<RelayOptions, 'directory' | 'announce' | 'key' | 'quotas' | 'retention'>,
+  options: Pick<RelayOptions, 'directory' | 'announce' | 'key' | 'quotas'>,
 ): Promise<Closeable & { readonly operations: Operations; readonly volume: Volume }> {
   return openOrCleanUp(async opened => {
     const damages: Damage[] = []

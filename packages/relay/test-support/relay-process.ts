@@ -5,7 +5,7 @@ import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { DeviceId, MailboxId } from '@segue/core'
 import { onTestFinished } from 'vitest'
-import { QUOTAS } from './cast.ts'
+import { QUOTAS } from '../src/testing/cast.ts'
 
 export interface Started {
   readonly id: DeviceId
@@ -49,7 +49,7 @@ export function spawnRelay(nodeFlags: readonly string[] = []): RelayProcess {
     kill,
     async go({ mailbox, expected, ...given }) {
       await lines() // loaded
-      const options = { quotas: QUOTAS, retention: 'keep', idleMailboxDays: 0, maxConnections: 1_024, ...given }
+      const options = { quotas: QUOTAS, idleMailboxDays: 0, maxConnections: 1_024, ...given }
       child.stdin?.write(`${JSON.stringify({ options, mailbox, expected })}\n`)
       return JSON.parse(await lines()) as Started
     },

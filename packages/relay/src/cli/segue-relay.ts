@@ -87,7 +87,7 @@ async function serve(settings: Settings): Promise<void> {
 async function invite(settings: Settings, flags: Flags): Promise<void> {
   const note = typeof flags['note'] === 'string' ? flags['note'] : undefined
   const days = typeof flags['days'] === 'number' ? flags['days'] : undefined
-  const made = await ask(settings, 'invite', { note, days, retention: settings.retention, quotas: quotasOf(settings) })
+  const made = await ask(settings, 'invite', { note, days, quotas: quotasOf(settings) })
   print(flags['json'] === true ? JSON.stringify(made) : await inviteText(made.invite, made.expiresAt))
 }
 
@@ -164,7 +164,6 @@ function optionsOf(settings: Settings) {
     announce: announce.length === 0 ? undefined : announce,
     key: rest.key,
     ops: rest.ops,
-    retention: rest.retention,
     quotas,
   }
 }

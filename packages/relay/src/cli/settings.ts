@@ -4,7 +4,7 @@
  * file that holds the value, as containers hand over secrets.
  */
 import { readFileSync } from 'node:fs'
-import { MIB, RETENTIONS, type Retention } from '@segue/core'
+import { MIB } from '@segue/core'
 import { LOG_LEVELS, type LogLevel } from '../ops/log.ts'
 import { isSeed } from '../identity-file.ts'
 
@@ -14,7 +14,6 @@ export interface Settings {
   readonly announce: readonly string[]
   readonly ops: { readonly host: string; readonly port: number } | undefined
   readonly key: string | undefined
-  readonly retention: Retention
   readonly quotaBytes: number
   readonly quotaChunks: number
   readonly quotaMailboxes: number
@@ -82,7 +81,6 @@ export const SETTINGS: readonly Setting[] = [
     default: '',
     parse: parseKey,
   },
-  choice('retention', 'retention', RETENTIONS, 'of new invites', 'keep'),
   number('quotaBytes', 'quota-bytes', 'of new invites: sealed bytes of an account', 5 * 1_024 * MIB),
   number('quotaChunks', 'quota-chunks', 'of new invites: chunks of an account', 2_000_000),
   number('quotaMailboxes', 'quota-mailboxes', 'of new invites: mailboxes of an account', 4),

@@ -13,15 +13,15 @@ import {
   idBytes,
 } from '@segue/core'
 import type { DeviceId, DeviceIdentity, MailboxId, RelayAnswer, RelayInvite, RelayQuotas, RelayRequest, Replica } from '@segue/core'
-import type { ChunkStore, DeviceLinkHandler, Inspector, SealedChunk } from '@segue/core/ports'
-import { createChunkCast, createMemoryChunkStore } from '@segue/core/testing'
+import type { ChunkStore, DeviceLinkHandler, Inspector, Random, SealedChunk } from '@segue/core/ports'
+import { createChunkCast, createMemoryChunkStore, type ChunkCast } from '@segue/core/testing'
 import { createNode, systemClock, type NetNode } from '@segue/net'
 import { onTestFinished } from 'vitest'
-import { createLog, createRelay, type Relay, type RelayOptions } from '../src/index.ts'
+import { createLog, createRelay, type Relay, type RelayOptions } from '../index.ts'
 
-export const chunks = createChunkCast()
+export const chunks: ChunkCast = createChunkCast()
 export const QUOTAS: RelayQuotas = { mailboxes: 4, bytes: 1e9, chunks: 1e6, bytesPerMinute: 1e10 }
-export const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
+export const random: Random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
 
 export async function scratch(): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'segue-relay-'))
@@ -35,7 +35,6 @@ export async function startRelay(options: Partial<RelayOptions> = {}): Promise<R
     directory: options.directory ?? path.join(await scratch(), 'data'),
     listen: ['/ip4/127.0.0.1/tcp/0'],
     quotas: QUOTAS,
-    retention: 'keep',
     idleMailboxDays: 0,
     maxConnections: 1_024,
     logger: createLog({ level: 'silent', withIds: false }),
