@@ -74,7 +74,7 @@ const speakTo = async (member: CastMember, ...messages: readonly SyncMessage[]):
   for (const message of [hello, ...messages]) await links[0]?.send('sync-live', encodeSyncMessage(message))
   await clock.advance(1_000)
 }
-const retire = (chunks: readonly SealedChunk[], keep: readonly SealedChunk[]): SyncMessage => ({
+const retire = (chunks: readonly SealedChunk[], keep: readonly SealedChunk[]): Extract<SyncMessage, { type: 'retire' }> => ({
   type: 'retire',
   tag: idBytes(report()),
   ids: packIds(idsOf(chunks)),

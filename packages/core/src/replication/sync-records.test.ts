@@ -4,7 +4,13 @@ import { createSeededRandom } from '../testing/seeded-random.ts'
 import { packDocSums, packIds, packOffers, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
 
 test('records survive packing', () => {
-  const offer: Offer = { docTag: 'ab'.repeat(16) as DocTag, class: 'register', id: 'cd'.repeat(32) as ChunkId, sequence: 2 ** 40, byteLength: 5_000_000 }
+  const offer: Offer = {
+    docTag: 'ab'.repeat(16) as DocTag,
+    class: 'register',
+    id: 'cd'.repeat(32) as ChunkId,
+    sequence: 2 ** 40,
+    byteLength: 5_000_000,
+  }
   expect(unpackOffers(packOffers([offer, offer]))).toEqual([offer, offer])
   expect(unpackIds(packIds([offer.id]), 32)).toEqual([offer.id])
   const sum = { docTag: offer.docTag, sum: 2n ** 255n + 1n }
