@@ -8,7 +8,7 @@ export type { ChunkId, DeviceId, DocTag, EntryId, EpochId, GroupId, HandoffId, I
 export { labelledHmac } from './crypto/hash.ts'
 export { openRecord, sealRecord } from './crypto/record.ts'
 export { parseChunk } from './crypto/seal.ts'
-export { isAdmissibleKey, SIGNATURE_BYTES } from './crypto/sign.ts'
+export { isAdmissibleKey, SIGNATURE_BYTES, signingKeysOf } from './crypto/sign.ts'
 export { createSubject, type Observable, type Subject } from './lib/observable.ts'
 export { failed, ok, type Result } from './lib/result.ts'
 export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'

@@ -15,6 +15,8 @@ export interface ClaimWriter {
   open(session: SessionId): Promise<void>
   /** The standing grant behind a queued offer, visible in the session before it leaves. */
   promise(record: SourceRecord): Promise<StandingGrant>
+  /** The target of this standing offer has claimed the session by it, as far as is known here. */
+  isTaken(record: SourceRecord): Promise<boolean>
   /** The source lets go. `moved`: it held the session when it made the offer, and no longer does. */
   pass(record: SourceRecord): Promise<WrittenClaim>
   /** A withdrawn offer is outranked, unless it was taken already. */
@@ -72,6 +74,10 @@ export function createClaimWriter({ identity, clock, leases, devices }: HandoffC
         await leases.write(record.session, claim)
         return standing
       })
+    },
+    async isTaken({ id, session, target }) {
+      const claims = await leases.read(session)
+      return claims.some(claim => claim.kind === 'granted' && claim.grant?.handoff === id && claim.device === target)
     },
     pass(record) {
       return serial.run(record.session, async () => {

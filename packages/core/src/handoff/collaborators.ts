@@ -55,6 +55,8 @@ export interface HandoffSessions {
   readonly schemaVersion: number
   /** Documents of the chosen kinds and the session document, with their heads now. Everything acknowledged so far is in it. */
   manifest(session: SessionId, kinds: readonly SessionKind[]): Promise<Manifest>
+  /** When its newest change that is here was made, by the clock of whoever made it: milliseconds since 1970. Undefined when none says so. */
+  changedAt(session: SessionId): Promise<number | undefined>
   /** Pending drafts are written; every change acknowledged so far is captured and on disk. */
   flush(session: SessionId): Promise<void>
   /** Names the present state. `undefined` when the session is not known here (nothing to go back to). */

@@ -285,6 +285,12 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
     list,
     lease: claims.lease,
     open: claims.open,
+    onSessionChanged(session) {
+      for (const runtime of runtimes.values()) {
+        const { session: its, state, authority } = runtime.record()
+        if (its === session && state === 'offered' && authority === 'standing') void runtime.dispatch({ type: 'nudged' })
+      }
+    },
     onLink(link) {
       for (const runtime of runtimes.values()) if (runtime.record().peer === link.peer) void runtime.dispatch({ type: 'nudged' })
     },

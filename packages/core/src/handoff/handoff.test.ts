@@ -153,6 +153,38 @@ describe('a pull', () => {
     await world.close()
   })
 
+  test('[H35] says how old the state is that it was taken from', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    await world.replicate(laptop, desk)
+    desk.changedAt = world.clock.now() - 60_000
+    const handoff = desk.handoffs.take(session)
+    await world.pass(10_000)
+    const outcome = await handoff.done
+    expect(outcome).toMatchObject({ kind: 'done', confirmed: false })
+    const ageMs = outcome.kind === 'done' ? (outcome.ageMs ?? 0) : 0
+    expect(ageMs).toBeGreaterThanOrEqual(60_000)
+    expect(ageMs).toBeLessThanOrEqual(70_000)
+    await world.close()
+  })
+
+  test('[H35] a clock that ran ahead makes no state younger than nothing, and one that was given has no age', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    await world.replicate(laptop, desk)
+    desk.changedAt = world.clock.now() + 3_600_000
+    const alone = desk.handoffs.take(session)
+    await world.pass(10_000)
+    expect(await alone.done).toMatchObject({ kind: 'done', ageMs: 0 })
+    await world.connect(laptop, desk)
+    const back = laptop.handoffs.take(session)
+    await world.settle()
+    const outcome = await back.done
+    expect(outcome).toMatchObject({ kind: 'done' })
+    expect(outcome).not.toHaveProperty('ageMs')
+    await world.close()
+  })
+
   test('[H25] of a session that is not here from a device out of reach is unreachable', async () => {
     const world = await createHandoffWorld()
     const { laptop, desk, session } = world
@@ -261,6 +293,26 @@ describe('not connected', () => {
     await world.connect(laptop, desk)
     await world.settle()
     expect(await laptop.handoffs.follow(handoff.id)?.done).toMatchObject({ kind: 'done', holder: desk.id })
+    await world.close()
+  })
+
+  test('[H34] the source learns from the claim that its offer was taken, without meeting the target', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, phone, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    await world.replicate(laptop, phone)
+    await world.replicate(phone, desk)
+    const [letter] = world.carried
+    await desk.handoffs.onCarriedOffer(laptop.id, letter?.offer as Uint8Array)
+    await world.settle()
+    expect(laptop.handoffs.list.peek()[0]).toMatchObject({ state: 'queued' })
+    await world.replicate(desk, phone)
+    await world.replicate(phone, laptop)
+    laptop.handoffs.onSessionChanged(session)
+    await quiesce()
+    expect(await laptop.handoffs.follow(handoff.id)?.done).toMatchObject({ kind: 'done', holder: desk.id })
+    expect(laptop.handoffs.list.peek()[0]).toMatchObject({ state: 'ended' })
     await world.close()
   })
 

@@ -71,6 +71,8 @@ export interface Handoffs extends Closeable {
   open(session: SessionId): Promise<void>
 
   // told by the network and by replication
+  /** Its session document changed: perhaps because a queued offer was taken. */
+  onSessionChanged(session: SessionId): void
   onLink(link: DeviceLink): void
   /** One frame of the control channel. Rejects when it is not one, which closes the link. */
   onFrame(link: DeviceLink, frame: Uint8Array): Promise<void>

@@ -30,6 +30,11 @@ export interface Moved {
   /** Documents that the source changed while it let go, so that their last changes were not verified on the target; they follow. */
   readonly late: number
   readonly bytes: number
+  /**
+   * Taken without the other device, which was out of reach: how old the state is that it was taken from. From its newest change, by the
+   * clock of the device that made it (in whole seconds), to the taking, by this clock. Absent where the other device took part.
+   */
+  readonly ageMs?: number
   /** To go back to: `Handoffs.rollback(id)`. */
   readonly canRollBack: boolean
 }

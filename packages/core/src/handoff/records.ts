@@ -70,6 +70,7 @@ const common = {
   bytes: wholeNumber,
   conflicts: wholeNumber,
   late: wholeNumber,
+  ageMs: v.optional(wholeNumber),
   trouble: v.optional(v.string()),
   outcome: v.optional(v.custom<HandoffOutcome>(value => typeof value === 'object' && value !== null && 'kind' in value)),
 }

@@ -60,6 +60,8 @@ interface Common {
   readonly bytes: number
   readonly conflicts: number
   readonly late: number
+  /** Taken alone: as in the outcome. */
+  readonly ageMs?: number
   /** Why the last step did not work, for the outcome if none does. */
   readonly trouble?: ErrorCode
   readonly outcome?: HandoffOutcome
@@ -132,7 +134,12 @@ export type TargetEvent =
       readonly expiresAt: number
     }
   | { readonly type: 'abort'; readonly attempt: number; readonly reason: AbortReason }
-  | { readonly type: 'consented'; readonly checkpoint: string | undefined; readonly manifest: Manifest | undefined }
+  | {
+      readonly type: 'consented'
+      readonly checkpoint: string | undefined
+      readonly manifest: Manifest | undefined
+      readonly ageMs?: number
+    }
   | { readonly type: 'denied'; readonly reason: RefusalReason }
   | { readonly type: 'transferred'; readonly bytes: number }
   | { readonly type: 'merged'; readonly conflicts: number }

@@ -61,7 +61,11 @@ export function createSteps(components: HandoffComponents, claims: ClaimWriter):
     return manifest
   }
 
-  const publish = async (record: SourceRecord, { memory }: StepContext): Promise<undefined> => {
+  const publish = async (record: SourceRecord, { memory }: StepContext): Promise<HandoffEvent | undefined> => {
+    if (await claims.isTaken(record)) {
+      // its claim came by itself, through a third device or a relay; it claims only what it verified
+      return { type: 'verified', attempt: record.attempt, revision: record.revision, bytes: record.bytes, conflicts: record.conflicts }
+    }
     if (carrier === undefined || memory.published === record.attempt) return
     memory.hotSet ??= await sessions.hotSet(record.session, record.kinds)
     const { hotSet, bytes } = memory
@@ -98,13 +102,16 @@ export function createSteps(components: HandoffComponents, claims: ClaimWriter):
   }
 
   const decide = async (record: TargetRecord, { memory, signal }: StepContext): Promise<HandoffEvent> => {
-    const { session, kinds, authority } = record
+    const { session, kinds, authority, peer, target } = record
     const isKnown = await sessions.has(session)
     if (authority === 'alone' && !isKnown) return { type: 'denied', reason: 'unknown-session' }
     const manifest = authority === 'alone' ? await sessions.manifest(session, kinds) : undefined
     if (((manifest ?? record.manifest)?.schemaVersion ?? 0) > sessions.schemaVersion) return { type: 'denied', reason: 'schema-newer' }
     if (record.incoming && !(await hasConsent(record, memory, signal))) return { type: 'denied', reason: 'declined' }
-    return { type: 'consented', checkpoint: isKnown ? await sessions.takeCheckpoint(session) : undefined, manifest }
+    // before the checkpoint, which is a change as well; what was ours all the time has no age
+    const changedAt = authority === 'alone' && peer !== target ? await sessions.changedAt(session) : undefined
+    const ageMs = changedAt === undefined ? {} : { ageMs: Math.max(0, Math.trunc(clock.now() - changedAt)) }
+    return { type: 'consented', checkpoint: isKnown ? await sessions.takeCheckpoint(session) : undefined, manifest, ...ageMs }
   }
 
   const fetch = async (record: TargetRecord, { signal, onBytes, memory }: StepContext): Promise<HandoffEvent> => {

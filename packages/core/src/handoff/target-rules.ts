@@ -98,8 +98,13 @@ export function goAlone(record: TargetRecord): Next {
   return enter({ ...record, authority: 'alone' }, 'deciding')
 }
 
-export function accept(record: TargetRecord, { checkpoint, manifest }: Of<'consented'>): Next {
-  const decided = { ...record, ...(checkpoint && record.checkpoint === undefined ? { checkpoint } : {}), ...(manifest ? { manifest } : {}) }
+export function accept(record: TargetRecord, { checkpoint, manifest, ageMs }: Of<'consented'>): Next {
+  const decided = {
+    ...record,
+    ...(checkpoint && record.checkpoint === undefined ? { checkpoint } : {}),
+    ...(manifest ? { manifest } : {}),
+    ...(ageMs === undefined ? {} : { ageMs }),
+  }
   if (record.authority === 'live') return enter(decided, 'accepting')
   return authenticated(decided)
 }
@@ -149,6 +154,7 @@ export function finish(record: TargetRecord, { complete, confirmed }: Of<'restor
     restored: complete,
     late: record.late,
     bytes: record.bytes,
+    ...(record.authority === 'alone' && record.ageMs !== undefined ? { ageMs: record.ageMs } : {}),
     canRollBack: record.checkpoint !== undefined,
   }
   const { conflicts } = record

@@ -147,6 +147,7 @@ const ERRORS = {
     peer: 'refused',
     retry: 'later',
   },
+  RELAY_UNKNOWN: { text: 'Your group uses no such relay.', peer: 'refused', retry: 'never' },
   RELAY_NOT_YOURS: { text: 'The relay does not let this device use that mailbox.', peer: 'refused', retry: 'later' },
   RELAY_STALE: { text: 'Another device changed the list of members first. It is read again by itself.', peer: 'stale', retry: 'now' },
   RELAY_BUSY: { text: 'The relay is busy or about to restart. It is tried again by itself.', peer: 'busy', retry: 'later' },

@@ -29,6 +29,8 @@ export interface HandoffDevice {
   arriving: Uint8Array | undefined
   /** Switches of a bad day. */
   conflicts: number
+  /** When the newest change here was made, as its author's clock said. */
+  changedAt: number | undefined
   schemaVersion: number
   consents: boolean
   /** Not a collaborator call succeeds while this is set. */
@@ -200,6 +202,7 @@ export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number 
         schemaVersion: device.schemaVersion,
         has: async () => state.isKnown,
         manifest: async (_session, kinds) => guard().then(() => manifestOf(kinds)),
+        changedAt: async () => device.changedAt,
         flush: guard,
         takeCheckpoint: async () => (state.isKnown ? `checkpoint of ${name}` : undefined),
         rollback: async (_session, checkpoint) => void device.rolledBack.push(checkpoint),
@@ -255,6 +258,7 @@ export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number 
       rolledBack: [],
       arriving: undefined,
       conflicts: 0,
+      changedAt: undefined,
       schemaVersion: 1,
       consents: true,
       broken: undefined,
