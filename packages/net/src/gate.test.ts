@@ -220,3 +220,16 @@ test('[N22] a public address is not even dialled', async () => {
     details: { addresses: 0 },
   })
 })
+
+test('[N36] a relay of the group is dialled by a name, others are not', async () => {
+  const [laptop, relay] = await createPair()
+  const far = await startNode(relay, [laptop])
+  const port = /tcp\/(\d+)/.exec(far.node.addresses.peek()[0] ?? '')?.[1]
+  const address = `/dns4/localhost/tcp/${port}`
+  const near = await startNode(laptop, [relay])
+  near.node.setMembers(new Map([[relay.id, [address]]]))
+  const knocking = { device: relay.id, addresses: [address] }
+  await expect(near.node.group.dial(knocking)).rejects.toMatchObject({ code: 'UNREACHABLE', details: { addresses: 0 } })
+  near.node.setMembers(new Map([[relay.id, [address]]]), { anywhere: new Set([relay.id]) })
+  await linkTo(near, relay)
+})

@@ -76,9 +76,10 @@ export interface NetNode extends Closeable {
   /**
    * The members of the group and addresses known for them (may be empty: discovery adds to them). The node keeps a link to each by
    * its own reconnect loop. Links to whom `host.mayConnect` no longer admits are closed with `not-a-member`: call it after every
-   * change of the group.
+   * change of the group. Those in `anywhere` (relays, whose addresses the group vouches for) are dialled at addresses that are not
+   * private, too.
    */
-  setMembers(members: ReadonlyMap<DeviceId, readonly string[]>): void
+  setMembers(members: ReadonlyMap<DeviceId, readonly string[]>, options?: { readonly anywhere?: ReadonlySet<DeviceId> }): void
   /** Addresses known of a device, most recently confirmed first: worth storing, to be given to setMembers at the next start. */
   addressesOf(device: DeviceId): readonly string[]
   readonly pairing: PairingDoor
@@ -110,6 +111,8 @@ export interface DialTarget {
   readonly device: DeviceId
   /** Tried along with what is known of the device already. */
   readonly addresses?: readonly string[]
+  /** Also at addresses that are not private; not only for those that setMembers named so. */
+  readonly anywhere?: boolean
 }
 
 export interface GroupDoor {

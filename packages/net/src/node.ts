@@ -105,9 +105,13 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     onDown: (peer, _code, wasOpenForMs) => members.ended(peer, wasOpenForMs),
   })
 
-  const dial = ({ device, addresses: extra = [] }: DialTarget, { signal }: DialOptions): Promise<Connection> => {
+  let anywhere: ReadonlySet<DeviceId> = new Set()
+  const dial = (
+    { device, addresses: extra = [], anywhere: isAnywhere = anywhere.has(device) }: DialTarget,
+    { signal }: DialOptions,
+  ): Promise<Connection> => {
     const candidates = [...new Set([...extra.map(address => address.replace(/\/p2p\/[^/]+$/, '')), ...book.addressesOf(device)])]
-    const allowed = candidates.filter(address => allowPublic || isPrivateAddress(address))
+    const allowed = candidates.filter(address => allowPublic || isAnywhere || isPrivateAddress(address))
     return raceAddresses(device, allowed, { dial: libp2p.services.transports.dial, clock, signal })
   }
 
@@ -196,7 +200,8 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
   opened.add(() => links.closeWhere(() => true, 'shutting-down'))
   opened.add(() => members.stop())
 
-  const setMembers = (devices: ReadonlyMap<DeviceId, readonly string[]>): void => {
+  const setMembers: NetNode['setMembers'] = (devices, memberOptions = {}) => {
+    anywhere = memberOptions.anywhere ?? new Set()
     for (const [device, given] of devices) book.give(device, given)
     members.set([...devices.keys()].filter(device => device !== id))
     void links.closeWhere(({ peer }) => !gate.isMember(peer), 'not-a-member')
