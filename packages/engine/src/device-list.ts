@@ -2,6 +2,7 @@
 import { createSubject, type DeviceId, type Observable } from '@segue/core'
 import type { NetNode } from '@segue/net'
 import type { Members } from './members.ts'
+import type { RelayStatus } from './relays.ts'
 import type { Runtime } from './runtime.ts'
 import type { DeviceStatus } from './segue.ts'
 
@@ -12,7 +13,7 @@ export interface DeviceList {
   close(): void
 }
 
-export function createDeviceList(self: DeviceId, node: NetNode, members: Members): DeviceList {
+export function createDeviceList(self: DeviceId, node: NetNode, members: Members, relays: Observable<readonly RelayStatus[]>): DeviceList {
   const subject = createSubject<readonly DeviceStatus[]>([])
   let current: Runtime | undefined
   let stops: (() => void)[] = []
@@ -20,6 +21,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
   const update = (): void => {
     if (current === undefined) return
     const links = node.links.peek()
+    const waitsOnRelay = relays.peek().some(relay => relay.state === 'linked' && relay.members === 'current')
     const peers = current.replica.peers.peek()
     const statuses = current.group.state
       .peek()
@@ -34,7 +36,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
           role,
           isThisDevice,
           state: isThisDevice ? 'here' : link === undefined ? 'away' : 'linked',
-          path: link?.path,
+          path: link?.path ?? (waitsOnRelay && !isThisDevice ? 'mailbox' : undefined),
           sync: link === undefined || peer === undefined ? 'unknown' : peer.state === 'in-sync' ? 'in-sync' : 'catching-up',
           unconfirmed: peer?.unconfirmed ?? 0,
           lastSeenAt: members.seenAt(id),
@@ -42,7 +44,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
       })
     subject.set(statuses.sort((a, b) => Number(b.isThisDevice) - Number(a.isThisDevice) || a.name.localeCompare(b.name)))
   }
-  const stopLinks = node.links.subscribe(update)
+  const always = [node.links.subscribe(update), relays.subscribe(update)]
   const unfollow = (): void => {
     for (const stop of stops) stop()
     stops = []
@@ -57,7 +59,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
     },
     close() {
       unfollow()
-      stopLinks()
+      for (const stop of always) stop()
     },
   }
 }

@@ -11,10 +11,12 @@ import {
   idBytes,
   wholeNumber,
   MAX_ENTRY_BYTES,
+  RANDOM_ID_BYTES,
   SegueError,
   type DeviceId,
   type DeviceIdentity,
   type GroupId,
+  type MailboxId,
 } from '@segue/core'
 import type { Random, RecordStore } from '@segue/core/ports'
 import * as v from 'valibot'
@@ -22,6 +24,7 @@ import * as v from 'valibot'
 const IDENTITY_KEY = 'device/identity'
 const GROUP_KEY = 'device/group'
 const PEER_PREFIX = 'device/peers/'
+const NEW_MAILBOX_PREFIX = 'device/new-mailboxes/'
 
 export interface GroupRecord {
   readonly id: GroupId
@@ -80,6 +83,25 @@ export async function savePeer(records: RecordStore, device: DeviceId, peer: Pee
 }
 
 export const MAX_PEER_ADDRESSES = 32
+/** A mailbox that is being made on a relay, so that whatever interrupts it, it is made once. */
+export interface NewMailbox {
+  readonly mailbox: MailboxId
+  /** 32 bytes: of the key that signs its member lists. */
+  readonly adminSeed: Uint8Array
+}
+
+export async function loadNewMailbox(records: RecordStore, relay: DeviceId): Promise<NewMailbox | undefined> {
+  const stored = await records.get(NEW_MAILBOX_PREFIX + relay)
+  const decoded = stored === undefined ? undefined : decodeCbor(NEW_MAILBOX, stored, 256)
+  return decoded?.ok === true ? { ...decoded.value, mailbox: hexId<MailboxId>(decoded.value.mailbox) } : undefined
+}
+
+/** `undefined`: it is in the group's log now. */
+export async function saveNewMailbox(records: RecordStore, relay: DeviceId, made: NewMailbox | undefined): Promise<void> {
+  const value = made === undefined ? undefined : encodeCbor({ v: 1, ...made, mailbox: idBytes(made.mailbox) })
+  await records.write(new Map([[NEW_MAILBOX_PREFIX + relay, value]]))
+}
+
 const MAX_PEER_RECORD_BYTES = 32 * 1024
 const MAX_GROUP_RECORD_BYTES = 64 * 1024 * 1024
 const GROUP = v.object({
@@ -89,4 +111,5 @@ const GROUP = v.object({
   entries: v.array(bytesUpTo(MAX_ENTRY_BYTES)),
   dropChunks: v.boolean(),
 })
+const NEW_MAILBOX = v.object({ v: v.literal(1), mailbox: bytesOf(RANDOM_ID_BYTES), adminSeed: bytesOf(32) })
 const PEER = v.object({ v: v.literal(1), addresses: v.array(v.string()), seenAt: wholeNumber })

@@ -7,7 +7,9 @@ export interface SessionDurability {
   readonly saved: 'saved' | 'saving' | 'failing'
   /** Other devices that hold all of it, checked and on their disks. */
   readonly holders: readonly DeviceId[]
-  /** Everything is on at least one other device. */
+  /** Relays of the group that hold all of it on their disks, sealed. */
+  readonly onRelays: readonly DeviceId[]
+  /** Everything is on at least one other device. A relay is none: it holds no keys, and what only it has needs a device that is left. */
   readonly isSafeToClose: boolean
 }
 
@@ -33,9 +35,12 @@ export function createDurability(session: Session, { group, replica, documents, 
     const { state, pending } = replica.durability.peek()
     const saved = state === 'failing' ? 'failing' : pending > 0 ? 'saving' : 'saved'
     const docTags = ids().map(id => documents.docTagOf(id))
-    const others = group.state.peek().devices.filter(device => device.active && device.id !== identity.id)
-    const holders = others.filter(device => docTags.every(docTag => replica.confirmedAt(device.id, docTag))).map(device => device.id)
-    return { saved, holders, isSafeToClose: saved === 'saved' && holders.length > 0 }
+    const { devices, relays } = group.state.peek()
+    const others = devices.filter(device => device.active && device.id !== identity.id)
+    const holds = ({ id }: { readonly id: DeviceId }): boolean => docTags.every(docTag => replica.confirmedAt(id, docTag))
+    const holders = others.filter(holds).map(device => device.id)
+    const onRelays = relays.filter(relay => !relay.retired && holds(relay)).map(relay => relay.id)
+    return { saved, holders, onRelays, isSafeToClose: saved === 'saved' && holders.length > 0 }
   }
   const subject = createSubject(look())
   const update = (): void => {
@@ -57,5 +62,10 @@ export function createDurability(session: Session, { group, replica, documents, 
 }
 
 function isSame(a: SessionDurability, b: SessionDurability): boolean {
-  return a.saved === b.saved && a.isSafeToClose === b.isSafeToClose && a.holders.join() === b.holders.join()
+  return (
+    a.saved === b.saved &&
+    a.isSafeToClose === b.isSafeToClose &&
+    a.holders.join() === b.holders.join() &&
+    a.onRelays.join() === b.onRelays.join()
+  )
 }

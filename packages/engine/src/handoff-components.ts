@@ -7,6 +7,8 @@ import {
   encodeHotSet,
   readClaims,
   SCHEMA_VERSION,
+  SECOND_MS,
+  SESSION_KINDS,
   type ClaimKind,
   type DeviceId,
   type Documents,
@@ -18,6 +20,7 @@ import {
   type SessionId,
 } from '@segue/core'
 import type { ChunkStore, DeviceLink } from '@segue/core/ports'
+import * as Automerge from '@automerge/automerge'
 import { documentIdToBinary, type DocumentId } from '@automerge/automerge-repo'
 import { createClaimEvidence } from './claim-evidence.ts'
 import type { SessionFaces } from './session-face.ts'
@@ -62,6 +65,12 @@ export function createHandoffComponents({ group, replica, documents, chunks, fac
             })),
           ),
         }
+      },
+      async changedAt(session) {
+        const { documents: named } = await (await faces.open(session)).manifest(SESSION_KINDS)
+        const times = await Promise.all(named.map(async ({ documentId }) => newestChangeAt((await documents.open(documentId)).doc())))
+        const newest = Math.max(0, ...times)
+        return newest === 0 ? undefined : newest // the first change of a document made here carries no time
       },
       flush: async session => (await faces.open(session)).flush(),
       async takeCheckpoint(session) {
@@ -120,6 +129,11 @@ export function createHandoffComponents({ group, replica, documents, chunks, fac
     },
     devices: { link: linkTo, isActive: device => group.isActive(device) },
   }
+}
+
+/** Automerge keeps whole seconds. */
+function newestChangeAt(doc: Automerge.Doc<unknown>): number {
+  return Math.max(0, ...Automerge.getHeads(doc).map(hash => Automerge.inspectChange(doc, hash)?.time ?? 0)) * SECOND_MS
 }
 
 function isClaimKind(kind: string): kind is ClaimKind {

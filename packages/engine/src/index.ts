@@ -1,17 +1,9 @@
 /** Segue for Node: `openSegue()` and what an app needs beside it. */
 export { openSegue, type NetworkOptions, type OpenSegueOptions } from './open-segue.ts'
-export type {
-  DeviceStatus,
-  Invitation,
-  InviteOptions,
-  Joining,
-  JoinOutcome,
-  Pairing,
-  Segue,
-  SegueSessions,
-  SegueStatus,
-} from './segue.ts'
+export type { DeviceStatus, Invitation, InviteOptions, Joining, JoinOutcome, Pairing, Segue, SegueSessions, SegueStatus } from './segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
+export type { SegueHandoffs, SegueHandoffSummary } from './handoff-face.ts'
+export type { Relays, RelayStatus } from './relays.ts'
 export type { SessionDurability } from './durability.ts'
 export type { Surroundings } from './surroundings.ts'
 export { readQrImage, type PairingQr } from './pairing-images.ts'

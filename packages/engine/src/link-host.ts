@@ -7,20 +7,23 @@ export interface LinkHostParts {
   readonly self: DeviceId
   readonly clock: Clock
   readonly telemetry: TelemetrySink<TelemetryEvent>
+  /** A relay of the group. Without it: nobody is. */
+  readonly isRelay?: (peer: DeviceId) => boolean
   /** Undefined while the device changes groups: nobody is a member of nothing. */
   readonly runtime: () => Runtime | undefined
   /** A link came up or went down. */
   readonly onSeen: (device: DeviceId) => void
 }
 
-export function createLinkHost({ self, clock, telemetry, runtime, onSeen }: LinkHostParts): DeviceLinkHost {
+export function createLinkHost({ self, clock, telemetry, isRelay, runtime, onSeen }: LinkHostParts): DeviceLinkHost {
   return {
-    mayConnect: peer => peer !== self && runtime()?.group.isActive(peer) === true,
+    mayConnect: peer => peer !== self && (runtime()?.group.isActive(peer) === true || isRelay?.(peer) === true),
     onLink(link: DeviceLink): DeviceLinkHandler {
       const current = runtime()
       if (current === undefined) throw new Error('broken promise: a link needs a group')
-      const { replica, handoffs } = current
+      const { group, replica, handoffs } = current
       const sync = replica.attach(link)
+      if (!group.isActive(link.peer)) return toReplicaOnly(sync)
       handoffs.onLink(link)
       telemetry.record({ type: 'device-linked', device: link.peer, path: link.path, time: clock.now() })
       onSeen(link.peer)
@@ -43,5 +46,13 @@ export function createLinkHost({ self, clock, telemetry, runtime, onSeen }: Link
         },
       }
     },
+  }
+}
+
+/** A relay of the group is a replica and nothing else: it has no say in handoffs, whatever it sends. */
+function toReplicaOnly(sync: DeviceLinkHandler): DeviceLinkHandler {
+  return {
+    onFrame: (channel, frame) => (channel === 'sync-live' || channel === 'sync-bulk' ? sync.onFrame(channel, frame) : undefined),
+    onClosed: code => sync.onClosed(code),
   }
 }

@@ -16,7 +16,10 @@ test('of a device that moves about, the newest addresses are remembered and no m
     setMembers: (members: ReadonlyMap<DeviceId, readonly string[]>) => void given.push(members.get(desk) ?? []),
   } as unknown as NetNode
   const runtime = (): never => ({ group: { state: { peek: () => ({ devices: [{ id: desk, active: true }] }) } } }) as never
-  const members = await createMembers({ self: laptop, records, clock: createSimulatedClock(), logger: silentLogger, runtime }, () => node)
+  const members = await createMembers(
+    { self: laptop, records, clock: createSimulatedClock(), logger: silentLogger, runtime, relays: () => [] },
+    () => node,
+  )
   for (let i = 0; i < 100; i++) members.onSeen(desk)
   members.refresh()
   await members.close()

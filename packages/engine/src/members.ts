@@ -1,11 +1,12 @@
 /**
- * Keeps the network node in step with the group: whom to link to, where they were last reached, and the membership proof for members
- * that do not know this device yet (it was added by one of them while the other was away).
+ * Keeps the network node in step with the group: which devices and relays to link to, where they were last reached, and the membership
+ * proof for members that do not know this device yet (it was added by one of them while the other was away).
  */
 import { proveMembership, receiveProof, type CloseCode, type Closeable, type DeviceId } from '@segue/core'
 import type { Clock, Logger, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import { loadPeers, MAX_PEER_ADDRESSES, savePeer, type PeerRecord } from './device-records.ts'
+import type { RelayPlace } from './relay-client.ts'
 import type { Runtime } from './runtime.ts'
 
 export interface Members extends Closeable {
@@ -27,9 +28,14 @@ interface Parts {
   readonly clock: Clock
   readonly logger: Logger
   readonly runtime: () => Runtime | undefined
+  /** Those of the group to keep a link to. */
+  readonly relays: () => readonly RelayPlace[]
 }
 
-export async function createMembers({ self, records, clock, logger, runtime }: Parts, node: () => NetNode | undefined): Promise<Members> {
+export async function createMembers(
+  { self, records, clock, logger, runtime, relays }: Parts,
+  node: () => NetNode | undefined,
+): Promise<Members> {
   const peers = await loadPeers(records)
   const tasks = new Set<Promise<void>>()
   const stopped = new AbortController()
@@ -54,7 +60,8 @@ export async function createMembers({ self, records, clock, logger, runtime }: P
     const members = devices
       .filter(device => device.active && device.id !== self)
       .map(({ id }) => [id, peers.get(id)?.addresses ?? []] as const)
-    node()?.setMembers(new Map(members))
+    const linked = relays().map(({ id, addresses }) => [id, addresses] as const)
+    node()?.setMembers(new Map([...members, ...linked]), { anywhere: new Set(linked.map(([id]) => id)) })
   }
 
   const close = async (): Promise<void> => {

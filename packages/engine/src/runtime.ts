@@ -27,7 +27,9 @@ import {
 } from '@segue/core'
 import type { ChunkStore, Clock, DeviceLink, DocumentWorker, Hasher, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
 import { createGroupKeeper, openOwnGroup, type GroupKeeper } from './group-keeper.ts'
+import { createClaimWatch } from './claim-watch.ts'
 import { createHandoffComponents } from './handoff-components.ts'
+import { createOfferWatch, type SegueHandoffs } from './handoff-face.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
 import { createSessionFaces, type SessionFaces } from './session-face.ts'
 
@@ -58,7 +60,7 @@ export interface Runtime extends Closeable {
   readonly index: DocumentIndex
   readonly sessions: Sessions
   readonly faces: SessionFaces
-  readonly handoffs: Handoffs
+  readonly handoffs: SegueHandoffs
   readonly records: RecordStore
 }
 
@@ -73,7 +75,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const replica = opened.use(await createReplica({ store: chunks, inspector, clock, random, logger, hasher }))
     const keeper = opened.use(createGroupKeeper(own, replica, logger))
     const documents = opened.use(
-      await createDocuments({
+      createDocuments({
         replica,
         keyring,
         identity,
@@ -88,6 +90,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       }),
     )
     const carrier = createRegisterCarrier({ identity, keyring, replica, chunkStore: chunks, random, hasher })
+    const offers = createOfferWatch({ group, replica, carrier })
     const openIndex = (): Promise<DocumentIndex> => createIndex(documents, documentIdOfBytes(group.rootDocumentId))
     const isLarge = chunks.size().chunks > MANY_CHUNKS
     const index = opened.use(isLarge ? createLaterIndex({ open: openIndex, clock, logger }) : await openIndex())
@@ -95,7 +98,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const faces = opened.use(
       createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }),
     )
-    const handoffs: Handoffs = opened.use(
+    const core: Handoffs = opened.use(
       await createHandoffs({
         identity,
         clock,
@@ -103,10 +106,13 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         logger,
         records,
         telemetry,
-        carrier,
+        carrier: offers.carrier,
         ...createHandoffComponents({ ...parts, chunks, group, replica, documents, faces }),
       }),
     )
+    const handoffs = opened.use(offers.watch(core))
+    const seesClaims = createClaimWatch({ clock, documents, handoffs })
+    opened.add(seesClaims.close)
     const hearOffers = (offers: readonly CarriedOffer[]): void => {
       for (const { from, offer } of offers) {
         handoffs.onCarriedOffer(from, offer).catch((error: unknown) => logger.warn('offer-not-heard', { error: String(error) }))
@@ -116,6 +122,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       replica.subscribe({
         onArrived(arrived) {
           keeper.onArrived(arrived)
+          seesClaims.onArrived(arrived)
           hearOffers(carrier.read(arrived))
         },
       }),

@@ -2,6 +2,7 @@
 import { createSubject, type Observable } from '@segue/core'
 import type { NetNode } from '@segue/net'
 import type { Damage, Store } from '@segue/storage'
+import type { RelayStatus } from './relays.ts'
 import type { Runtime } from './runtime.ts'
 import type { DeviceStatus, SegueStatus } from './segue.ts'
 
@@ -16,9 +17,10 @@ interface Parts {
   readonly store: Store
   readonly damaged: Observable<readonly Damage[]>
   readonly devices: Observable<readonly DeviceStatus[]>
+  readonly relays: Observable<readonly RelayStatus[]>
 }
 
-export function createStatus({ node, store, damaged, devices }: Parts): StatusWatch {
+export function createStatus({ node, store, damaged, devices, relays }: Parts): StatusWatch {
   let current: Runtime | undefined
   let stops: (() => void)[] = []
   const look = (): SegueStatus => {
@@ -30,6 +32,7 @@ export function createStatus({ node, store, damaged, devices }: Parts): StatusWa
       keys: store.vault.slots,
       addresses: node.addresses.peek(),
       devices: { total: others.length, linked: others.filter(device => device.state === 'linked').length },
+      relays: { total: relays.peek().length, linked: relays.peek().filter(relay => relay.state === 'linked').length },
       sessions: current?.index.sessions.peek().length ?? 0,
       needsUpdate: current?.group.state.peek().needsUpdate ?? false,
     }
@@ -39,7 +42,7 @@ export function createStatus({ node, store, damaged, devices }: Parts): StatusWa
     const now = look()
     if (JSON.stringify(now) !== JSON.stringify(subject.peek())) subject.set(now)
   }
-  const always = [node.addresses.subscribe(update), damaged.subscribe(update), devices.subscribe(update)]
+  const always = [node.addresses.subscribe(update), damaged.subscribe(update), devices.subscribe(update), relays.subscribe(update)]
   const unfollow = (): void => {
     for (const stop of stops) stop()
     stops = []

@@ -1,0 +1,261 @@
+/** The group's relays as this device sees them: adding one with an invite, how each of them is, giving one up. */
+import {
+  GROUP_DOC_TAG,
+  MAX_RELAYS,
+  RANDOM_ID_BYTES,
+  SECOND_MS,
+  SegueError,
+  createSubject,
+  decodeInvite,
+  encodeMemberList,
+  hexId,
+  idBytes,
+  isSegueError,
+  memberListOf,
+  signingKeysOf,
+  type Closeable,
+  type CloseCode,
+  type DeviceId,
+  type ErrorCode,
+  type GroupRelay,
+  type MailboxId,
+  type Observable,
+  type RelayInvite,
+} from '@segue/core'
+import type { Clock, Logger, Random, RecordStore } from '@segue/core/ports'
+import type { NetNode } from '@segue/net'
+import { loadNewMailbox, saveNewMailbox, type NewMailbox } from './device-records.ts'
+import { createMemberLists, type MemberLists } from './member-lists.ts'
+import { talkToRelay } from './relay-client.ts'
+import type { Runtime } from './runtime.ts'
+
+export interface Relays {
+  /**
+   * Uses the invite of a relay's operator: makes a mailbox for the group there and names it in the group's log, so that every device
+   * goes there by itself. Only an admin's device may. Of a relay in use already it takes the addresses, and nothing else. Rejects with
+   * SegueError RELAY_*, UNREACHABLE, TIMED_OUT, GROUP_ENTRY_REFUSED; then the same invite may be used again.
+   */
+  add(inviteText: string): Promise<RelayStatus>
+  /** Those in use, in the order in which they were added. */
+  readonly list: Observable<readonly RelayStatus[]>
+  /**
+   * The group no longer uses it, for good: adding it again makes another mailbox. What lies there is sealed, and its operator's to erase.
+   * Only an admin's device may. Rejects with SegueError GROUP_ENTRY_REFUSED, RELAY_UNKNOWN.
+   */
+  remove(id: DeviceId): Promise<void>
+}
+
+export interface RelayStatus {
+  readonly id: DeviceId
+  readonly addresses: readonly string[]
+  readonly mailbox: MailboxId
+  readonly state: 'linked' | 'away'
+  /** `in-sync`: everything here is on its disk, and the other way round, as far as both know. */
+  readonly sync: 'in-sync' | 'catching-up' | 'unknown'
+  /** Chunks durable here that it has not confirmed. */
+  readonly unconfirmed: number
+  /** Whether it lets in exactly the group's devices. An admin's device keeps it so; `behind` until one could. */
+  readonly members: 'current' | 'behind' | 'unknown'
+  /** In this run it came with less than it once had said to hold (a backup, a lost disk); what it lacks is given to it again. */
+  readonly hasGoneBack: boolean
+  /** Why the last conversation about its member list failed. */
+  readonly problem?: ErrorCode
+}
+
+export interface RelayKeeper extends Relays, Closeable {
+  isRelay(peer: DeviceId): boolean
+  /** To keep a link to. */
+  linked(): readonly GroupRelay[]
+  /** We dialled it and it turned us away. */
+  onRefused(relay: DeviceId, code: CloseCode): void
+  /** Follow this runtime from now on. */
+  follow(runtime: Runtime): void
+}
+
+interface Parts {
+  readonly self: DeviceId
+  readonly records: RecordStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly runtime: () => Runtime | undefined
+  readonly node: () => NetNode | undefined
+  /** Other relays are to be linked to than before. */
+  readonly onChanged: () => void
+}
+
+export function createRelays(parts: Parts): RelayKeeper {
+  const { self, records, clock, random, logger, runtime, node } = parts
+  const list = createSubject<readonly RelayStatus[]>([])
+  /** Retired, but to be told so before the link ends. */
+  const leaving = new Set<MailboxId>()
+  const stopped = new AbortController()
+  let stops: (() => void)[] = []
+  let adding: Promise<unknown> = Promise.resolve()
+
+  const inUse = (): readonly GroupRelay[] =>
+    runtime()
+      ?.group.state.peek()
+      .relays.filter(relay => !relay.retired) ?? []
+  const linked = (): readonly GroupRelay[] =>
+    runtime()
+      ?.group.state.peek()
+      .relays.filter(relay => !relay.retired || leaving.has(relay.mailbox)) ?? []
+  const lists: MemberLists = createMemberLists({ self, node, clock, logger, runtime, relays: inUse })
+
+  const statusOf = ({ id, addresses, mailbox }: GroupRelay): RelayStatus => {
+    const isLinked = node()?.links.peek().has(id) === true
+    const peer = runtime()?.replica.peers.peek().get(id)
+    const { members = 'unknown', problem } = lists.statuses.peek().get(mailbox) ?? {}
+    return {
+      id,
+      addresses,
+      mailbox,
+      state: isLinked ? 'linked' : 'away',
+      sync: !isLinked || peer === undefined ? 'unknown' : peer.state === 'in-sync' ? 'in-sync' : 'catching-up',
+      unconfirmed: peer?.unconfirmed ?? 0,
+      members,
+      hasGoneBack: peer?.hasGoneBack ?? false,
+      ...(problem === undefined ? {} : { problem }),
+    }
+  }
+  const update = (): void => {
+    const now = inUse().map(statusOf)
+    if (JSON.stringify(now) !== JSON.stringify(list.peek())) list.set(now)
+  }
+  const onGroup = (): void => {
+    update()
+    lists.look()
+    shareKeys().catch((error: unknown) => logger.warn('relay-keys-not-shared', { error: String(error) }))
+  }
+  /** For admins promoted where the key was not at hand. Not in the turn in which entries arrive: what is written then is not stored. */
+  const shareKeys = async (): Promise<void> => {
+    await Promise.resolve()
+    const current = runtime()
+    if (current === undefined || stopped.signal.aborted) return
+    for (const entry of current.group.shareRelayKeys(clock.now())) await current.keeper.keep(entry)
+  }
+
+  const present = (): Runtime => {
+    const current = runtime()
+    if (current === undefined) throw new SegueError('CLOSED')
+    return current
+  }
+  /** Asked before an invite is used up; the group asks again. */
+  const assertAdmin = ({ group }: Runtime): void => {
+    if (group.device(self)?.role !== 'admin') throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'authorIsAdmin' })
+  }
+
+  const addNow = async (invite: RelayInvite): Promise<RelayStatus> => {
+    const current = present()
+    const { group, keeper } = current
+    assertAdmin(current)
+    const known = inUse().find(relay => relay.id === invite.relay)
+    if (known !== undefined) {
+      if (known.addresses.join() !== invite.addresses.join())
+        await keeper.keep(group.moveRelay(known.mailbox, invite.addresses, clock.now()))
+      return statusOf({ ...known, addresses: invite.addresses })
+    }
+    if (inUse().length >= MAX_RELAYS) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'relaysHaveRoom' })
+    const made = await newMailbox(invite.relay)
+    await makeOnRelay(invite, made, current)
+    const { mailbox, adminSeed } = made
+    const entry = group.addRelay({ relay: invite.relay, addresses: invite.addresses, mailbox, adminSeed, time: clock.now() })
+    await keeper.keep(entry)
+    await saveNewMailbox(records, invite.relay, undefined)
+    const added = inUse().find(relay => relay.mailbox === mailbox)
+    if (added === undefined) throw new SegueError('CLOSED') // this device changed groups meanwhile
+    return statusOf(added)
+  }
+  const newMailbox = async (relay: DeviceId): Promise<NewMailbox> => {
+    const before = await loadNewMailbox(records, relay)
+    if (before !== undefined) return before
+    const made = { mailbox: hexId<MailboxId>(random.bytes(RANDOM_ID_BYTES)), adminSeed: random.bytes(SEED_BYTES) }
+    await saveNewMailbox(records, relay, made)
+    return made
+  }
+  const makeOnRelay = async (invite: RelayInvite, { mailbox, adminSeed }: NewMailbox, { group }: Runtime): Promise<void> => {
+    const net = node()
+    if (net === undefined) throw new SegueError('CLOSED')
+    const keys = signingKeysOf(adminSeed)
+    const place = { id: invite.relay, addresses: invite.addresses }
+    await talkToRelay({ node: net, clock, signal: stopped.signal }, place, async ask => {
+      await ask({ v: 1, type: 'claim', token: invite.token })
+      await ask({ v: 1, type: 'create', mailbox: idBytes(mailbox), adminKey: keys.publicKey })
+      try {
+        await ask({ v: 1, type: 'list', ...encodeMemberList(memberListOf(group.state.peek(), mailbox, 1), keys) })
+      } catch (error) {
+        if (!isSegueError(error, 'RELAY_STALE')) throw error // set before something interrupted us; it is brought into step later
+      }
+    })
+  }
+
+  const tellBeforeLeaving = async ({ replica }: Runtime, { id }: GroupRelay): Promise<void> => {
+    const late = new AbortController()
+    const cancel = clock.after(LEAVE_PATIENCE_MS, () => late.abort())
+    const signal = AbortSignal.any([late.signal, stopped.signal])
+    const isTold = (): boolean => node()?.links.peek().has(id) !== true || replica.confirmedAt(id, GROUP_DOC_TAG)
+    await replica.confirmations.when(isTold, { signal }).catch(() => undefined) // then devices that meet only there hear it elsewhere
+    cancel()
+  }
+
+  const unfollow = (): void => {
+    for (const stop of stops) stop()
+    stops = []
+  }
+  const close = async (): Promise<void> => {
+    stopped.abort(new SegueError('CLOSED'))
+    unfollow()
+    await lists.close()
+  }
+
+  return {
+    list,
+    isRelay: peer => linked().some(relay => relay.id === peer),
+    linked,
+    async add(inviteText) {
+      const invite = decodeInvite(inviteText)
+      if (!invite.ok) throw new SegueError(invite.error)
+      const mine = adding.then(() => addNow(invite.value))
+      adding = mine.catch(() => undefined) // told to its caller
+      return mine
+    },
+    async remove(id) {
+      const current = present()
+      assertAdmin(current)
+      const relay = inUse().find(each => each.id === id)
+      if (relay === undefined) throw new SegueError('RELAY_UNKNOWN')
+      leaving.add(relay.mailbox)
+      try {
+        await current.keeper.keep(current.group.retireRelay(relay.mailbox, clock.now()))
+        await tellBeforeLeaving(current, relay)
+      } finally {
+        leaving.delete(relay.mailbox)
+        parts.onChanged()
+      }
+    },
+    onRefused(relay, code) {
+      if (code === 'not-a-member') lists.onRefused(relay)
+    },
+    follow(next) {
+      unfollow()
+      const net = node()
+      stops = [
+        next.group.state.subscribe(onGroup),
+        next.replica.peers.subscribe(() => {
+          update()
+          lists.look()
+        }),
+        lists.statuses.subscribe(update),
+        ...(net === undefined ? [] : [net.links.subscribe(update)]),
+      ]
+      onGroup()
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+const SEED_BYTES = 32
+/** That a relay is given up is said there as well, for devices that meet only there. */
+const LEAVE_PATIENCE_MS: number = 5 * SECOND_MS
