@@ -8,7 +8,7 @@ import { DAY_MS, isSegueError } from '@segue/core'
 import { systemClock } from '@segue/net'
 import { createMemoryVolume, openVolume } from '@segue/storage/volume'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { chunks, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay } from './testing/cast.ts'
+import { chunks, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay, until } from './testing/cast.ts'
 import { readKey, writeKey } from './identity-file.ts'
 import { restoreBackup, verifyBackup, writeBackup } from './ops/backup.ts'
 import { openStopped } from './relay.ts'
@@ -120,6 +120,37 @@ test('[B18] a relay ten years behind and a device ten years ahead sync as ever',
   await laptop.onRelay(relay, 'note')
   await relay.housekeeping.run()
   expect(await relay.operations.status({})).toMatchObject({ mailboxes: 1, storedChunks: 1 })
+})
+
+test('[B24] what was retired goes after its time, mailboxes nobody comes to and old invites after theirs, and nothing else', async () => {
+  let ahead = 0
+  const clock = { ...systemClock, now: () => Date.now() + ahead }
+  const relay = await startRelay({ clock, idleMailboxDays: 100 })
+  const [laptop, gone] = [await startDevice('laptop'), await startDevice('gone')]
+  await shareMailbox(relay, MAILBOX, [laptop])
+  await shareMailbox(relay, mailboxId(2), [gone])
+  const { id } = await relay.operations.invite({ days: 1 })
+  laptop.connect(relay)
+  const commits = [1, 2, 3].map(n => chunks.commit('note', `line ${n}`))
+  await laptop.replica.add([...commits, chunks.commit('other', 'stays')])
+  await laptop.onRelay(relay, 'note', 'other')
+  await laptop.replica.add([chunks.fragment('note', { level: 1, covers: commits.map(commit => commit.id) })])
+  await laptop.onRelay(relay, 'note')
+  await relay.housekeeping.run()
+  expect(await relay.operations.status({})).toMatchObject({ mailboxes: 2, storedChunks: 5 })
+  expect((await relay.operations.accounts({})).invites).toMatchObject([{ id }])
+
+  // The device says within seconds what need not be kept; each look is a month later. Being linked is being used.
+  await until(async () => {
+    ahead += 31 * DAY_MS
+    await relay.housekeeping.run()
+    return (await relay.operations.status({})).storedChunks === 2
+  })
+  ahead += 101 * DAY_MS
+  await relay.operations.invite({ days: 1 })
+  await relay.housekeeping.run()
+  expect(await relay.operations.status({})).toMatchObject({ mailboxes: 1, storedChunks: 2 })
+  expect((await relay.operations.accounts({})).invites).toHaveLength(1)
 })
 
 test('[B10] the key is made once, for this user alone', async () => {

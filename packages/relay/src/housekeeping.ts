@@ -11,6 +11,7 @@ export interface HousekeepingOptions {
   /** A mailbox that no member came to for this long goes; 0: never. */
   readonly idleMailboxDays: number
   readonly use: <T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>) => Promise<T>
+  readonly noteUses: () => Promise<void>
   readonly onErase: (id: MailboxId) => Promise<void>
 }
 
@@ -36,6 +37,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
       const isOver = invite.claimedBy === undefined && invite.expiresAt < now - INVITES_KEPT_MS
       if (isOver && (await engine.removeInvite(invite.tokenHash))) removedInvites++
     }
+    await options.noteUses()
     for (const mailbox of await engine.mailboxes()) {
       if (isClosed) break
       const isIdle = options.idleMailboxDays > 0 && mailbox.lastUsedAt < now - options.idleMailboxDays * DAY_MS

@@ -1,10 +1,11 @@
 /** The operator's side: settings, listeners, and the command in real processes. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { decodeInvite } from '@segue/core'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { chunks, inviteIn, mailboxId, metric, scratch, shareMailbox, startDevice, startRelay } from './testing/cast.ts'
 import { SETTINGS, readSettings, variableOf } from './cli/settings.ts'
 import { callRelay } from './ops/admin-socket.ts'
@@ -117,6 +118,44 @@ test('[B22] the command does the same to a relay that runs and to a folder at re
   expect((await command(restored, 'restore', path.join(folder, 'backup'))).stderr).toContain('is not empty')
   expect((await command(restored, 'status')).stdout).toContain(relay.id)
 })
+
+test(
+  '[B23] the first start prints address, invite and QR code; SIGTERM ends it; the second start makes no other invite',
+  { timeout: 120_000 },
+  async () => {
+    const data = path.join(await scratch(), 'data')
+    const first = await serveOnce(data)
+    expect(first.stderr).toMatch(/address {4}\/ip4\/127\.0\.0\.1\/tcp\/\d+\/ws\/p2p\/12D3Koo/)
+    expect(first.stderr).toContain('\u2588')
+    expect(decodeInvite(/segue-relay1:\S+/.exec(first.stderr)?.[0] ?? '')).toMatchObject({ ok: true })
+    const second = await serveOnce(data)
+    expect(second.stderr).not.toContain('segue-relay1:')
+    expect([first.code, second.code]).toEqual([0, 0])
+    expect(/p2p\/(\w+)/.exec(second.stderr)?.[1]).toBe(/p2p\/(\w+)/.exec(first.stderr)?.[1])
+  },
+)
+
+test.skipIf(!hasSystemd())('[B23] the unit is one that systemd accepts (not run: systemd-analyze is not here)', async () => {
+  const unit = path.join(import.meta.dirname, '../deploy/segue-relay.service')
+  const { stdout, stderr } = await promisify(execFile)('systemd-analyze', ['verify', unit])
+  expect([stdout, stderr]).toEqual(['', ''])
+})
+
+/** Until it logs that it started; then it is asked to stop. */
+async function serveOnce(data: string): Promise<{ readonly code: number | null; readonly stderr: string }> {
+  const entry = path.join(import.meta.dirname, '../bin/segue-relay.js')
+  const child = spawn(process.execPath, [entry, '--data', data, '--listen', '/ip4/127.0.0.1/tcp/0/ws', '--ops', 'off'], { stdio: 'pipe' })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => void (stderr += text))
+  child.stdout.setEncoding('utf8').on('data', (text: string) => void (text.includes('relay-started') && child.kill('SIGTERM')))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, stderr }
+}
+
+function hasSystemd(): boolean {
+  return spawnSync('systemd-analyze', ['--version'], { stdio: 'ignore' }).status === 0
+}
 
 async function command(
   data: string,

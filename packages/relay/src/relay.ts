@@ -5,6 +5,7 @@
  *     relay.key    its key, which is its address         format, level/    accounts, lists and sealed chunks
  *     admin.sock   while it runs: for the command
  */
+import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
 import { MINUTE_MS, RELAY_PROTOCOL, openOrCleanUp, type Closeable, type DeviceId, type RelayQuotas } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
@@ -75,6 +76,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
 
     let isDraining = false
     const ending = new AbortController()
+    setMaxListeners(0, ending.signal) // every chunk that has to wait listens to it
     opened.add(() => ending.abort())
     const metrics = createMetrics({
       openMailboxes: () => mailboxes.openCount(),
@@ -147,7 +149,15 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       onErase: forget,
     })
     const { idleMailboxDays } = options
-    const housekeeping = createHousekeeping({ engine, clock, logger, idleMailboxDays, use: mailboxes.use, onErase: forget })
+    const housekeeping = createHousekeeping({
+      engine,
+      clock,
+      logger,
+      idleMailboxDays,
+      use: mailboxes.use,
+      noteUses: mailboxes.noteUses,
+      onErase: forget,
+    })
     opened.add(() => housekeeping.close())
     opened.use(await startAdminSocket(directory, operations))
     const notReady = async (): Promise<string | undefined> => {

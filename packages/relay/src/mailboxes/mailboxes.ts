@@ -13,6 +13,8 @@ export interface Mailboxes {
   openCount(): number
   /** Runs `task` with the mailbox's replica, opened for it if need be. */
   use<T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>): Promise<T>
+  /** Those that somebody is linked to are in use, however long ago the link was made. */
+  noteUses(): Promise<void>
   /** Ends its links and closes it, so that nobody holds it. */
   evict(id: MailboxId, code: CloseCode): Promise<void>
   close(): Promise<void>
@@ -183,6 +185,12 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
         return await task(await mailbox.opened)
       } finally {
         release(mailbox)
+      }
+    },
+    async noteUses() {
+      for (const { id, links } of [...held.values()]) {
+        const record = links.size === 0 ? undefined : directory.get(id)
+        if (record !== undefined) await noteUse(record)
       }
     },
     evict,
