@@ -6,13 +6,16 @@ interface Node extends Linked {
   readonly parents: readonly EntryId[]
 }
 const node = (id: string, ...parents: string[]): Node => ({ id: id as EntryId, parents: parents as EntryId[] })
-const graphOf = (options: { maxEntries?: number; maxHeld?: number; refuses?: string } = {}): Graph<Node> =>
+const graphOf = (
+  options: { maxEntries?: number; maxHeld?: number; refuses?: string; shareOf?: (entry: Node) => string | undefined } = {},
+): Graph<Node> =>
   createGraph<Node>({
     maxEntries: options.maxEntries ?? 100,
     maxHeld: options.maxHeld ?? 100,
     admits: entry => entry.id !== options.refuses,
     onLinked: () => undefined,
     onEvicted: () => undefined,
+    shareOf: options.shareOf ?? (() => undefined),
   })
 const idsOf = (graph: Graph<Node>): string =>
   graph

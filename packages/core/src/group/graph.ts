@@ -3,8 +3,10 @@
  *
  * - An entry whose parents are not all here is held (at most `maxHeld`) and linked when the last of them arrives.
  * - The order is by (depth, id), depth being the longest path from the root: causes always come before their effects.
- * - Of more than `maxEntries`, the first in that order stay. What is evicted can never come back by arriving in another order,
- *   because whatever pushed it out stays in front of it.
+ * - Of more than `maxEntries`, those that take nobody's share stay before those that do. Of the latter whoever has most gives up its
+ *   last in that order, so that everybody keeps its first ones; if all are of the former kind, the first in the order stay. What is
+ *   evicted can never come back by arriving in another order, because whatever pushed it out stays in front of it. What an entry that
+ *   takes no share descends from stays with it.
  */
 import type { EntryId } from '../lib/ids.ts'
 
@@ -27,6 +29,8 @@ export interface GraphOptions<Entry> {
   /** Called at once, before anything that hangs from the entry is asked about. */
   readonly onLinked: (entry: Entry, at: Position) => void
   readonly onEvicted: (entry: Entry) => void
+  /** Of a linked entry: whose share of the room it takes; `undefined`: it makes those that take one give way. */
+  readonly shareOf: (entry: Entry) => string | undefined
 }
 
 export interface Graph<Entry> {
@@ -71,6 +75,16 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
     if (node === undefined) throw new RangeError(`entry ${id} is not linked`)
     return node.position
   }
+  /** Where in the order an entry at `position` stands. */
+  const placeIn = (ordered: readonly Entry[], position: Position): number => {
+    let [low, high] = [0, ordered.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (comparePositions(positionOf((ordered[middle] as Entry).id), position) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
   const place = (entry: Entry): Placed<Entry>['outcome'] => {
     if (!options.admits(entry)) return 'refused'
     const depth = entry.parents.reduce((deepest, parent) => Math.max(deepest, positionOf(parent).depth + 1), 0)
@@ -78,19 +92,36 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
     nodes.set(entry.id, { entry, position })
     for (const parent of entry.parents) heads.delete(parent)
     heads.add(entry.id)
-    order = undefined
+    order = order?.toSpliced(placeIn(order, position), 0, entry)
     options.onLinked(entry, position)
     return 'linked'
   }
-  const evictLast = (): Entry => {
-    const last = graph.ordered().at(-1) as Entry
-    nodes.delete(last.id)
-    order = undefined
+  /** The last in the order of whoever has most, with what hangs from it. */
+  const evict = (): readonly Entry[] => {
+    const ordered = graph.ordered()
+    const kept = new Set<EntryId>()
+    const shares = new Map<string, { count: number; last: Entry | undefined }>()
+    for (const entry of ordered.toReversed()) {
+      const share = options.shareOf(entry)
+      if (share === undefined || kept.has(entry.id)) for (const parent of entry.parents) kept.add(parent)
+      if (share === undefined) continue
+      const of = shares.get(share) ?? { count: 0, last: undefined }
+      shares.set(share, { count: of.count + 1, last: of.last ?? (kept.has(entry.id) ? undefined : entry) })
+    }
+    const [largest] = [...shares]
+      .filter(([, { last }]) => last !== undefined)
+      .sort(([a, x], [b, y]) => y.count - x.count || (a < b ? 1 : -1))
+    const victim = largest?.[1].last ?? ordered.at(-1)
+    const gone = new Set(victim === undefined ? [] : [victim.id])
+    for (const { id, parents } of ordered) if (parents.some(parent => gone.has(parent))) gone.add(id)
+    for (const id of gone) nodes.delete(id)
+    order = ordered.filter(({ id }) => !gone.has(id))
     heads.clear()
-    for (const { entry } of nodes.values()) heads.add(entry.id)
-    for (const { entry } of nodes.values()) for (const parent of entry.parents) heads.delete(parent)
-    options.onEvicted(last)
-    return last
+    for (const { id } of order) heads.add(id)
+    for (const { parents } of order) for (const parent of parents) heads.delete(parent)
+    const evicted = ordered.filter(({ id }) => gone.has(id))
+    evicted.forEach(options.onEvicted)
+    return evicted
   }
   const hold = (entry: Entry, missing: readonly EntryId[]): void => {
     if (held.has(entry.id) || held.size >= options.maxHeld) return
@@ -135,7 +166,7 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
         if (!next.parents.every(parent => nodes.has(parent))) continue
         const outcome = place(next)
         placed.push({ entry: next, outcome })
-        if (nodes.size > options.maxEntries) placed.push({ entry: evictLast(), outcome: 'evicted' })
+        if (nodes.size > options.maxEntries) placed.push(...evict().map(evicted => ({ entry: evicted, outcome: 'evicted' as const })))
         if (outcome === 'refused') dropHeldFor(next.id)
         if (nodes.has(next.id)) ready.push(...release(next.id))
       }

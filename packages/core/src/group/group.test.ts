@@ -85,15 +85,17 @@ test('[G5] an entry from the future is kept, given on, and stops this device fro
   expect(openChunk(seal(onDesk.keyring), onDesk.keyring.current().secret).ok).toBe(true) // content is still sealed and read
 })
 
-test('[G9] a new entry joins all branches', () => {
-  const { onLaptop, onDesk } = pair()
-  const there = onDesk.rename(desk.id, 'tower', 2)
-  onLaptop.rename(laptop.id, 'book', 2)
-  onLaptop.receive([there.bytes])
-  expect(onLaptop.state.peek().heads.length).toBe(2)
-  const joined = onLaptop.rename(laptop.id, 'note', 3)
-  expect(joined.parents.length).toBe(2)
-  expect(onLaptop.state.peek().heads).toEqual([joined.id])
+test('[G9] a new entry joins all decisions; a name also follows the one before it, and nothing follows a name of something else', () => {
+  const { onLaptop, onDesk } = pair('admin')
+  const there = onDesk.add(asNew(phone))
+  const named = onDesk.rename(desk.id, 'tower', 2)
+  const here = onLaptop.setRole(desk.id, 'admin', 2)
+  onLaptop.receive([there.bytes, named.bytes])
+  const renamed = onLaptop.rename(desk.id, 'note', 3)
+  expect(renamed.parents).toEqual([there.id, named.id, here.id].sort())
+  const decided = onLaptop.setRole(phone.id, 'admin', 4)
+  expect(decided.parents).toEqual([there.id, here.id].sort())
+  expect(onLaptop.state.peek().heads).toEqual([renamed.id, decided.id].sort())
 })
 
 test('[G18] the live group says the same in all 720 orders of six entries', () => {

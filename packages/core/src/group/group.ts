@@ -27,7 +27,7 @@ import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Verifier } from '../ports/verifier.ts'
 import { MAX_ACTIVE_DEVICES, MAX_LOG_ENTRIES, MAX_RELAYS } from '../wire/limits.ts'
 import { decodeEntry, signEntry, type AdminKeyWrap, type KnownContent, type Role, type SignedEntry } from './entry.ts'
-import { MAX_PARENTS, isSigned, openEnvelope } from './envelope.ts'
+import { isSigned, openEnvelope } from './envelope.ts'
 import { SECRET_BYTES, createEpochBox, createEpochs } from './epochs.ts'
 import type { GroupDevice, GroupRelay } from './reduce.ts'
 import { createRelayKeys, wrapSeed } from './relay-keys.ts'
@@ -221,7 +221,7 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
 
   const write = (content: KnownContent, time: number): SignedEntry => {
     if (evaluation.needsUpdate) throw new SegueError('GROUP_NEWER')
-    const draft = { group: genesis.group, parents: graph.heads().slice(0, MAX_PARENTS), time, content }
+    const draft = { group: genesis.group, parents: graph.parentsFor(content), time, content }
     const entry = signEntry(draft, identity.signing)
     const rule = brokenRule(entry, graph.pastFacts(entry))
     if (rule !== undefined) throw new SegueError('GROUP_ENTRY_REFUSED', { rule })

@@ -4,7 +4,7 @@ import { hexId, type EntryId, type MailboxId } from '../lib/ids.ts'
 import { createGroupLogCast, type GroupLogCast, type RelayInLog } from '../testing/group-log.ts'
 import type { DeviceIdentity } from '../identity/index.ts'
 import type { Role, SignedEntry } from './entry.ts'
-import { evaluate, type GroupEvaluation } from './resolve.ts'
+import { createGroupGraph, evaluate, type GroupEvaluation } from './resolve.ts'
 
 const cast = createGroupLogCast(30)
 const { laptop, desk, phone, stranger, genesis } = cast
@@ -113,6 +113,70 @@ test('[G18] [I6] random logs of up to 20 entries: one answer in every order, wit
     { numRuns: 250 },
   )
 })
+
+test('[G34] a member that fills the log with its own words pushes out nobody else, in all 5,040 orders', () => {
+  const deskAdded = cast.add(laptop, [genesis], desk)
+  const phoneAdded = cast.add(laptop, [deskAdded], phone)
+  const strangerAdded = cast.add(laptop, [phoneAdded], stranger)
+  const flood = [0, 1, 2].map(i => cast.rename(desk, [deskAdded], desk, `name ${i}`))
+  const phoneNamed = cast.rename(phone, [phoneAdded], phone, 'pocket')
+  const [firstOfFlood] = flood.map(({ id }) => id).sort() as [EntryId]
+  const expected = [genesis.id, deskAdded.id, phoneAdded.id, strangerAdded.id, phoneNamed.id, firstOfFlood].sort()
+  for (const order of permutations([deskAdded, phoneAdded, strangerAdded, phoneNamed, ...flood])) {
+    expect(keptOf([genesis, ...order], 6)).toEqual(expected)
+  }
+})
+
+test('[G34] of entries that cannot be undone by another’s, however many: the same ones stay in every order', () => {
+  fc.assert(
+    fc.property(
+      fc.array(word, { maxLength: 14 }),
+      fc.integer({ min: 3, max: 12 }),
+      fc.array(fc.nat(), { minLength: 40 }),
+      (words, room, keys) => {
+        const entries = speak(words)
+        const expected = keptOf(entries, room)
+        expect(keptOf(shuffled([...entries, ...entries.slice(0, 4)], keys), room)).toEqual(expected)
+        expect(keptOf(shuffled(entries, keys.slice(20)), room)).toEqual(expected)
+      },
+    ),
+    { numRuns: 250 },
+  )
+})
+
+function keptOf(entries: readonly SignedEntry[], maxEntries: number): readonly EntryId[] {
+  const graph = createGroupGraph(genesis.group, { maxEntries })
+  for (const entry of entries) graph.add(entry)
+  return graph
+    .ordered()
+    .map(({ id }) => id)
+    .sort()
+}
+
+/** Somebody says something. Decisions hang from the decisions before them, names from those and from what the same device said. */
+interface Word {
+  readonly by: 0 | 1 | 2
+  readonly below: number
+  readonly isDecision: boolean
+}
+const word: fc.Arbitrary<Word> = fc.record({ by: fc.constantFrom(0, 1, 2), below: fc.nat(7), isDecision: fc.boolean() })
+
+function speak(words: readonly Word[]): readonly SignedEntry[] {
+  const deskAdded = cast.add(laptop, [genesis], desk, 'admin')
+  const decisions = [genesis, deskAdded, cast.add(laptop, [deskAdded], phone)]
+  const said: readonly SignedEntry[][] = [[], [], []]
+  for (const [i, { by, below, isDecision }] of words.entries()) {
+    const author = [laptop, desk, phone][by] as DeviceIdentity
+    const last = decisions[Math.max(2, decisions.length - 1 - below)] as SignedEntry
+    if (isDecision && by !== 2) decisions.push(cast.role(author, [last], phone, 'member'))
+    else {
+      const own = said[by] as SignedEntry[]
+      const before = own[own.length - 1 - below]
+      own.push(cast.rename(author, before === undefined ? [last] : [before], author, `name ${i}`))
+    }
+  }
+  return [...new Map([...decisions, ...said.flat()].map(entry => [entry.id, entry])).values()]
+}
 
 function write(from: GroupLogCast, people: readonly DeviceIdentity[], steps: readonly Step[]): readonly SignedEntry[] {
   const written = new Map([[genesis.id, genesis]]) // the same words on the same parents are the same entry

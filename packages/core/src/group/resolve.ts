@@ -4,7 +4,8 @@
  */
 import type { EntryId, GroupId } from '../lib/ids.ts'
 import { MAX_LOG_ENTRIES } from '../wire/limits.ts'
-import type { SignedEntry } from './entry.ts'
+import type { EntryContent, SignedEntry } from './entry.ts'
+import { MAX_PARENTS } from './envelope.ts'
 import { NO_FACTS, joinFacts, type GroupFacts } from './facts.ts'
 import { createGraph, type Graph } from './graph.ts'
 import { applyEntry, devicesOf, relaysOf, type GroupDevice, type GroupRelay } from './reduce.ts'
@@ -29,6 +30,11 @@ export interface GroupGraph extends Graph<SignedEntry> {
   evaluation(): GroupEvaluation
   /** The facts of an entry's past. Throws RangeError unless all its parents are linked. */
   pastFacts(entry: Pick<SignedEntry, 'parents'>): GroupFacts
+  /**
+   * What a new entry descends from: the last decisions, and a name also from the one before it. So no decision ever hangs from a name,
+   * and nobody's name from another's.
+   */
+  parentsFor(content: EntryContent): readonly EntryId[]
 }
 
 /** The evaluation of entries whose signatures were verified, in whatever order they stand. Parentless ones other than the genesis and those of other groups are ignored. */
@@ -45,6 +51,8 @@ export function createGroupGraph(
 ): GroupGraph {
   const factsAfter = new Map<EntryId, GroupFacts>()
   const refused = new Map<EntryId, RuleName>()
+  /** Entries that decide who belongs and what the group uses. */
+  const decisions = new Set<EntryId>()
 
   const factsOf = (id: EntryId): GroupFacts => {
     const facts = factsAfter.get(id)
@@ -61,15 +69,25 @@ export function createGroupGraph(
       const past = pastFacts(entry)
       const rule = brokenRule(entry, past)
       if (rule !== undefined) refused.set(entry.id, rule)
+      if (rule === undefined && isDecision(entry, past)) decisions.add(entry.id)
       factsAfter.set(entry.id, rule === undefined ? applyEntry(past, entry, at) : past)
     },
     onEvicted(entry) {
       refused.delete(entry.id)
+      decisions.delete(entry.id)
       factsAfter.delete(entry.id)
     },
+    // Whoever was not added by an entry that this version understands shares with all others of that kind.
+    shareOf: entry => (decisions.has(entry.id) ? undefined : factsOf(entry.id).devices.has(entry.author) ? entry.author : ''),
   })
+  const decidedHeads = (): readonly EntryId[] => {
+    const heads = new Set(decisions)
+    for (const id of decisions) for (const parent of graph.get(id)?.parents ?? []) heads.delete(parent)
+    return [...heads].sort()
+  }
+  const joinAll = (): GroupFacts => graph.heads().reduce((facts, head) => joinFacts(facts, factsOf(head)), NO_FACTS)
   const evaluation = (): GroupEvaluation => {
-    const all = graph.heads().reduce((facts, head) => joinFacts(facts, factsOf(head)), NO_FACTS)
+    const all = joinAll()
     return {
       devices: devicesOf(all),
       relays: relaysOf(all),
@@ -87,7 +105,18 @@ export function createGroupGraph(
     },
     evaluation,
     pastFacts,
+    parentsFor(content) {
+      const target = content.kind === 'rename' ? content.target : undefined
+      const named = target === undefined ? undefined : joinAll().devices.get(target)?.name.at.id
+      return [...new Set([...(named === undefined ? [] : [named]), ...decidedHeads()])].slice(0, MAX_PARENTS)
+    },
   }
+}
+
+/** Words of admins that count, but for names. */
+function isDecision(entry: SignedEntry, past: GroupFacts): boolean {
+  const { kind } = entry.content
+  return kind === 'genesis' || (kind !== 'rename' && RULES.needsAdmin(entry, past))
 }
 
 /**
