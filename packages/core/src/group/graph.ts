@@ -35,9 +35,10 @@ export interface GraphOptions<Entry> {
 
 export interface Graph<Entry> {
   /**
-   * The entry, and those that were held for it, in causal order, as far as they were linked, refused or pushed out.
-   * Empty when it was known or is now held.
+   * The entries, and those that were held for them, in causal order, as far as they were linked or refused; then what was pushed out.
+   * Nothing of what was known or is now held. Many at once cost less where there is no room.
    */
+  addAll(entries: readonly Entry[]): readonly Placed<Entry>[]
   add(entry: Entry): readonly Placed<Entry>[]
   get(id: EntryId): Entry | undefined
   has(id: EntryId): boolean
@@ -96,24 +97,51 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
     options.onLinked(entry, position)
     return 'linked'
   }
-  /** The last in the order of whoever has most, with what hangs from it. */
-  const evict = (): readonly Entry[] => {
+  /** Back to `maxEntries`: away goes the last in the order of whoever has most, with what hangs from it, again and again. */
+  const trim = (): readonly Placed<Entry>[] => {
+    if (nodes.size <= options.maxEntries) return []
     const ordered = graph.ordered()
-    const kept = new Set<EntryId>()
-    const shares = new Map<string, { count: number; last: Entry | undefined }>()
+    const pinned = new Set<EntryId>()
+    const children = new Map<EntryId, Entry[]>()
+    const shares = new Map<string, { count: number; readonly free: Entry[] }>()
     for (const entry of ordered.toReversed()) {
       const share = options.shareOf(entry)
-      if (share === undefined || kept.has(entry.id)) for (const parent of entry.parents) kept.add(parent)
+      for (const parent of entry.parents) {
+        if (share === undefined || pinned.has(entry.id)) pinned.add(parent)
+        const under = children.get(parent)
+        if (under === undefined) children.set(parent, [entry])
+        else under.push(entry)
+      }
       if (share === undefined) continue
-      const of = shares.get(share) ?? { count: 0, last: undefined }
-      shares.set(share, { count: of.count + 1, last: of.last ?? (kept.has(entry.id) ? undefined : entry) })
+      const of = shares.get(share) ?? { count: 0, free: [] }
+      shares.set(share, of)
+      of.count++
+      if (!pinned.has(entry.id)) of.free.push(entry)
     }
-    const [largest] = [...shares]
-      .filter(([, { last }]) => last !== undefined)
-      .sort(([a, x], [b, y]) => y.count - x.count || (a < b ? 1 : -1))
-    const victim = largest?.[1].last ?? ordered.at(-1)
-    const gone = new Set(victim === undefined ? [] : [victim.id])
-    for (const { id, parents } of ordered) if (parents.some(parent => gone.has(parent))) gone.add(id)
+    const lasts = new Map([...shares].map(([share, { free }]) => [share, free.values()]))
+    const gone = new Set<EntryId>()
+    const nextOf = (entries: Iterator<Entry> | undefined): Entry | undefined => {
+      for (let next = entries?.next(); next?.done === false; next = entries?.next()) if (!gone.has(next.value.id)) return next.value
+      return undefined
+    }
+    const everything = ordered.toReversed().values()
+    const victimOf = (): Entry | undefined => {
+      for (const [share] of [...shares].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? 1 : -1))) {
+        const victim = nextOf(lasts.get(share))
+        if (victim !== undefined) return victim
+      }
+      return nextOf(everything)
+    }
+    while (ordered.length - gone.size > options.maxEntries) {
+      const going = [victimOf()]
+      for (let entry = going.pop(); entry !== undefined; entry = going.pop()) {
+        if (gone.has(entry.id)) continue
+        gone.add(entry.id)
+        const of = shares.get(options.shareOf(entry) ?? '\0')
+        if (of !== undefined) of.count--
+        going.push(...(children.get(entry.id) ?? []))
+      }
+    }
     for (const id of gone) nodes.delete(id)
     order = ordered.filter(({ id }) => !gone.has(id))
     heads.clear()
@@ -121,7 +149,7 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
     for (const { parents } of order) for (const parent of parents) heads.delete(parent)
     const evicted = ordered.filter(({ id }) => gone.has(id))
     evicted.forEach(options.onEvicted)
-    return evicted
+    return evicted.map(entry => ({ entry, outcome: 'evicted' }))
   }
   const hold = (entry: Entry, missing: readonly EntryId[]): void => {
     if (held.has(entry.id) || held.size >= options.maxHeld) return
@@ -151,27 +179,30 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
     }
   }
 
+  const link = (entry: Entry): readonly Placed<Entry>[] => {
+    if (nodes.has(entry.id)) return []
+    const missing = entry.parents.filter(parent => !nodes.has(parent))
+    if (missing.length > 0) {
+      hold(entry, missing)
+      return []
+    }
+    const placed: Placed<Entry>[] = []
+    const ready = [entry]
+    for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
+      const outcome = place(next)
+      placed.push({ entry: next, outcome })
+      if (outcome === 'refused') dropHeldFor(next.id)
+      else ready.push(...release(next.id))
+    }
+    return placed
+  }
+
   const graph: Graph<Entry> = {
-    add(entry) {
-      if (nodes.has(entry.id)) return []
-      const missing = entry.parents.filter(parent => !nodes.has(parent))
-      if (missing.length > 0) {
-        hold(entry, missing)
-        return []
-      }
-      const placed: Placed<Entry>[] = []
-      const ready = [entry]
-      for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
-        // A sibling freed earlier in this loop may have been evicted, and with it a parent of this one.
-        if (!next.parents.every(parent => nodes.has(parent))) continue
-        const outcome = place(next)
-        placed.push({ entry: next, outcome })
-        if (nodes.size > options.maxEntries) placed.push(...evict().map(evicted => ({ entry: evicted, outcome: 'evicted' as const })))
-        if (outcome === 'refused') dropHeldFor(next.id)
-        if (nodes.has(next.id)) ready.push(...release(next.id))
-      }
-      return placed
+    addAll(entries) {
+      const placed = entries.flatMap(link)
+      return [...placed, ...trim()]
     },
+    add: entry => graph.addAll([entry]),
     get: id => nodes.get(id)?.entry,
     has: id => nodes.has(id),
     isHeld: id => held.has(id),

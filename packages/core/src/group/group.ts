@@ -185,8 +185,8 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
   const state = createSubject<GroupState>(stateOf(evaluation), onListenerError)
 
   const take = (entries: readonly SignedEntry[]): void => {
-    const linked = entries
-      .flatMap(entry => graph.add(entry))
+    const linked = graph
+      .addAll(entries)
       .filter(({ entry, outcome }) => outcome === 'linked' && graph.has(entry.id))
       .map(({ entry }) => entry)
     if (linked.length === 0) return

@@ -40,7 +40,7 @@ export interface GroupGraph extends Graph<SignedEntry> {
 /** The evaluation of entries whose signatures were verified, in whatever order they stand. Parentless ones other than the genesis and those of other groups are ignored. */
 export function evaluate(group: GroupId, entries: Iterable<SignedEntry>): GroupEvaluation {
   const graph = createGroupGraph(group, { maxHeld: Number.POSITIVE_INFINITY })
-  for (const entry of entries) if (entry.group === group) graph.add(entry)
+  graph.addAll([...entries].filter(entry => entry.group === group))
   return graph.evaluation()
 }
 
@@ -97,12 +97,14 @@ export function createGroupGraph(
       needsUpdate: all.hasUnknown,
     }
   }
+  const addAll: GroupGraph['addAll'] = entries => {
+    if (entries.some(entry => entry.group !== group)) throw new RangeError('an entry of another group')
+    return graph.addAll(entries)
+  }
   return {
     ...graph,
-    add(entry) {
-      if (entry.group !== group) throw new RangeError('an entry of another group')
-      return graph.add(entry)
-    },
+    add: entry => addAll([entry]),
+    addAll,
     evaluation,
     pastFacts,
     parentsFor(content) {
