@@ -4,7 +4,9 @@ import { ERROR_TABLE } from '@segue/core'
 const RETRY_TEXT = { never: 'no', later: 'later', now: 'yes' } as const
 
 export function errorsDoc(): string {
-  const rows = Object.entries(ERROR_TABLE).map(([code, entry]) => `| \`${code}\` | ${entry.text} | ${entry.peer} | ${RETRY_TEXT[entry.retry]} |`)
+  const rows = Object.entries(ERROR_TABLE).map(
+    ([code, entry]) => `| \`${code}\` | ${entry.text} | ${entry.peer} | ${RETRY_TEXT[entry.retry]} |`,
+  )
   return [
     '# Errors',
     '',

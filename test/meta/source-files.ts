@@ -35,5 +35,7 @@ export function readRootFile(relative: string): string {
 
 /** What a file imports or re-exports, types included. */
 export function importsOf(file: SourceFile): readonly string[] {
-  return [...file.text.matchAll(/^(?:import|export)\b[^'"`;]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm)].map(match => (match[1] ?? match[2]) as string)
+  return [...file.text.matchAll(/^(?:import|export)\b[^'"`;]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm)].map(
+    match => (match[1] ?? match[2]) as string,
+  )
 }

@@ -4,7 +4,19 @@ export { concatBytes, equalBytes, fromHex, fromUtf8, plainBytes, toHex, utf8 } f
 export { createCloseables, openOrCleanUp, type Closeable, type Closeables } from './lib/closeables.ts'
 export { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from './lib/codec.ts'
 export { deviceIdOf, hexId, idBytes, isDeviceId, isHexId, publicKeyOf, RANDOM_ID_BYTES } from './lib/ids.ts'
-export type { ChunkId, DeviceId, DocTag, EntryId, EpochId, GroupId, HandoffId, Incarnation, MailboxId, SessionId, TraceId } from './lib/ids.ts'
+export type {
+  ChunkId,
+  DeviceId,
+  DocTag,
+  EntryId,
+  EpochId,
+  GroupId,
+  HandoffId,
+  Incarnation,
+  MailboxId,
+  SessionId,
+  TraceId,
+} from './lib/ids.ts'
 export { labelledHmac } from './crypto/hash.ts'
 export { openRecord, sealRecord } from './crypto/record.ts'
 export { parseChunk } from './crypto/seal.ts'

@@ -97,7 +97,6 @@ export type ControlMessage = Base &
       }
     | { readonly type: 'abort'; readonly reason: AbortReason }
   )
-type ControlMessageType = ControlMessage['type']
 
 export function encodeControlMessage(message: ControlMessage): Uint8Array {
   return encodeCbor(message)
