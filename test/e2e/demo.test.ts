@@ -73,6 +73,16 @@ test('a recorded session of emoji and right-to-left text is replayed to its reco
   expect(report.document.sha256Target).toBe(sha256(endContent))
 }, 120_000)
 
+test('with a relay: handed to a device that sleeps and taken from one, with what the relay keeps and the age of the state', async () => {
+  const { code, stdout, stderr } = await play('--json', '--relay', '--file', homes.file('letter.txt', 'Dear all,\n'))
+  expect(code, stderr).toBe(0)
+  const relay = { storedBytes: number, path: 'mailbox', ageMs: number, toSleeper: 'done', fromSleeper: 'done', isSameText: true }
+  const report = JSON.parse(stdout) as typeof REPORT & { readonly relay: { readonly storedBytes: number; readonly ageMs: number } }
+  expect(report).toEqual({ ...REPORT, relay })
+  expect(report.relay.storedBytes).toBeGreaterThan(10_000)
+  expect(report.relay.ageMs).toBeGreaterThanOrEqual(0)
+}, 180_000)
+
 test.each([
   ['a file over 1 MiB', 'large.txt', 'x'.repeat(1024 * 1024 + 1), 'DOCUMENT_TOO_LARGE'],
   ['a file that is not text', 'binary', new Uint8Array([0xff, 0xd8, 0xff]), 'DOCUMENT_NOT_TEXT'],

@@ -165,7 +165,7 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
   const client = await daemon()
   const value = await client.call<StatusResult>('status')
   output.data({ ...value }, () => {
-    const { status: now, device, safeToClose } = value
+    const { status: now, device, safeToClose, onRelay } = value
     const storage =
       now.storage.state === 'failing'
         ? `cannot be written; ${now.storage.pending} change(s) are kept in memory. Free some space.`
@@ -175,10 +175,11 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
     return [
       `${device.name}  ${shortId(device.id)}`,
       `  devices   ${now.devices.linked} of ${now.devices.total} linked${now.devices.total === 0 ? ' (segue pair new lets one in)' : ''}`,
+      ...(now.relays.total === 0 ? [] : [`  relays    ${now.relays.linked} of ${now.relays.total} linked`]),
       `  sessions  ${now.sessions}`,
       `  storage   ${storage}`,
       `  keys      ${now.keys.join(' or ')}${now.keys.includes('key-file') ? ': whoever reads the key file and the store reads everything' : ''}`,
-      `  close?    ${safeToClose ? 'yes: another device has everything' : now.devices.total === 0 ? 'this device alone holds your work' : 'not yet: no other device has everything'}`,
+      `  close?    ${safeToClose ? 'yes: another device has everything' : onRelay ? 'no other device has everything yet; a relay has it, sealed' : now.devices.total === 0 ? 'this device alone holds your work' : 'not yet: no other device has everything'}`,
       ...(now.needsUpdate ? ['  update    your group uses something this version does not know'] : []),
     ]
   })
@@ -187,10 +188,12 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
 interface StatusResult {
   readonly device: { readonly id: string; readonly name: string }
   readonly safeToClose: boolean
+  readonly onRelay: boolean
   readonly status: {
     readonly storage: { readonly state: string; readonly pending: number; readonly damaged: number }
     readonly keys: readonly string[]
     readonly devices: { readonly total: number; readonly linked: number }
+    readonly relays: { readonly total: number; readonly linked: number }
     readonly sessions: number
     readonly needsUpdate: boolean
   }
@@ -217,7 +220,13 @@ async function devices({ daemon, output }: CliContext): Promise<void> {
         device.name,
         shortId(device.id),
         device.role,
-        device.state === 'here' ? 'this device' : device.state === 'linked' ? `linked (${device.path ?? '?'})` : 'away',
+        device.state === 'here'
+          ? 'this device'
+          : device.state === 'linked'
+            ? `linked (${device.path ?? '?'})`
+            : device.path === 'mailbox'
+              ? 'away (mailbox)'
+              : 'away',
         device.state === 'here' ? '' : device.sync === 'catching-up' ? `${device.unconfirmed} to go` : device.sync,
         device.state === 'here' || device.lastSeenAt === undefined ? '' : ago(Date.now() - device.lastSeenAt),
       ]),

@@ -1,6 +1,7 @@
 /** handoff to, take, cancel, list; conflicts list, show, accept, revert. */
 import type { Command } from 'commander'
-import { UsageError } from '../client/daemon-client.ts'
+import { isSegueError } from '@segue/engine'
+import { UsageError, type DaemonClient } from '../client/daemon-client.ts'
 import { action, type CliContext } from './context.ts'
 import { EXIT } from './exit-codes.ts'
 import { ago, shortId, table } from './output.ts'
@@ -86,17 +87,35 @@ async function move({ daemon, output, signal }: CliContext, command: string, par
       else output.progress(`${milestone}… ${Number(event['bytes'])} of about ${Number(event['totalBytes'])} bytes`)
     },
   })
-  output.data({ ...value }, () => outcomeText(value))
+  const onRelays = value.outcome.kind === 'queued' ? await waitForRelay(client, value.id, signal) : []
+  output.data({ ...value, ...(onRelays.length === 0 ? {} : { onRelays }) }, () => outcomeText(value, onRelays))
   return exitOf(value.outcome)
 }
 
-function outcomeText({ id, outcome }: MoveResult): string {
+/** For a few seconds: where it is not by then, it follows as soon as a relay is there. */
+async function waitForRelay(client: DaemonClient, id: string, interrupted: AbortSignal): Promise<readonly string[]> {
+  const signal = AbortSignal.any([interrupted, AbortSignal.timeout(ON_RELAY_MS)])
+  try {
+    return (await client.call<{ readonly onRelays: readonly string[] }>('handoff.on-relay', { id }, { signal })).onRelays
+  } catch (error) {
+    if (isSegueError(error, 'CANCELLED')) return []
+    throw error
+  }
+}
+
+const ON_RELAY_MS = 5_000
+
+function outcomeText({ id, outcome }: MoveResult, onRelays: readonly string[]): string {
   switch (outcome.kind) {
     case 'done':
+      if (outcome['ageMs'] !== undefined)
+        return `Done, without the other device: this is how it was ${ago(Number(outcome['ageMs']))}. What it wrote since follows when it wakes.`
       return 'Done: all of it is there, checked. You may close the lid.'
     case 'needs-review':
       return `Done, and ${String(outcome['conflicts'])} change(s) made in two places at once want a look: segue conflicts list SESSION`
     case 'queued':
+      if (onRelays.length > 0)
+        return `The other device sleeps. A relay has the session, sealed, and gives it over: you may close the lid. segue handoff cancel ${shortId(id)} takes it back.`
       return `The other device is away. It gets the session when it is back; segue handoff cancel ${shortId(id)} takes it back.`
     case 'refused':
       return `The other device refused (${String(outcome['reason'])}). The session stays here, whole.`
@@ -131,6 +150,8 @@ interface HandoffRow {
   readonly state: string
   readonly milestone: string
   readonly startedAt: number
+  /** Of a queued one. */
+  readonly onRelays: readonly string[]
   readonly outcome?: { readonly kind: string }
 }
 
@@ -146,11 +167,16 @@ async function list({ daemon, output }: CliContext): Promise<void> {
             row.title,
             row.side === 'source' ? 'to' : 'from',
             row.peerName,
-            row.state === 'underway' ? row.milestone : (row.outcome?.kind ?? row.state),
+            stateText(row),
             ago(Date.now() - row.startedAt),
           ]),
         ]),
   )
+}
+
+function stateText({ state, milestone, outcome, onRelays }: HandoffRow): string {
+  if (state === 'underway') return milestone
+  return outcome?.kind ?? (onRelays.length > 0 ? `${state}, on relay` : state)
 }
 
 interface ConflictRow {

@@ -9,6 +9,7 @@ import { EXIT } from './exit-codes.ts'
 import { addHandoffCommands } from './handoff-commands.ts'
 import { createOutput } from './output.ts'
 import { addPairCommands } from './pair-commands.ts'
+import { addRelayCommands } from './relay-commands.ts'
 import { addSessionCommands } from './session-commands.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
@@ -39,6 +40,7 @@ addDaemonCommands(program)
 addPairCommands(program)
 addSessionCommands(program)
 addHandoffCommands(program)
+addRelayCommands(program)
 addDoctorCommand(program)
 strict(program)
 

@@ -54,7 +54,16 @@ interface SessionView {
   readonly views: readonly { readonly id: string; readonly document: string; readonly selection?: { readonly head: number } }[]
   readonly drafts: readonly { readonly id: string; readonly text: string }[]
   readonly preferences: Readonly<Record<string, unknown>>
-  readonly durability: { readonly saved: string; readonly holders: readonly string[]; readonly isSafeToClose: boolean }
+  readonly durability: {
+    readonly saved: string
+    readonly holders: readonly string[]
+    readonly onRelays: readonly string[]
+    readonly isSafeToClose: boolean
+  }
+}
+
+function relaysText(count: number): string {
+  return count === 0 ? '' : ` and ${count} relay(s)`
 }
 
 function describe(session: SessionView): readonly string[] {
@@ -62,7 +71,7 @@ function describe(session: SessionView): readonly string[] {
   return [
     `${session.title}  ${shortId(session.id)}`,
     `  driven by    ${session.driverName ?? 'nobody'}${session.lease.confirmed ? '' : ' (not confirmed by every device yet)'}`,
-    `  saved        ${session.durability.saved}; on ${session.durability.holders.length} other device(s)`,
+    `  saved        ${session.durability.saved}; on ${session.durability.holders.length} other device(s)${relaysText(session.durability.onRelays.length)}`,
     ...session.documents.map(document => `  document     ${document.title}`),
     ...session.views.map(
       view =>

@@ -5,6 +5,7 @@ import { DOCUMENT_COMMANDS } from './commands/documents.ts'
 import { HANDOFF_COMMANDS } from './commands/handoffs.ts'
 import { HISTORY_COMMANDS } from './commands/history.ts'
 import { PAIRING_COMMANDS } from './commands/pairing.ts'
+import { RELAY_COMMANDS } from './commands/relays.ts'
 import { SESSION_COMMANDS } from './commands/sessions.ts'
 import { WORKSPACE_COMMANDS } from './commands/workspace.ts'
 
@@ -16,4 +17,5 @@ export const COMMANDS: readonly DaemonCommand[] = [
   ...WORKSPACE_COMMANDS,
   ...HANDOFF_COMMANDS,
   ...HISTORY_COMMANDS,
+  ...RELAY_COMMANDS,
 ]

@@ -62,7 +62,7 @@ export function demoHomes(root: string): { readonly laptop: string; readonly des
   return { laptop: path.join(root, 'laptop'), desk: path.join(root, 'desk') }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

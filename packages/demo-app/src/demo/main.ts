@@ -12,6 +12,8 @@ import colors from 'picocolors'
 import { readTextFile } from '../client/text-file.ts'
 import { createDemoDevice, demoHomes, type DemoDevice } from './device.ts'
 import { DEMO_SCHEMA_VERSION, proofsOf, type DemoReport } from './report.ts'
+import * as relayScenes from './relay-scenes.ts'
+import { startDemoRelay } from './relay.ts'
 import * as scenes from './scenes.ts'
 import { readTrace, type Trace } from './trace.ts'
 
@@ -20,6 +22,7 @@ interface DemoOptions {
   readonly trace?: string
   readonly json?: boolean
   readonly keep?: boolean
+  readonly relay?: boolean
 }
 
 const options = new Command('npm run demo --')
@@ -27,6 +30,7 @@ const options = new Command('npm run demo --')
   .option('--file <path>', 'the text file that becomes a document', 'README.md')
   .option('--trace <path>', 'replay a recorded editing session (gzipped JSON) as the edits, and check where it ends')
   .option('--json', 'one JSON document on stdout (npm run --silent demo -- --json keeps npm’s own lines out)')
+  .option('--relay', 'start a relay as well, and hand over to and from a device that sleeps')
   .option('--keep', 'leave both devices running, and say how to talk to them')
   .parse()
   .opts<DemoOptions>()
@@ -59,8 +63,9 @@ async function demo(): Promise<boolean> {
     const lifetime = options.keep === true ? 'own' : 'starter'
     devices.push(await createDemoDevice('Laptop', homes.laptop, lifetime), await createDemoDevice('Desk', homes.desk, lifetime))
     const [laptop, desk] = devices as [DemoDevice, DemoDevice]
-    const report = await play(laptop, desk, content, trace)
-    return conclude(report)
+    const { session, ...report } = await play(laptop, desk, content, trace)
+    if (options.relay !== true) return conclude(report)
+    return conclude({ ...report, relay: await playWithRelay(laptop, desk, session, path.join(root, 'relay')) })
   } finally {
     if (options.keep === true) sayHowToGoOn(devices)
     else {
@@ -70,7 +75,7 @@ async function demo(): Promise<boolean> {
   }
 }
 
-async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, trace: Trace | undefined): Promise<Omit<DemoReport, 'ok'>> {
+async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, trace: Trace | undefined): Promise<Played> {
   scene('They pair: the laptop draws a QR code into a picture, the desk reads it, its digits are typed on the laptop')
   const pairing = await scenes.pairByPicture(laptop, desk)
   say(`  paired in ${pairing.ms} ms`)
@@ -118,7 +123,35 @@ async function play(laptop: DemoDevice, desk: DemoDevice, content: Uint8Array, t
 
   scene('A change is regretted, and reverted as a new change')
   const reverted = await scenes.revertChange(desk.client(), laptop.client(), session)
-  return { schemaVersion: DEMO_SCHEMA_VERSION, pairing, edit, handoff, document, restored, conflict, reverted }
+  return { schemaVersion: DEMO_SCHEMA_VERSION, pairing, edit, handoff, document, restored, conflict, reverted, session }
+}
+
+type Played = Omit<DemoReport, 'ok' | 'relay'> & { readonly session: string }
+
+/** The desk drives the session by now. The relay ends with the demo. */
+async function playWithRelay(
+  laptop: DemoDevice,
+  desk: DemoDevice,
+  session: string,
+  directory: string,
+): Promise<NonNullable<DemoReport['relay']>> {
+  scene('A relay starts, and the laptop uses its invite')
+  const relay = await startDemoRelay(directory)
+  try {
+    await relayScenes.useRelay(laptop, desk, relay)
+    say(`  ${await relay.storedBytes()} sealed bytes are there`)
+
+    scene('The desk hands the session to the laptop, which sleeps')
+    const given = await relayScenes.handOverToSleeper(desk, laptop, session, say)
+
+    scene('The desk takes it back from the laptop, which sleeps')
+    const taken = await relayScenes.takeFromSleeper(laptop, desk, session)
+    say(`  ${taken.fromSleeper}: as it was ${taken.ageMs} ms ago`)
+    await laptop.start()
+    return { storedBytes: await relay.storedBytes(), ...taken, ...given }
+  } finally {
+    await relay.stop()
+  }
 }
 
 async function checkEnd(trace: Trace, laptop: DemoDevice, desk: DemoDevice, session: string): Promise<void> {

@@ -16,6 +16,19 @@ export interface DemoReport {
   readonly restored: { readonly views: number; readonly cursor: boolean; readonly draft: boolean; readonly preferences: boolean }
   readonly conflict: { readonly found: number; readonly resolved: number }
   readonly reverted: boolean
+  /** With --relay. */
+  readonly relay?: {
+    /** On the relay's disk at the end. */
+    readonly storedBytes: number
+    /** How the device that woke saw the one that slept. */
+    readonly path: string
+    /** Of the state that was taken from the device that slept. */
+    readonly ageMs: number
+    /** Outcomes of the two handoffs. */
+    readonly toSleeper: string
+    readonly fromSleeper: string
+    readonly isSameText: boolean
+  }
 }
 
 /** What must hold for exit code 0. Timings are reported, never judged. */
@@ -30,6 +43,20 @@ export function proofsOf(report: Omit<DemoReport, 'ok'>): readonly { readonly cl
     },
     { claim: 'one conflict was found, and resolved on both', holds: conflict.found === 1 && conflict.resolved === 1 },
     { claim: 'one change was reverted, as a new change, on both', holds: report.reverted },
+    ...(report.relay === undefined ? [] : relayProofs(report.relay)),
+  ]
+}
+
+function relayProofs(relay: NonNullable<DemoReport['relay']>): readonly { readonly claim: string; readonly holds: boolean }[] {
+  return [
+    {
+      claim: 'a device that slept was given the session through the relay, with the same text, and the two never met',
+      holds: relay.toSleeper === 'done' && relay.isSameText && relay.path === 'mailbox',
+    },
+    {
+      claim: 'a session was taken from a device that slept, and the outcome says how old it was',
+      holds: relay.fromSleeper === 'done' && relay.ageMs >= 0,
+    },
   ]
 }
 

@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import type { DoctorAnswer } from '../../doctor/facts.ts'
 import { defineCommand, type DaemonCommand } from '../command.ts'
+import { holdsEverything } from './relays.ts'
 
 export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
   defineCommand('status', v.strictObject({}), async ({ segue }) => {
@@ -12,6 +13,8 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
       // In sync means: everything durable here is on that device's disk.
       safeToClose:
         segue.status.peek().storage.state === 'good' && others.some(device => device.sync === 'in-sync' && device.unconfirmed === 0),
+      /** A relay has everything; it can read none of it, so that is no other device. */
+      onRelay: segue.relays.list.peek().some(holdsEverything),
     }
   }),
 

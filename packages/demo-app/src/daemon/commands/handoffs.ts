@@ -56,6 +56,17 @@ export const HANDOFF_COMMANDS: readonly DaemonCommand[] = [
     return { handoffs }
   }),
 
+  /** Resolves when a relay has a queued handoff and everything with it, when it is not queued any more, or at once where there is no relay. */
+  defineCommand('handoff.on-relay', v.strictObject({ id: v.string() }), async ({ segue, signal }, { id }) => {
+    const wanted = findHandoff(segue, id)
+    if (segue.relays.list.peek().length === 0) return { onRelays: [] }
+    const handoffs = await segue.handoff.list.when(
+      list => list.some(each => each.id === wanted && (each.state !== 'queued' || each.onRelays.length > 0)),
+      { signal },
+    )
+    return { onRelays: handoffs.find(each => each.id === wanted)?.onRelays ?? [] }
+  }),
+
   /** Waits until a handoff, incoming ones included, has ended here. */
   defineCommand('handoff.follow', v.strictObject({ id: v.string() }), async (context, { id }) => {
     const handoff = context.segue.handoff.follow(findHandoff(context.segue, id))

@@ -1,0 +1,69 @@
+/** relay add, list, remove: relays that keep sealed copies for devices that are not awake together. */
+import type { Command } from 'commander'
+import { askLine } from './ask.ts'
+import { action, type CliContext } from './context.ts'
+import { shortId, table } from './output.ts'
+
+interface RelayRow {
+  readonly id: string
+  readonly addresses: readonly string[]
+  readonly mailbox: string
+  readonly state: string
+  readonly sync: string
+  readonly unconfirmed: number
+  readonly members: string
+  readonly hasGoneBack: boolean
+  readonly problem?: string
+}
+
+export function addRelayCommands(program: Command): void {
+  const relay = program.command('relay').description('a relay that you or a friend runs: it keeps sealed copies while devices sleep')
+  relay
+    .command('add')
+    .description('use a relay, on all devices of your group')
+    .argument('[invite]', 'what its operator gave you (segue-relay invite); - or a pipe: read from stdin')
+    .action(action<[string | undefined]>(add))
+  relay.command('list').description('the relays of your group, and how they are').action(action(list))
+  relay
+    .command('remove <relay>')
+    .description('use it no more; what lies there stays sealed, and is its operator’s to erase')
+    .action(action<[string]>(remove))
+}
+
+async function add({ daemon, output, signal }: CliContext, given: string | undefined): Promise<void> {
+  const client = await daemon()
+  const invite = given === undefined || given === '-' ? ((await askLine('Invite:', { signal })) ?? '') : given
+  output.progress('asking the relay…')
+  const value = await client.call<{ readonly relay: RelayRow }>('relay.add', { invite }, { signal })
+  output.data({ ...value }, () => [
+    `The relay ${shortId(value.relay.id)} keeps a sealed copy for your devices now. They all go there by themselves.`,
+  ])
+}
+
+async function list({ daemon, output }: CliContext): Promise<void> {
+  const value = await (await daemon()).call<{ readonly relays: readonly RelayRow[] }>('relay.list')
+  output.data({ ...value }, () =>
+    value.relays.length === 0
+      ? 'No relay. Devices meet where they can reach each other; segue relay add INVITE uses one.'
+      : table([
+          ['ID', 'STATE', 'SYNC', 'LETS IN', 'ADDRESS'],
+          ...value.relays.map(relay => [shortId(relay.id), relay.state, syncText(relay), membersText(relay), relay.addresses[0] ?? '']),
+        ]),
+  )
+}
+
+function syncText({ sync, unconfirmed, hasGoneBack }: RelayRow): string {
+  const state = sync === 'catching-up' || unconfirmed > 0 ? `${unconfirmed} to go` : sync
+  return hasGoneBack ? `${state}, had lost some` : state
+}
+
+function membersText({ members, problem }: RelayRow): string {
+  if (members === 'current') return 'your group'
+  const why = problem === undefined ? '' : ` (${problem})`
+  return members === 'behind' ? `not yet all${why}` : `unknown${why}`
+}
+
+async function remove({ daemon, output, signal }: CliContext, relay: string): Promise<void> {
+  const value = await (await daemon()).call<{ readonly id: string }>('relay.remove', { relay }, { signal })
+  output.data({ ...value }, () => `${shortId(value.id)} is not used any more, on any device of your group.`)
+}

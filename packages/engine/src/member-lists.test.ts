@@ -1,0 +1,169 @@
+/** Keeping a relay's list: by a real group and real signatures, against a relay of ten lines. */
+import {
+  createIdentity,
+  createSubject,
+  decodeMemberList,
+  decodeRelayRequest,
+  encodeMemberList,
+  encodeRelayAnswer,
+  foundGroup,
+  hexId,
+  mayReplaceList,
+  memberListOf,
+  openGroup,
+  signingKeysOf,
+  type DeviceId,
+  type DeviceIdentity,
+  type Group,
+  type MailboxId,
+  type PeerSync,
+  type RelayAnswer,
+  type SignedMemberList,
+} from '@segue/core'
+import type { PairingLink } from '@segue/core/ports'
+import { createSeededRandom, createSimulatedClock } from '@segue/core/testing'
+import type { NetNode } from '@segue/net'
+import { expect, onTestFinished, test } from 'vitest'
+import { createMemberLists, type ListStatus, type MemberLists } from './member-lists.ts'
+import { silentLogger } from './platform/loggers.ts'
+import type { Runtime } from './runtime.ts'
+
+const random = createSeededRandom(72)
+const device = (name: string): DeviceIdentity => createIdentity({ name, random })
+const [laptop, desk, phone] = [device('laptop'), device('desk'), device('phone')]
+const relayId = device('relay').id
+const mailbox = hexId<MailboxId>(random.bytes(16))
+const adminSeed = random.bytes(32)
+
+test('an admin puts the list right when a device was added, once', async () => {
+  const group = groupWithRelay()
+  const relay = startRelay(group)
+  const lists = watch(group, laptop, relay)
+  await current(lists)
+  expect(relay.lists()).toBe(1)
+  addTo(group, desk)
+  lists.look()
+  await expect.poll(() => relay.members()).toEqual(memberListOf(group.state.peek(), mailbox, 2).members)
+  await current(lists)
+  lists.look()
+  await expect.poll(() => relay.lists()).toBe(2)
+})
+
+test('a device that is no admin says that the list is behind, and writes nothing', async () => {
+  const group = groupWithRelay()
+  addTo(group, desk)
+  const relay = startRelay(group)
+  addTo(group, phone)
+  const theirs = openGroup({ identity: desk, random, secret: group.secret, entries: group.entries().map(entry => entry.bytes) })
+  const lists = watch(theirs, desk, relay)
+  expect(await lists.statuses.when(statuses => statuses.get(mailbox)?.members === 'behind')).toBeDefined()
+  expect(relay.lists()).toBe(1)
+})
+
+test('an admin whose log is older than the list takes nobody off it, and one that does not have all of the log writes nothing', async () => {
+  const group = groupWithRelay()
+  const older = openGroup({ identity: laptop, random, secret: group.secret, entries: group.entries().map(entry => entry.bytes) })
+  addTo(group, desk)
+  const relay = startRelay(group)
+  const lists = watch(older, laptop, relay)
+  await lists.statuses.when(statuses => statuses.get(mailbox)?.members === 'behind')
+  expect(relay.members()).toContain(desk.id)
+
+  addTo(group, phone)
+  const apart = watch(group, laptop, relay, 'catching-up')
+  apart.onRefused(relayId)
+  await apart.statuses.when(statuses => statuses.get(mailbox)?.members === 'behind')
+  expect(relay.lists()).toBe(1)
+})
+
+test('who loses the race reads the list of the winner, and has nothing left to do', async () => {
+  const group = groupWithRelay()
+  const relay = startRelay(group)
+  addTo(group, desk)
+  relay.beforeNextList(() => relay.put(encodeMemberList(memberListOf(group.state.peek(), mailbox, 2), signingKeysOf(adminSeed))))
+  const lists = watch(group, laptop, relay)
+  await current(lists)
+  expect([relay.lists(), relay.members()]).toEqual([2, memberListOf(group.state.peek(), mailbox, 2).members])
+})
+
+function groupWithRelay(): Group {
+  const group = foundGroup({ identity: laptop, random, time: 0 })
+  group.addRelay({ relay: relayId, addresses: ['/ip4/127.0.0.1/tcp/1'], mailbox, adminSeed, time: 1 })
+  return group
+}
+
+function addTo(group: Group, { name, signing, sealing }: DeviceIdentity): void {
+  group.add({ keys: { signing: signing.publicKey, sealing: sealing.publicKey }, role: 'member', name, time: 2 })
+}
+
+const current = (lists: MemberLists): Promise<ReadonlyMap<MailboxId, ListStatus>> =>
+  lists.statuses.when(statuses => statuses.get(mailbox)?.members === 'current')
+
+interface TinyRelay {
+  readonly node: NetNode
+  members(): readonly DeviceId[]
+  /** How many it has taken. */
+  lists(): number
+  put(list: SignedMemberList): boolean
+  /** Somebody else is faster, once. */
+  beforeNextList(task: () => void): void
+}
+
+/** Holds the list of the group as it is now. */
+function startRelay(group: Group): TinyRelay {
+  let list = encodeMemberList(memberListOf(group.state.peek(), mailbox, 1), signingKeysOf(adminSeed))
+  let taken = 1
+  let interrupt: () => void = () => undefined
+  const read = ({ record }: SignedMemberList) => {
+    const decoded = decodeMemberList(record)
+    if (!decoded.ok) throw new Error(decoded.error)
+    return decoded.value
+  }
+  const put = (next: SignedMemberList): boolean => {
+    if (!mayReplaceList(read(list), read(next))) return false
+    list = next
+    taken += 1
+    return true
+  }
+  const answer = (frame: Uint8Array): RelayAnswer => {
+    const request = decodeRelayRequest(frame)
+    if (!request.ok) throw new Error(request.error.reason)
+    if (request.value.type !== 'list') return { v: 1, type: 'member-list', list }
+    interrupt()
+    interrupt = () => undefined
+    return put(request.value) ? { v: 1, type: 'listed', version: read(list).version } : { v: 1, type: 'refused', why: 'stale' }
+  }
+  const dial = async (): Promise<PairingLink> => {
+    const answers: Uint8Array[] = []
+    return {
+      peer: relayId,
+      self: laptop.id,
+      send: async frame => void answers.push(encodeRelayAnswer(answer(frame))),
+      receive: async () => answers.shift() ?? expect.fail('asked before it was told'),
+      close: async () => undefined,
+    }
+  }
+  return {
+    node: { dial } as unknown as NetNode,
+    members: () => read(list).members,
+    lists: () => taken,
+    put,
+    beforeNextList: task => void (interrupt = task),
+  }
+}
+
+function watch(group: Group, { id }: DeviceIdentity, relay: TinyRelay, state: PeerSync['state'] = 'in-sync'): MemberLists {
+  const peers = createSubject(new Map([[relayId, { state, behind: 0, unconfirmed: 0, incarnation: undefined, hasGoneBack: false }]]))
+  const runtime = { group, replica: { peers } } as unknown as Runtime
+  const lists = createMemberLists({
+    self: id,
+    node: () => relay.node,
+    clock: createSimulatedClock(),
+    logger: silentLogger,
+    runtime: () => runtime,
+    relays: () => group.state.peek().relays,
+  })
+  onTestFinished(() => lists.close())
+  lists.look()
+  return lists
+}
