@@ -71,7 +71,14 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const own = await openOwnGroup({ ...parts, records, chunks })
     const { group } = own
     const { keyring } = group
-    const inspector = createDeviceInspector({ keyring, worker, chunkStore: chunks, hasher, verifier: nativeVerifier })
+    const inspector = createDeviceInspector({
+      keyring,
+      worker,
+      chunkStore: chunks,
+      hasher,
+      verifier: nativeVerifier,
+      mayBelong: entry => group.mayBelong(entry),
+    })
     const replica = opened.use(await createReplica({ store: chunks, inspector, clock, random, logger, hasher }))
     const keeper = opened.use(createGroupKeeper(own, replica, logger))
     const documents = opened.use(

@@ -3,6 +3,8 @@ import * as fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
 import { GROUP_DOCUMENT_ID, encodeRegister, registerContentKey, sealChunk } from '../crypto/index.ts'
 import { parseChunk } from '../crypto/seal.ts'
+import { signEntry } from '../group/index.ts'
+import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
 import { LOG_EPOCH, idBytes } from '../lib/ids.ts'
 import type { ChunkClass, SealedChunk } from '../ports/sealed-chunk.ts'
 import { createDocumentCast, type DocumentDevice } from '../testing/document-cast.ts'
@@ -10,6 +12,8 @@ import { createSeededRandom } from '../testing/seeded-random.ts'
 import { createSimulatedClock } from '../testing/simulated-clock.ts'
 import { readBundleContents } from './bundle.ts'
 import { commitContentKey, fragmentContentKey } from './content-keys.ts'
+import { createDeviceInspector } from './device-inspector.ts'
+import { createInlineWorker } from './inline-worker.ts'
 
 const DOCUMENT = new Uint8Array(16).fill(7)
 const random = createSeededRandom(3)
@@ -70,6 +74,18 @@ test('[D17] bytes of another kind under a right-looking name are bad', async () 
     expect(await desk.inspector.inspect(seal('register', commitContentKey(hash), content))).toMatchObject({ kind: 'bad' })
     expect(await desk.inspector.inspect(seal('log', commitContentKey(hash), content))).toMatchObject({ kind: 'bad' })
   }
+})
+
+test('[D33] an entry that a key nobody added signs is bad in a chunk of the log, that of a member is good', async () => {
+  const { identity, group, keyring, store } = desk
+  const inspector = createDeviceInspector({ keyring, worker: createInlineWorker(), chunkStore: store, mayBelong: group.mayBelong })
+  const entryOf = ({ signing }: DeviceIdentity): SealedChunk => {
+    const content = { kind: 'rename', target: identity.id, name: 'x' } as const
+    const entry = signEntry({ group: group.id, parents: group.state.peek().heads, time: 1, content }, signing)
+    return group.toChunk(entry)
+  }
+  expect(await inspector.inspect(entryOf(identity))).toMatchObject({ kind: 'good' })
+  expect(await inspector.inspect(entryOf(createIdentity({ name: 'nobody', random })))).toMatchObject({ kind: 'bad' })
 })
 
 test('[D17] a chunk of an epoch not held is unreadable, whatever is in it', async () => {

@@ -3,7 +3,7 @@
  * Whatever a sender says about a chunk is compared with that, never believed.
  */
 import { decodeRegister, isNamedRight, registerContentKey, type Keyring } from '../crypto/index.ts'
-import { decodeEntry, isSigned } from '../group/index.ts'
+import { decodeEntry, isSigned, type SignedEntry } from '../group/index.ts'
 import { idBytes, type ChunkId } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
@@ -25,10 +25,12 @@ export interface DeviceInspectorComponents {
   readonly chunkStore: ChunkStore
   readonly hasher?: Hasher
   readonly verifier?: Verifier
+  /** Whether a signed entry can be of the group and has room in its log. Without it any may. */
+  readonly mayBelong?: (entry: SignedEntry) => boolean
 }
 
 export function createDeviceInspector(components: DeviceInspectorComponents): Inspector {
-  const { keyring, worker, chunkStore, hasher, verifier } = components
+  const { keyring, worker, chunkStore, hasher, verifier, mayBelong = () => true } = components
   const sealer = createSealer({ keyring, random: NO_RANDOM, hasher })
   const cache = createCoverCache(MAX_CACHED_IDS)
 
@@ -49,7 +51,8 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
       case 'log': {
         const entry = decodeEntry(content, hasher)
         if (!entry.ok) return entry
-        return isSigned(entry.value, verifier) ? ok({ contentKey: idBytes(entry.value.id) }) : failed('entry: bad signature')
+        if (!isSigned(entry.value, verifier)) return failed('entry: bad signature')
+        return mayBelong(entry.value) ? ok({ contentKey: idBytes(entry.value.id) }) : failed('entry: of another group, or no room')
       }
     }
   }

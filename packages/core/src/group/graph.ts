@@ -40,6 +40,8 @@ export interface Graph<Entry> {
    */
   addAll(entries: readonly Entry[]): readonly Placed<Entry>[]
   add(entry: Entry): readonly Placed<Entry>[]
+  /** Whether an entry whose parents are all linked, and that takes this share, would stay. */
+  hasRoomFor(entry: Entry, share: string | undefined): boolean
   get(id: EntryId): Entry | undefined
   has(id: EntryId): boolean
   isHeld(id: EntryId): boolean
@@ -70,11 +72,16 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
   const waitingFor = new Map<EntryId, Set<EntryId>>()
   const heads = new Set<EntryId>()
   let order: readonly Entry[] | undefined
+  let sharesNow: Shares<Entry> | undefined
 
   const positionOf = (id: EntryId): Position => {
     const node = nodes.get(id)
     if (node === undefined) throw new RangeError(`entry ${id} is not linked`)
     return node.position
+  }
+  const positionFor = ({ id, parents }: Entry): Position => {
+    const depth = parents.reduce((deepest, parent) => Math.max(deepest, positionOf(parent).depth + 1), 0)
+    return { depth, id }
   }
   /** Where in the order an entry at `position` stands. */
   const placeIn = (ordered: readonly Entry[], position: Position): number => {
@@ -88,23 +95,21 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
   }
   const place = (entry: Entry): Placed<Entry>['outcome'] => {
     if (!options.admits(entry)) return 'refused'
-    const depth = entry.parents.reduce((deepest, parent) => Math.max(deepest, positionOf(parent).depth + 1), 0)
-    const position = { depth, id: entry.id }
+    const position = positionFor(entry)
     nodes.set(entry.id, { entry, position })
     for (const parent of entry.parents) heads.delete(parent)
     heads.add(entry.id)
+    sharesNow = undefined
     order = order?.toSpliced(placeIn(order, position), 0, entry)
     options.onLinked(entry, position)
     return 'linked'
   }
-  /** Back to `maxEntries`: away goes the last in the order of whoever has most, with what hangs from it, again and again. */
-  const trim = (): readonly Placed<Entry>[] => {
-    if (nodes.size <= options.maxEntries) return []
-    const ordered = graph.ordered()
+  /** Who takes how much of the room, and of it what is not pinned by an entry that takes no share, last in the order first. */
+  const shareOut = (): { shares: Shares<Entry>; children: ReadonlyMap<EntryId, readonly Entry[]> } => {
     const pinned = new Set<EntryId>()
     const children = new Map<EntryId, Entry[]>()
-    const shares = new Map<string, { count: number; readonly free: Entry[] }>()
-    for (const entry of ordered.toReversed()) {
+    const shares: Shares<Entry> = new Map()
+    for (const entry of graph.ordered().toReversed()) {
       const share = options.shareOf(entry)
       for (const parent of entry.parents) {
         if (share === undefined || pinned.has(entry.id)) pinned.add(parent)
@@ -118,6 +123,13 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
       of.count++
       if (!pinned.has(entry.id)) of.free.push(entry)
     }
+    return { shares, children }
+  }
+  /** Back to `maxEntries`: away goes the last in the order of whoever has most, with what hangs from it, again and again. */
+  const trim = (): readonly Placed<Entry>[] => {
+    if (nodes.size <= options.maxEntries) return []
+    const ordered = graph.ordered()
+    const { shares, children } = shareOut()
     const lasts = new Map([...shares].map(([share, { free }]) => [share, free.values()]))
     const gone = new Set<EntryId>()
     const nextOf = (entries: Iterator<Entry> | undefined): Entry | undefined => {
@@ -126,7 +138,7 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
     }
     const everything = ordered.toReversed().values()
     const victimOf = (): Entry | undefined => {
-      for (const [share] of [...shares].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? 1 : -1))) {
+      for (const share of largestFirst(shares)) {
         const victim = nextOf(lasts.get(share))
         if (victim !== undefined) return victim
       }
@@ -142,6 +154,7 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
         going.push(...(children.get(entry.id) ?? []))
       }
     }
+    sharesNow = undefined
     for (const id of gone) nodes.delete(id)
     order = ordered.filter(({ id }) => !gone.has(id))
     heads.clear()
@@ -203,6 +216,16 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
       return [...placed, ...trim()]
     },
     add: entry => graph.addAll([entry]),
+    hasRoomFor(entry, share) {
+      if (nodes.size < options.maxEntries || share === undefined) return true
+      sharesNow ??= shareOut().shares
+      const own = sharesNow.get(share)
+      const after: Shares<Entry> = new Map(sharesNow)
+      after.set(share, { count: (own?.count ?? 0) + 1, free: [entry] })
+      const [payer] = largestFirst(after).filter(each => after.get(each)?.free.length !== 0)
+      const last = own?.free[0]
+      return payer !== share || (last !== undefined && comparePositions(positionFor(entry), positionOf(last.id)) < 0)
+    },
     get: id => nodes.get(id)?.entry,
     has: id => nodes.has(id),
     isHeld: id => held.has(id),
@@ -226,4 +249,10 @@ export function createGraph<Entry extends Linked>(options: GraphOptions<Entry>):
     isBefore: (ancestor, of) => ancestor !== of && graph.pastOf([of]).has(ancestor),
   }
   return graph
+}
+
+type Shares<Entry> = Map<string, { count: number; readonly free: Entry[] }>
+
+function largestFirst(shares: ReadonlyMap<string, { readonly count: number }>): readonly string[] {
+  return [...shares].sort(([a, x], [b, y]) => y.count - x.count || (a < b ? 1 : -1)).map(([share]) => share)
 }

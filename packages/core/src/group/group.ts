@@ -26,6 +26,7 @@ import type { Random } from '../ports/random.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Verifier } from '../ports/verifier.ts'
 import { MAX_ACTIVE_DEVICES, MAX_LOG_ENTRIES, MAX_RELAYS } from '../wire/limits.ts'
+import { createAdmission } from './admission.ts'
 import { decodeEntry, signEntry, type AdminKeyWrap, type KnownContent, type Role, type SignedEntry } from './entry.ts'
 import { isSigned, openEnvelope } from './envelope.ts'
 import { SECRET_BYTES, createEpochBox, createEpochs } from './epochs.ts'
@@ -81,6 +82,8 @@ export interface Group {
   entry(id: EntryId): SignedEntry | undefined
   /** Verifies and links signed entries in any order; one outcome each. Never throws for anything in them. */
   receive(entries: readonly Uint8Array[]): readonly EntryOutcome[]
+  /** Whether a verified entry is worth storing: it can be of this group, now or when its parents are here, and has room. */
+  mayBelong(entry: SignedEntry): boolean
   /** Calls `listener` with entries newly linked, received or written here, causes before effects: to be stored and sent on. */
   onEntries(listener: (entries: readonly SignedEntry[]) => void): () => void
   /** Adds a device and wraps every maximal epoch for it. Throws SegueError: GROUP_ENTRY_REFUSED, GROUP_FULL, GROUP_NEWER. */
@@ -279,6 +282,7 @@ function holdGroup({ identity, random, verifier, hasher, onListenerError }: Part
         return graph.isHeld(id) ? { kind: 'held', id } : { kind: 'refused', reason: 'authorWasAdded or no room' }
       })
     },
+    mayBelong: createAdmission(graph, author => evaluation.needsUpdate || deviceById(author) !== undefined),
     onEntries: linkedEntries.subscribe,
     add({ keys, role, name, time }) {
       if (evaluation.devices.filter(device => device.active).length >= MAX_ACTIVE_DEVICES) throw new SegueError('GROUP_FULL')

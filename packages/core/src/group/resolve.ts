@@ -30,6 +30,8 @@ export interface GroupGraph extends Graph<SignedEntry> {
   evaluation(): GroupEvaluation
   /** The facts of an entry's past. Throws RangeError unless all its parents are linked. */
   pastFacts(entry: Pick<SignedEntry, 'parents'>): GroupFacts
+  /** Whether an entry would be linked and stay; `undefined` while parents are missing. */
+  wouldKeep(entry: SignedEntry): boolean | undefined
   /**
    * What a new entry descends from: the last decisions, and a name also from the one before it. So no decision ever hangs from a name,
    * and nobody's name from another's.
@@ -77,8 +79,7 @@ export function createGroupGraph(
       decisions.delete(entry.id)
       factsAfter.delete(entry.id)
     },
-    // Whoever was not added by an entry that this version understands shares with all others of that kind.
-    shareOf: entry => (decisions.has(entry.id) ? undefined : factsOf(entry.id).devices.has(entry.author) ? entry.author : ''),
+    shareOf: entry => (decisions.has(entry.id) ? undefined : shareOfAuthor(entry, factsOf(entry.id))),
   })
   const decidedHeads = (): readonly EntryId[] => {
     const heads = new Set(decisions)
@@ -107,6 +108,14 @@ export function createGroupGraph(
     addAll,
     evaluation,
     pastFacts,
+    wouldKeep(entry) {
+      if (entry.group !== group || entry.content.kind === 'genesis') return false
+      if (!entry.parents.every(parent => graph.has(parent))) return undefined
+      const past = pastFacts(entry)
+      if (!mayBelong(entry, past)) return false
+      const decides = brokenRule(entry, past) === undefined && isDecision(entry, past)
+      return graph.hasRoomFor(entry, decides ? undefined : shareOfAuthor(entry, past))
+    },
     parentsFor(content) {
       const target = content.kind === 'rename' ? content.target : undefined
       const named = target === undefined ? undefined : joinAll().devices.get(target)?.name.at.id
@@ -127,4 +136,9 @@ function isDecision(entry: SignedEntry, past: GroupFacts): boolean {
  */
 function mayBelong(entry: SignedEntry, past: GroupFacts): boolean {
   return RULES.authorWasAdded(entry, past) || past.hasUnknown
+}
+
+/** Whoever was not added by an entry that this version understands shares with all others of that kind. */
+function shareOfAuthor({ author }: SignedEntry, facts: GroupFacts): string {
+  return facts.devices.has(author) ? author : ''
 }

@@ -5,9 +5,10 @@ import { MIB } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
-import type { Inspector } from '../ports/inspector.ts'
+import type { Inspector, Verdict } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Journal, JournalItem } from './journal.ts'
+import type { LogRoom } from './log-room.ts'
 import type { Arriving, Session } from './session-host.ts'
 import type { Wants } from './wants.ts'
 
@@ -17,6 +18,7 @@ export interface IntakeParts {
   readonly hasher: Hasher
   readonly journal: Journal
   readonly wants: Wants<Session>
+  readonly logRoom: LogRoom
   readonly arriving: Map<ChunkId, Arriving>
   readonly logger: Logger | undefined
   /** Readable chunks, right after the journal got them. */
@@ -27,11 +29,16 @@ export interface IntakeParts {
 }
 
 export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[], from: Session) => Promise<void> {
-  const { inspector, clock, hasher, journal, wants, arriving } = parts
+  const { inspector, clock, hasher, journal, wants, logRoom, arriving } = parts
 
+  const verdictOn = async (chunk: SealedChunk): Promise<Verdict> => {
+    const verdict = await inspector.inspect(chunk)
+    if (chunk.class !== 'log' || verdict.kind === 'bad' || (await logRoom.take(chunk.id))) return verdict
+    return { kind: 'bad', reason: 'the log is full' }
+  }
   const check = async (entry: Arriving, from: Session): Promise<JournalItem | undefined> => {
     const { chunk } = entry
-    const verdict = await inspector.inspect(chunk)
+    const verdict = await verdictOn(chunk)
     if (verdict.kind === 'bad') {
       if (arriving.get(chunk.id) === entry) arriving.delete(chunk.id)
       const bytesHash = hasher.sha256(chunk.bytes)
@@ -74,7 +81,7 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
     }
     if (checked.length === 0) return
     parts.forward(checked.flatMap(item => arriving.get(item.chunk.id) ?? []))
-    const written = journal.write(checked)
+    const written = journal.write(checked).finally(() => logRoom.settled(checked.map(({ chunk }) => chunk.id)))
     parts.onChecked(checked.flatMap(({ chunk, contents, origin }) => (contents === undefined || origin !== 'arrived' ? [] : [chunk])))
     if (journal.pendingBytes() > MAX_PENDING_BYTES) await written
     else written.catch(() => undefined) // CLOSED: this run ends, the peer keeps them

@@ -25,6 +25,8 @@ export interface ReplicaComponents {
   readonly hasher?: Hasher
   /** True on a relay: what arrives is passed on whole at once, because two of its peers may have no link of their own. */
   readonly keyless?: boolean
+  /** Of the group's log, from others. Default: three times what a log keeps. */
+  readonly maxLogChunks?: number
 }
 
 /** What a fragment contains, known to whoever made it. Without it the inspector is asked. */

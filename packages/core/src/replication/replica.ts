@@ -11,6 +11,7 @@ import { slicesOf, sumHex, type Offer } from './sync-records.ts'
 import { createCovers } from './covers.ts'
 import { openHistory } from './history.ts'
 import { createIntake } from './intake.ts'
+import { createLogRoom } from './log-room.ts'
 import { createJournal, UNCHECKED_PREFIX, type Applied, type JournalItem } from './journal.ts'
 import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
 import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener } from './replica-types.ts'
@@ -144,6 +145,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     hasher,
     journal,
     wants,
+    logRoom: createLogRoom({ store, clock, inspector, journal, summary, maxLogChunks: components.maxLogChunks }),
     arriving,
     logger,
     track: (item, entry) => tracked.set(item, entry),
