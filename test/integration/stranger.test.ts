@@ -1,5 +1,4 @@
 /** I12 on whole devices: who is not in the group, whatever it speaks and knows, gets no further than a stranger may. */
-import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import {
   CHANNELS,
