@@ -1,4 +1,5 @@
 /** Devices that are not awake together, and one relay between them. */
+import { randomBytes } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { DocHandle, Segue, SessionId } from '@segue/engine'
@@ -165,6 +166,55 @@ test('only an admin adds a relay; an invite is used once; a relay given up is le
   await addRelay(laptop, relay)
   expect(laptop.relays.list.peek()[0]?.mailbox).not.toBe(first?.mailbox)
 })
+
+test('[R43] a relay that is full says so on the devices, which go on; with more room it gets what it lacks', async () => {
+  const relay = await (await relayHome({ bytes: 60_000 })).start()
+  const laptop = await startDevice('laptop')
+  await addRelay(laptop, relay)
+  const session = await laptop.sessions.create({ title: 'Much' })
+  await session.documents.importText({ title: 'much.txt', bytes: Buffer.from(randomBytes(60_000).toString('hex')) })
+  await laptop.relays.list.when(([one]) => one?.problem === 'RELAY_QUOTA')
+  await session.flush()
+  expect(session.durability.peek()).toMatchObject({ saved: 'saved', onRelays: [] })
+  await relay.operations.quotas({ account: laptop.device.id, quotas: { bytes: 1e9 } })
+  await session.durability.when(({ onRelays }) => onRelays.includes(relay.id))
+  await laptop.relays.list.when(([one]) => one !== undefined && one.problem === undefined && one.unconfirmed === 0)
+})
+
+test('a device that slept hears on the relay itself that it is given up, and a cancelled handoff is withdrawn there', async () => {
+  const relay = await (await relayHome()).start()
+  const cast = await sleepers('laptop', 'desk')
+  const ids = await cast.awake('laptop', async laptop => {
+    const desk = await cast.awake('desk', async device => {
+      await pair(laptop, device)
+      await addRelay(laptop, relay)
+      await onRelay(device)
+      return device.device.id
+    })
+    const session = await laptop.sessions.create({ title: 'Letter' })
+    const handoff = laptop.handoff.send(session.id, { to: desk })
+    expect((await handoff.done).kind).toBe('queued')
+    await laptop.handoff.list.when(([first]) => first?.onRelays.includes(relay.id) === true)
+    expect(await laptop.handoff.cancel(handoff.id)).toMatchObject({ ok: true, value: { kind: 'cancelled' } })
+    await laptop.flush()
+    await onRelay(laptop)
+    return { session: session.id, laptop: laptop.device.id }
+  })
+  await cast.awake('desk', async desk => {
+    await onRelay(desk)
+    await desk.sessions.list.when(sessions => sessions.length === 1)
+    expect(desk.handoff.list.peek()).toEqual([])
+    expect(await desk.handoff.lease(ids.session)).toMatchObject({ holder: ids.laptop })
+  })
+  await cast.awake('laptop', async laptop => {
+    await onRelay(laptop)
+    await laptop.relays.remove(relay.id)
+  })
+  await cast.awake('desk', async desk => {
+    await desk.relays.list.when(relays => relays.length === 0)
+    expect(desk.status.peek().relays).toEqual({ total: 0, linked: 0 })
+  })
+}, 120_000)
 
 test('[I4] what two devices did through a relay is nowhere in its folder, in no form', async () => {
   const home = await relayHome()

@@ -58,7 +58,7 @@ export interface RelayStatus {
   readonly members: 'current' | 'behind' | 'unknown'
   /** In this run it came with less than it once had said to hold (a backup, a lost disk); what it lacks is given to it again. */
   readonly hasGoneBack: boolean
-  /** Why the last conversation about its member list failed. */
+  /** RELAY_QUOTA: it has no room for more of this group. Else why the last conversation about its member list failed. */
   readonly problem?: ErrorCode
 }
 
@@ -106,7 +106,8 @@ export function createRelays(parts: Parts): RelayKeeper {
   const statusOf = ({ id, addresses, mailbox }: GroupRelay): RelayStatus => {
     const isLinked = node()?.links.peek().has(id) === true
     const peer = runtime()?.replica.peers.peek().get(id)
-    const { members = 'unknown', problem } = lists.statuses.peek().get(mailbox) ?? {}
+    const { members = 'unknown', problem: about } = lists.statuses.peek().get(mailbox) ?? {}
+    const problem = peer?.isFull === true ? 'RELAY_QUOTA' : about
     return {
       id,
       addresses,

@@ -19,6 +19,10 @@ export interface PeerReceipts {
   settle(id: ChunkId, sequence?: number): void
   settleAll(): void
   isOwed(id: ChunkId): boolean
+  /** It has no room for this. */
+  turnAway(id: ChunkId): void
+  /** Something that it has no room for is still owed. */
+  isFull(): boolean
   /** Everything of it that the peer lacks has been passed to `owe`. */
   knowBucket(index: number): void
   knowDocument(docTag: DocTag): void
@@ -33,11 +37,13 @@ export function createPeerReceipts(): PeerReceipts {
   let incarnation: Incarnation | undefined
   let hasGoneBack = false
   const owed = new Map<ChunkId, Owed>()
+  const turnedAway = new Set<ChunkId>()
   const perDocument = new Map<DocTag, number>()
   const unknown = new Set<number>()
   const knownDocuments = new Set<DocTag>()
   const forgetAll = (): void => {
     owed.clear()
+    turnedAway.clear()
     perDocument.clear()
     knownDocuments.clear()
     for (let index = 0; index < SUMMARY_BUCKETS; index++) unknown.add(index)
@@ -47,6 +53,7 @@ export function createPeerReceipts(): PeerReceipts {
     const chunk = owed.get(id)
     if (chunk === undefined || (sequence !== undefined && sequence < chunk.sequence)) return
     owed.delete(id)
+    turnedAway.delete(id)
     const left = (perDocument.get(chunk.docTag) as number) - 1
     if (left === 0) perDocument.delete(chunk.docTag)
     else perDocument.set(chunk.docTag, left)
@@ -70,6 +77,8 @@ export function createPeerReceipts(): PeerReceipts {
       unknown.clear()
     },
     isOwed: id => owed.has(id),
+    turnAway: id => void (owed.has(id) ? turnedAway.add(id) : undefined),
+    isFull: () => turnedAway.size > 0,
     knowBucket: index => void unknown.delete(index),
     knowDocument: docTag => void knownDocuments.add(docTag),
     knowAllBuckets: () => unknown.clear(),

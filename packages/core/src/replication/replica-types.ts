@@ -135,6 +135,8 @@ export interface PeerSync {
   readonly incarnation: Incarnation | undefined
   /** It came with less than it once had, such as a relay that was restored from a backup: what it lacks is given to it again. */
   readonly hasGoneBack: boolean
+  /** A relay whose room for this group is used up: it turned away what it was given last. It takes that as soon as there is room. */
+  readonly isFull: boolean
 }
 
 export interface Durability {

@@ -7,6 +7,7 @@ import { createSubject } from '../lib/observable.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
+import { REJECTED_AS_FULL } from '../wire/sync-messages.ts'
 import { slicesOf, sumHex, type Offer } from './sync-records.ts'
 import { createCovers } from './covers.ts'
 import { openHistory } from './history.ts'
@@ -215,7 +216,11 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       snapshots.drop(session)
       publish()
     },
-    async onReject(id, bytesHash, session) {
+    async onReject(id, bytesHash, session, why) {
+      if (why === REJECTED_AS_FULL) {
+        receiptsOf(session.peer).turnAway(id)
+        return publish()
+      }
       const stored = await store.get(id)
       if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash)) return
       if (keyless) return doubt(stored, bytesHash)
@@ -326,8 +331,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   }
 }
 
-function told(receipts: PeerReceipts): Pick<PeerSync, 'unconfirmed' | 'incarnation' | 'hasGoneBack'> {
-  return { unconfirmed: receipts.owed(), incarnation: receipts.incarnation(), hasGoneBack: receipts.hasGoneBack() }
+function told(receipts: PeerReceipts): Pick<PeerSync, 'unconfirmed' | 'incarnation' | 'hasGoneBack' | 'isFull'> {
+  const isFull = receipts.isFull()
+  return { isFull, unconfirmed: receipts.owed(), incarnation: receipts.incarnation(), hasGoneBack: receipts.hasGoneBack() }
 }
 
 const GOOD: Durability = { state: 'good', pending: 0 }

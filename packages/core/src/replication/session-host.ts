@@ -57,8 +57,8 @@ export interface SessionHost {
   readonly priorities: ReadonlySet<DocTag>
   /** Checks and stores what came; resolves when there is room for more. */
   intake(chunks: readonly SealedChunk[], from: Session): Promise<void>
-  /** The peer says that our variant of this chunk is not what its id says. */
-  onReject(id: ChunkId, bytesHash: Uint8Array, session: Session): Promise<void>
+  /** The peer says that our variant of this chunk is not what its id says; or, if it is full, that it does not take it. */
+  onReject(id: ChunkId, bytesHash: Uint8Array, session: Session, why: string): Promise<void>
   /** The peer says that the fragments `keep` contain these. */
   onRetire(docTag: DocTag, ids: readonly ChunkId[], keep: readonly ChunkId[]): void
   onProgress(session: Session): void

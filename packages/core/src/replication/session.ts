@@ -326,7 +326,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         wants.pump(session)
         return advance()
       case 'reject':
-        return host.onReject(hexId<ChunkId>(message.id), message.bytesHash, session)
+        return host.onReject(hexId<ChunkId>(message.id), message.bytesHash, session, message.why)
       case 'retire':
         return host.onRetire(hexId<DocTag>(message.tag), unpackIds(message.ids, CHUNK_ID_BYTES), unpackIds(message.keep, CHUNK_ID_BYTES))
       case 'root':

@@ -75,6 +75,8 @@ export type SyncMessage =
   | { readonly type: 'retire'; readonly tag: Uint8Array; readonly ids: Uint8Array; readonly keep: Uint8Array }
 
 export type PartOf = 'chunk' | 'snapshot'
+/** The `why` of a reject that says nothing of the chunk: the peer, a relay, has no room for it. */
+export const REJECTED_AS_FULL = 'quota'
 /** absent: not held (any more). covered: contained in a fragment held, which was offered. */
 export type RefusalReason = 'absent' | 'covered' | 'out-of-scope'
 

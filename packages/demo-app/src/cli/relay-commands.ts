@@ -52,14 +52,15 @@ async function list({ daemon, output }: CliContext): Promise<void> {
   )
 }
 
-function syncText({ sync, unconfirmed, hasGoneBack }: RelayRow): string {
+function syncText({ sync, unconfirmed, hasGoneBack, problem }: RelayRow): string {
+  if (problem === 'RELAY_QUOTA') return `full, ${unconfirmed} to go`
   const state = sync === 'catching-up' || unconfirmed > 0 ? `${unconfirmed} to go` : sync
   return hasGoneBack ? `${state}, had lost some` : state
 }
 
 function membersText({ members, problem }: RelayRow): string {
   if (members === 'current') return 'your group'
-  const why = problem === undefined ? '' : ` (${problem})`
+  const why = problem === undefined || problem === 'RELAY_QUOTA' ? '' : ` (${problem})`
   return members === 'behind' ? `not yet all${why}` : `unknown${why}`
 }
 
