@@ -18,6 +18,7 @@ function startHost() {
   const group = foundGroup({ identity: laptop, random, time: 0 })
   const keys = { signing: desk.signing.publicKey, sealing: desk.sealing.publicKey }
   group.add({ keys, role: 'member', name: 'desk', time: 1 })
+  const events: TelemetryEvent[] = []
   const heard: (readonly [DeviceId, Channel | 'handoff'])[] = []
   const runtime = {
     group,
@@ -32,12 +33,12 @@ function startHost() {
   const host = createLinkHost({
     self: laptop.id,
     clock: createSimulatedClock(),
-    telemetry: { record: (_event: TelemetryEvent) => undefined },
+    telemetry: { record: event => void events.push(event) },
     isRelay: peer => peer === relay.id,
     runtime: () => runtime,
     onSeen: () => undefined,
   })
-  return { host, heard }
+  return { host, heard, events }
 }
 
 test('members and the relays of the group may connect, nobody else and not this device itself', () => {
@@ -53,4 +54,15 @@ test('of a relay only synchronisation is heard: it has no say in a handoff', () 
   }
   expect(heard.filter(([peer]) => peer === desk.id).map(([, what]) => what)).toEqual(['sync-live', 'sync-bulk', 'handoff'])
   expect(heard.filter(([peer]) => peer === relay.id).map(([, what]) => what)).toEqual(['sync-live', 'sync-bulk'])
+})
+
+test('links to relays are told apart from links to devices', () => {
+  const { host, events } = startHost()
+  for (const { id } of [desk, relay]) host.onLink({ peer: id, path: 'direct' } as DeviceLink).onClosed('lost')
+  expect(events).toMatchObject([
+    { type: 'device-linked', device: desk.id, path: 'direct' },
+    { type: 'device-unlinked', device: desk.id, reason: 'lost' },
+    { type: 'relay-linked', relay: relay.id, path: 'direct' },
+    { type: 'relay-unlinked', relay: relay.id, reason: 'lost' },
+  ])
 })

@@ -23,7 +23,12 @@ export function createLinkHost({ self, clock, telemetry, isRelay, runtime, onSee
       if (current === undefined) throw new Error('broken promise: a link needs a group')
       const { group, replica, handoffs } = current
       const sync = replica.attach(link)
-      if (!group.isActive(link.peer)) return toReplicaOnly(sync)
+      if (!group.isActive(link.peer)) {
+        telemetry.record({ type: 'relay-linked', relay: link.peer, path: link.path, time: clock.now() })
+        return toReplicaOnly(sync, code => {
+          telemetry.record({ type: 'relay-unlinked', relay: link.peer, reason: code, time: clock.now() })
+        })
+      }
       handoffs.onLink(link)
       telemetry.record({ type: 'device-linked', device: link.peer, path: link.path, time: clock.now() })
       onSeen(link.peer)
@@ -50,9 +55,12 @@ export function createLinkHost({ self, clock, telemetry, isRelay, runtime, onSee
 }
 
 /** A relay of the group is a replica and nothing else: it has no say in handoffs, whatever it sends. */
-function toReplicaOnly(sync: DeviceLinkHandler): DeviceLinkHandler {
+function toReplicaOnly(sync: DeviceLinkHandler, onClosed: (code: CloseCode) => void): DeviceLinkHandler {
   return {
     onFrame: (channel, frame) => (channel === 'sync-live' || channel === 'sync-bulk' ? sync.onFrame(channel, frame) : undefined),
-    onClosed: code => sync.onClosed(code),
+    onClosed(code) {
+      sync.onClosed(code)
+      onClosed(code)
+    },
   }
 }
