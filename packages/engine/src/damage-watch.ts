@@ -49,10 +49,15 @@ export function createDamageWatch(logger: Logger): DamageWatch {
       unfollow()
       current = replica
       let asked = ''
+      /** Also while they compare: what is damaged here may be just what keeps both from being in sync. */
       const askWhoeverIsThere = (): void => {
-        const there = [...replica.peers.peek()].flatMap(([device, { state }]) => (state === 'in-sync' ? [device] : [])).join()
-        if (there !== asked && there !== '') replica.refetch(chunks())
-        asked = there
+        const wanted = chunks()
+        const there = [...replica.peers.peek()].flatMap(([device, { state }]) =>
+          state === 'in-sync' || state === 'catching-up' ? [device] : [],
+        )
+        const now = there.length === 0 || wanted.length === 0 ? '' : [...there, ...wanted.map(({ id }) => id)].join()
+        if (now !== asked && now !== '') replica.refetch(wanted)
+        asked = now
       }
       const onArrived = (arrived: readonly { readonly id: ChunkId }[]): void => {
         const before = chunks().length
