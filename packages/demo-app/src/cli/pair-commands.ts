@@ -26,8 +26,14 @@ export function addPairCommands(program: Command): void {
     .description('join the group of a device nearby; or of the one whose text or picture you have')
     .argument('[text]', 'what `segue pair new` shows; - or a pipe: read from stdin. It is worth nothing without the digits')
     .option('--image <file>', 'a picture (PNG or JPEG) of the QR code')
+    .option('--nearby', 'choose among devices nearby, also where stdin is no terminal')
     .addHelpText('after', '\nWith --json the digits ({code}) are a line on stderr.')
-    .action(action<[string | undefined, { readonly image?: string }]>(pairJoin))
+    .action(action<[string | undefined, JoinOptions]>(pairJoin))
+}
+
+interface JoinOptions {
+  readonly image?: string
+  readonly nearby?: boolean
 }
 
 interface PairedDevice {
@@ -101,10 +107,10 @@ async function askUntilRight(client: DaemonClient, output: CliContext['output'],
   }
 }
 
-async function pairJoin(context: CliContext, text: string | undefined, options: { readonly image?: string }): Promise<void> {
+async function pairJoin(context: CliContext, text: string | undefined, options: JoinOptions): Promise<void> {
   const { daemon, output, signal } = context
   const client = await daemon()
-  const invitation = await invitationOf(context, client, text, options.image)
+  const invitation = await invitationOf(context, client, text, options)
   output.progress('connecting…')
   const onEvent = (event: Readonly<Record<string, unknown>>): void => {
     if (event['type'] !== 'code') return
@@ -123,11 +129,11 @@ async function invitationOf(
   context: CliContext,
   client: DaemonClient,
   text: string | undefined,
-  image: string | undefined,
+  { image, nearby = process.stdin.isTTY }: JoinOptions,
 ): Promise<InvitationParams> {
   if (image !== undefined) return { text: readQrImage(new Uint8Array(await readPicture(image))) }
   if (text !== undefined && text !== '-') return { text }
-  if (text === undefined && process.stdin.isTTY) return chooseNearby(context, client)
+  if (text === undefined && nearby) return chooseNearby(context, client)
   return { text: (await askLine('Pairing text:')) ?? '' }
 }
 
