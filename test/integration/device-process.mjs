@@ -3,7 +3,11 @@
  * the test asks for over IPC (device-protocol.ts has the types) and reports an edit only once it is on its disk. Plain JavaScript, because
  * it is started dozens of times and a loader would cost as much as the device.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { keyFile, openSegue } from '@segue/engine'
+
+/** A person who types without a pause; a loop without one makes a history of tens of thousands, which every restart has to read. */
+const PAUSE_MS = 15
 
 const [name = '', directory = '', port = ''] = process.argv.slice(2)
 const segue = await openSegue({
@@ -88,6 +92,7 @@ async function edit(handle, run) {
     })
     await segue.flush()
     say({ type: 'saved', run, number })
+    await sleep(PAUSE_MS)
   }
 }
 
