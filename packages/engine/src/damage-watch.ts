@@ -3,21 +3,22 @@
  * again, and the rest stays named in the status.
  */
 import { createSubject, type ChunkId, type Observable, type Replica } from '@segue/core'
-import type { Logger } from '@segue/core/ports'
+import type { ChunkStore, Logger } from '@segue/core/ports'
 import type { Damage } from '@segue/storage'
 
 export interface DamageWatch {
   /** Each once, in the order it was found. */
   readonly damaged: Observable<readonly Damage[]>
   onDamaged(found: Damage): void
-  /** Mend through this replica from now on. */
-  follow(replica: Replica): void
+  /** Mend through this replica, and look into its store, from now on. */
+  follow(replica: Replica, store: Pick<ChunkStore, 'get'>): void
   close(): void
 }
 
 export function createDamageWatch(logger: Logger): DamageWatch {
   const damaged = createSubject<readonly Damage[]>([])
   let current: Replica | undefined
+  let look: Pick<ChunkStore, 'get'> | undefined
   let stops: (() => void)[] = []
 
   const chunks = (): readonly { readonly id: ChunkId }[] =>
@@ -32,6 +33,13 @@ export function createDamageWatch(logger: Logger): DamageWatch {
       (error: unknown) => logger.warn('summary-not-recounted', { error: String(error) }),
     )
   }
+  /** A reader that began before a chunk was mended reports it after: then it is whole, and nothing would ever arrive for it. */
+  const forgetIfWhole = (found: Damage): void => {
+    look?.get(found.key as ChunkId).then(
+      chunk => (chunk === undefined ? undefined : keep(({ area, key }) => area !== 'chunk' || key !== found.key)),
+      (error: unknown) => logger.warn('damage-not-looked-at', { error: String(error) }),
+    )
+  }
   const unfollow = (): void => {
     for (const stop of stops) stop()
     stops = []
@@ -43,9 +51,12 @@ export function createDamageWatch(logger: Logger): DamageWatch {
       if (found.area === 'counters') return // the store has counted again
       if (damaged.peek().some(({ area, key }) => area === found.area && key === found.key)) return
       damaged.set([...damaged.peek(), found])
-      if (found.area === 'chunk') current?.refetch([{ id: found.key as ChunkId }])
+      if (found.area !== 'chunk') return
+      current?.refetch([{ id: found.key as ChunkId }])
+      forgetIfWhole(found)
     },
-    follow(replica) {
+    follow(replica, store) {
+      look = store
       unfollow()
       current = replica
       let asked = ''

@@ -143,7 +143,7 @@ export function openSegueOn(
       relays.follow(now)
       list.follow(now)
       status.follow(now)
-      damage.follow(now.replica)
+      damage.follow(now.replica, store.chunks)
       now.group.state.subscribe(() => members.refresh())
       members.refresh()
     }
