@@ -3,7 +3,7 @@
  * again, and the rest stays named in the status.
  */
 import { createSubject, type ChunkId, type Observable, type Replica } from '@segue/core'
-import type { ChunkStore, Logger } from '@segue/core/ports'
+import type { ChunkStore, Clock, Logger } from '@segue/core/ports'
 import type { Damage } from '@segue/storage'
 
 export interface DamageWatch {
@@ -15,7 +15,7 @@ export interface DamageWatch {
   close(): void
 }
 
-export function createDamageWatch(logger: Logger): DamageWatch {
+export function createDamageWatch(clock: Clock, logger: Logger): DamageWatch {
   const damaged = createSubject<readonly Damage[]>([])
   let current: Replica | undefined
   let look: Pick<ChunkStore, 'get'> | undefined
@@ -40,7 +40,20 @@ export function createDamageWatch(logger: Logger): DamageWatch {
       (error: unknown) => logger.warn('damage-not-looked-at', { error: String(error) }),
     )
   }
+  let cancelRetry: (() => void) | undefined
+  /** What was asked for may not have come: it is asked for again, ever more rarely, until it is whole. */
+  const retryAfter = (ms: number): void => {
+    cancelRetry?.()
+    cancelRetry = clock.after(ms, () => {
+      cancelRetry = undefined
+      if (chunks().length === 0) return
+      current?.refetch(chunks())
+      for (const { id } of chunks()) forgetIfWhole({ area: 'chunk', key: id })
+      retryAfter(Math.min(2 * ms, LONGEST_RETRY_MS))
+    })
+  }
   const unfollow = (): void => {
+    cancelRetry?.()
     for (const stop of stops) stop()
     stops = []
   }
@@ -54,6 +67,7 @@ export function createDamageWatch(logger: Logger): DamageWatch {
       if (found.area !== 'chunk') return
       current?.refetch([{ id: found.key as ChunkId }])
       forgetIfWhole(found)
+      retryAfter(FIRST_RETRY_MS)
     },
     follow(replica, store) {
       look = store
@@ -79,10 +93,14 @@ export function createDamageWatch(logger: Logger): DamageWatch {
       stops = [replica.peers.subscribe(askWhoeverIsThere), replica.subscribe({ onArrived })]
       if (damaged.peek().some(isSummary)) recount(replica)
       askWhoeverIsThere()
+      if (chunks().length > 0) retryAfter(FIRST_RETRY_MS)
     },
     close: unfollow,
   }
 }
+
+const FIRST_RETRY_MS = 1_000
+const LONGEST_RETRY_MS = 60_000
 
 function isSummary({ area, key }: Damage): boolean {
   return area === 'record' && key.startsWith('summary/')

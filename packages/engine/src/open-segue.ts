@@ -62,7 +62,7 @@ export function openSegueOn(
   return openOrCleanUp(async opened => {
     const random = systemRandom
     const recorder = createRecorder()
-    const damage = createDamageWatch(logger)
+    const damage = createDamageWatch(clock, logger)
 
     // bytes at rest
     const store = opened.use(
