@@ -1,22 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { decodeControlMessage, type ControlMessage } from '../wire/control-messages.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
-import { createHandoffWorld, quiesce, type HandoffWorld } from '../testing/handoff-world.ts'
+import { quiesce, together, typesOf } from '../testing/handoff-world.ts'
 import { retryDelayMs } from './backoff.ts'
 import { forgettable, MAX_REMEMBERED, REMEMBER_MS } from './records.ts'
 import type { HandoffRecord } from './state.ts'
-
-const together = async (): Promise<HandoffWorld> => {
-  const world = await createHandoffWorld()
-  await world.connect(world.laptop, world.desk)
-  return world
-}
-const typesOf = (world: HandoffWorld): string[] => world.frames.map(({ bytes }) => messageIn(bytes).type)
-const messageIn = (bytes: Uint8Array): ControlMessage => {
-  const decoded = decodeControlMessage(bytes)
-  if (!decoded.ok) throw new Error(decoded.error.detail)
-  return decoded.value
-}
 
 describe('bad days', () => {
   test('[H13] every message twice gives the same', async () => {

@@ -1,20 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { encodeControlMessage, decodeControlMessage, type ControlMessage } from '../wire/control-messages.ts'
-import { createHandoffWorld, quiesce, type HandoffWorld } from '../testing/handoff-world.ts'
+import { encodeControlMessage } from '../wire/control-messages.ts'
+import { createHandoffWorld, messageIn, quiesce, together, typesOf } from '../testing/handoff-world.ts'
 import { MAX_INCOMING_PER_DEVICE } from './coordinator.ts'
 import { MILESTONES } from './outcome.ts'
-
-const together = async (): Promise<HandoffWorld> => {
-  const world = await createHandoffWorld()
-  await world.connect(world.laptop, world.desk)
-  return world
-}
-const typesOf = (world: HandoffWorld): string[] => world.frames.map(({ bytes }) => messageIn(bytes).type)
-const messageIn = (bytes: Uint8Array): ControlMessage => {
-  const decoded = decodeControlMessage(bytes)
-  if (!decoded.ok) throw new Error(decoded.error.detail)
-  return decoded.value
-}
 
 describe('a push', () => {
   test('[H1] passes the lease to the target once it has everything', async () => {

@@ -2,6 +2,7 @@
  * Devices that hand a session over, without Automerge and without a network: documents are grow-only sets of changes, links are
  * queues that the test delivers, drops or repeats, time is moved by hand. What is on a device's disk survives its `restart`.
  */
+import { decodeControlMessage, type ControlMessage } from '../wire/control-messages.ts'
 import { createSigningKeys } from '../crypto/sign.ts'
 import { toHex } from '../lib/bytes.ts'
 import { deviceIdOf, hexId, type DeviceId, type SessionId } from '../lib/ids.ts'
@@ -333,4 +334,22 @@ function createInside(): Inside {
         )
       }),
   }
+}
+
+/** Laptop and desk, linked. */
+export async function together(): Promise<HandoffWorld> {
+  const world = await createHandoffWorld()
+  await world.connect(world.laptop, world.desk)
+  return world
+}
+
+/** Types of the frames on their way, in order. */
+export function typesOf(world: HandoffWorld): string[] {
+  return world.frames.map(({ bytes }) => messageIn(bytes).type)
+}
+
+export function messageIn(bytes: Uint8Array): ControlMessage {
+  const decoded = decodeControlMessage(bytes)
+  if (!decoded.ok) throw new Error(decoded.error.detail)
+  return decoded.value
 }
