@@ -10,3 +10,5 @@ export { createChunkCast, type ChunkCast, type PlainFragment } from './plain-chu
 export { createReplicaCast, type CastMember, type ReplicaCast, type ReplicaCastOptions } from './replica-cast.ts'
 export { createPairingLinks, type OnTheWay, type PairingLinkPair } from './pairing-links.ts'
 export { createPairingCast, type JoinInTest, type JoinSetup, type PairingCast } from './pairing-cast.ts'
+export { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
+export { packOffers, unpackIds, unpackOffers, type Offer } from '../replication/sync-records.ts'
