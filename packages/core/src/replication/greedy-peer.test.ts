@@ -74,8 +74,10 @@ test('[R32] a peer that makes this one speak and does not listen is closed as to
   await clock.advance(1_000)
   unread = MAX_UNREAD_BYTES
   laptop.replica.want([cast.chunks.docTag('d')])
+  await clock.advance(0)
   expect(link.isOpen()).toBe(true)
   unread++
   laptop.replica.want([cast.chunks.docTag('d')])
+  await clock.advance(0)
   expect(closedWith).toEqual(['too-slow'])
 })

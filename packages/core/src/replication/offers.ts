@@ -2,14 +2,15 @@
  * Telling a peer what it may lack, as cheaply as can be: the log by ids; what arrived since its cursor; else by comparing sums,
  * first of 256 buckets, then of the documents in those that differ. Each comparison ends with a `have` marked `last`.
  */
-import { hexId, type DocTag, type Incarnation, GROUP_DOC_TAG } from '../lib/ids.ts'
+import { concatBytes } from '../lib/bytes.ts'
+import { DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, type DocTag, type Incarnation } from '../lib/ids.ts'
 import type { ChunkRecord } from '../ports/chunk-store.ts'
 import type { Hello } from '../wire/hello.ts'
 import { FINGERPRINT_BYTES } from '../wire/hello.ts'
 import { MAX_DOC_RECORDS, MAX_HAVE_RECORDS, SUMMARY_BUCKETS, type SyncMessage } from '../wire/sync-messages.ts'
-import { packDocSums, packOffers, sumOf, type DocSum, type Offer } from './sync-records.ts'
+import { packDocSums, packIds, packOffers, sumBytes, sumOf, unpackIds, type DocSum, type Offer } from './sync-records.ts'
 import type { SessionHost } from './session-host.ts'
-import { sumOfRecords, tagsOfBucket } from './summary.ts'
+import { bucketOf, sumOfRecords, tagsOfBucket } from './summary.ts'
 
 export interface Offers {
   offerLog(last?: boolean): Promise<void>
@@ -20,11 +21,16 @@ export interface Offers {
   answerSummary(buckets: Uint8Array): Promise<void>
   /** The peer's documents in buckets that differ: offers what differs. */
   answerDocs(buckets: readonly number[], theirs: readonly DocSum[], last: boolean): Promise<void>
-  offerDocuments(docTags: readonly DocTag[]): Promise<void>
+  /** Asks the peer for these documents, with what is held of each, so that it lists only what differs. */
+  askFor(docTags: readonly DocTag[]): Promise<Ask>
+  /** Answers it. */
+  offerDocuments(ask: Ask): Promise<void>
 }
 
+export type Ask = Extract<SyncMessage, { type: 'ask' }>
+
 export interface OffersParts {
-  readonly host: Pick<SessionHost, 'store' | 'hasher' | 'summary' | 'receipts' | 'history'>
+  readonly host: Pick<SessionHost, 'store' | 'hasher' | 'summary' | 'receipts' | 'history' | 'unchecked'>
   /** The documents both sides' scopes have in common; `undefined`: everything. */
   readonly common: () => ReadonlySet<DocTag> | undefined
   readonly send: (message: SyncMessage) => Promise<void>
@@ -33,7 +39,7 @@ export interface OffersParts {
 }
 
 export function createOffers({ host, common, send, onKnown }: OffersParts): Offers {
-  const { store, hasher, summary, receipts, history } = host
+  const { store, hasher, summary, receipts, history, unchecked } = host
   let listed = new Set<number>()
 
   const sendHave = async (offers: readonly Offer[], last: boolean): Promise<void> => {
@@ -61,8 +67,12 @@ export function createOffers({ host, common, send, onKnown }: OffersParts): Offe
     onKnown()
     await sendHave(offers, true)
   }
-  const sumsOf = (docTags: readonly DocTag[]): Promise<DocSum[]> =>
-    Promise.all(docTags.map(async docTag => ({ docTag, sum: sumOfRecords(await store.listDocument(docTag), hasher) })))
+  /** As nothing, where something could not be checked: the peer has to name what there is, to hear what of it was. */
+  const sumsOf = (docTags: readonly DocTag[]): Promise<DocSum[]> => {
+    const unread = new Set(unchecked.values())
+    const sumHeld = async (docTag: DocTag): Promise<bigint> => sumOfRecords(await store.listDocument(docTag), hasher)
+    return Promise.all(docTags.map(async docTag => ({ docTag, sum: unread.has(docTag) ? 0n : await sumHeld(docTag) })))
+  }
   const scoped = (): DocTag[] => [...(common() ?? []), GROUP_DOC_TAG]
 
   return {
@@ -86,9 +96,10 @@ export function createOffers({ host, common, send, onKnown }: OffersParts): Offe
     async answerSummary(buckets) {
       let indexes: number[] = []
       let docs: DocSum[] = []
+      const unread = new Set([...unchecked.values()].map(bucketOf))
       for (let index = 0; index < SUMMARY_BUCKETS; index++) {
         const theirs = sumOf(buckets.subarray(index * FINGERPRINT_BYTES, (index + 1) * FINGERPRINT_BYTES))
-        if (theirs === summary.bucket(index)) continue
+        if (theirs === summary.bucket(index) && !unread.has(index)) continue
         const sums = (await sumsOf(await tagsOfBucket(store, index))).filter(({ sum }) => sum !== 0n)
         if (docs.length + sums.length > MAX_DOC_RECORDS) {
           await send({ type: 'docs', buckets: Uint8Array.from(indexes), docs: packDocSums(docs), last: false })
@@ -126,12 +137,21 @@ export function createOffers({ host, common, send, onKnown }: OffersParts): Offe
       }
       onKnown()
     },
-    async offerDocuments(docTags) {
+    async askFor(docTags) {
+      const held = await sumsOf(docTags)
+      return { type: 'ask', tags: packIds(docTags), sums: concatBytes(...held.map(({ sum }) => sumBytes(sum))) }
+    },
+    async offerDocuments({ tags, sums = new Uint8Array() }) {
       const within = common()
-      const records = await Promise.all(
-        docTags.filter(docTag => within === undefined || within.has(docTag)).map(docTag => store.listDocument(docTag)),
+      const docTags = unpackIds<DocTag>(tags, DOC_TAG_BYTES)
+      const differing = await Promise.all(
+        docTags.map(async (docTag, i) => {
+          const records = within === undefined || within.has(docTag) ? await store.listDocument(docTag) : []
+          const theirs = sumOf(sums.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES))
+          return sumOfRecords(records, hasher) === theirs ? [] : records
+        }),
       )
-      await sendHave(owing(records.flat()), false)
+      await sendHave(owing(differing.flat()), false)
       for (const docTag of docTags) receipts.knowDocument(docTag)
       onKnown()
     },

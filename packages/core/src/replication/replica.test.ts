@@ -7,6 +7,7 @@ import { linkDevices, type SimulatedLink, type SimulatedLinkOptions } from '../t
 import { PART_BYTES } from '../wire/limits.ts'
 import { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
 import { openSummary, sumOfRecords } from './summary.ts'
+import { unpackOffers } from './sync-records.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import { parseHeader } from '../crypto/seal.ts'
 import type { DeviceLink } from '../ports/device-link.ts'
@@ -64,6 +65,24 @@ describe('meeting', () => {
     const again = link(laptop, desk, { latencyMs: 20 })
     const ms = await clock.runUntil(() => laptop.replica.peers.peek().get(desk.id)?.state === 'in-sync')
     expect(ms).toBe(20)
+    await clock.advance(60_000)
+    expect(types()).toEqual(['hello', 'hello'])
+    expect(again.sent[0].bytes + again.sent[1].bytes).toBeLessThan(1_024)
+  })
+
+  test('[R1] wanted documents with a long history cost an equal reconnect nothing', async () => {
+    const names = Array.from({ length: 700 }, (_, i) => `edit ${i}`)
+    await laptop.replica.add(names.map(name => cast.chunks.commit('report', name)))
+    const covers = names.slice(0, 256).map(name => cast.chunks.commit('report', name).id)
+    const first = await inSync(laptop, desk)
+    await laptop.replica.add([cast.chunks.fragment('report', { level: 1, covers })])
+    await clock.advance(5_000)
+    first.cut()
+    laptop.replica.want([cast.chunks.docTag('report')])
+    desk.replica.want([cast.chunks.docTag('report')])
+    await clock.advance(5)
+    seen = []
+    const again = await inSync(laptop, desk)
     await clock.advance(60_000)
     expect(types()).toEqual(['hello', 'hello'])
     expect(again.sent[0].bytes + again.sent[1].bytes).toBeLessThan(1_024)
@@ -242,6 +261,19 @@ describe('moving', () => {
     await inSync(laptop, desk)
     const carried = seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : [])).map(parseHeader)
     expect(carried.slice(0, 2).map(header => header.ok && header.value.docTag)).toEqual(['document 150', 'other'].map(cast.chunks.docTag))
+  })
+
+  test('[R44] of two wanted documents only the one that changed is listed', async () => {
+    for (const member of [laptop, desk]) await fill(member, 300)
+    const first = await inSync(laptop, desk)
+    first.cut()
+    await laptop.replica.add([cast.chunks.commit('document 8', 'edit')])
+    desk.replica.want(['document 7', 'document 8'].map(cast.chunks.docTag))
+    seen = []
+    await inSync(laptop, desk)
+    const listed = seen.flatMap(({ message }) => (message.type === 'have' ? (unpackOffers(message.items) ?? []) : []))
+    expect(new Set(listed.map(({ docTag }) => docTag))).toEqual(new Set([cast.chunks.docTag('document 8')]))
+    expect(areEqual(laptop, desk)).toBe(true)
   })
 
   test('[R12] two holders share the work: nothing comes twice', async () => {

@@ -3,7 +3,7 @@
  * large on the bulk one, in a chain, each frame after the channel took the last.
  */
 import { equalBytes, toHex } from '../lib/bytes.ts'
-import { CHUNK_ID_BYTES, DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DocTag, type Incarnation } from '../lib/ids.ts'
+import { CHUNK_ID_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DocTag, type Incarnation } from '../lib/ids.ts'
 import { unreachable } from '../lib/assert.ts'
 import { SECOND_MS } from '../lib/units.ts'
 import { parseChunk } from '../crypto/seal.ts'
@@ -110,7 +110,6 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     if (backlog.length > 0) announce(backlog, false) // stored since the greeting: not in what it said
     backlog = []
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
-    if (host.priorities.size > 0) ask([...host.priorities])
     for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
     // By what both said, not by what is here by now: the other side decides by the same two roots, or one waits for ever.
     if (common === undefined && equalBytes(mine.root, hello.root)) {
@@ -118,6 +117,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       enterInSync(1, hello.arrival) // no receipt: what came meanwhile is still owed
       return onChanged()
     }
+    ask([...host.priorities])
     onBulk(() => offers.offerFirst(hello))
     if (common === undefined) watchStall()
     host.onProgress(session)
@@ -133,7 +133,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       receipts.settleAll()
       host.onConfirmed()
     }
-    if (common === undefined && theirs !== undefined) {
+    if (common === undefined && theirs !== undefined && host.unchecked.size === 0) {
       history.setCursor(link.peer, { incarnation: hexId<Incarnation>(theirs.incarnation), arrival })
     }
     check.cancel()
@@ -332,11 +332,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       case 'root':
         return onRoot(message)
       case 'ask':
-        onBulk(() => offers.offerDocuments(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)), message.tags.length)
-        return
+        return onBulk(() => offers.offerDocuments(message), message.tags.length)
       case 'ask-snapshot':
-        onBulk(() => serving.giveSnapshot(hexId<DocTag>(message.tag)))
-        return
+        return onBulk(() => serving.giveSnapshot(hexId<DocTag>(message.tag)))
       case 'no-snapshot':
         return host.onSnapshot(hexId<DocTag>(message.tag), undefined, session)
       default:
@@ -345,7 +343,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
 
   const ask = (docTags: readonly DocTag[]): void => {
-    for (const tags of slicesOf(docTags, MAX_WANT_IDS)) if (isLive()) sendLive({ type: 'ask', tags: packIds(tags) })
+    for (const tags of slicesOf(docTags, MAX_WANT_IDS)) if (isLive()) void offers.askFor(tags).then(sendLive, fail)
   }
 
   const session: Session = {

@@ -24,6 +24,13 @@ async function uncheckedAt(member: CastMember): Promise<string[]> {
   return ids
 }
 
+async function withoutCursor(member: CastMember): Promise<void> {
+  const records = new Map<string, undefined>()
+  for await (const [key] of member.store.listRecords('replica/cursor/')) records.set(key, undefined)
+  await member.store.apply({ records })
+  await cast.restart(member)
+}
+
 /** What the desk got of `chunks` while it was linked to somebody who holds only those. */
 async function given(...chunks: Parameters<CastMember['replica']['add']>[0]): Promise<void> {
   const phone = await cast.join('phone')
@@ -83,4 +90,24 @@ test('[R40] what cannot be checked is remembered as such when it mends what was 
   expect(await uncheckedAt(desk)).toEqual([commit.id])
   await desk.replica.add([commit])
   expect(await uncheckedAt(desk)).toEqual([])
+})
+
+test.each([
+  ['by cursor', false, false],
+  ['by summary', true, false],
+  ['of what is wanted', false, true],
+])('[R21] what a peer holds unread is not confirmed by a later comparison %s', async (_, isForgotten, isWanted) => {
+  const secret = cast.chunks.commit('report', 'secret', { epoch: EPOCH })
+  await laptop.replica.add([secret])
+  const first = cast.link(laptop, desk)
+  await clock.advance(60_000)
+  first.cut()
+  await cast.restart(laptop)
+  if (isForgotten) await withoutCursor(desk)
+  if (isWanted) desk.replica.want([secret.docTag])
+  await laptop.replica.add([cast.chunks.commit('minutes', 'edit')])
+  cast.link(laptop, desk)
+  await clock.advance(60_000)
+  expect(laptop.replica.confirmedAt(desk.id, cast.chunks.docTag('minutes'))).toBe(true)
+  expect(laptop.replica.confirmedAt(desk.id, secret.docTag)).toBe(false)
 })

@@ -67,8 +67,8 @@ export type SyncMessage =
       readonly arrival: number
       readonly isAnswer: boolean
     }
-  /** Offer these documents now. */
-  | { readonly type: 'ask'; readonly tags: Uint8Array }
+  /** Offer these documents now, but those of which the receiver holds the same: `sums` (version 3) are the sender's, in the same order. */
+  | { readonly type: 'ask'; readonly tags: Uint8Array; readonly sums?: Uint8Array }
   | { readonly type: 'ask-snapshot'; readonly tag: Uint8Array }
   | { readonly type: 'no-snapshot'; readonly tag: Uint8Array }
   /** Commits and lesser fragments of one document that the fragments `keep` contain. Only to a peer that says `isKeyless`. */
@@ -116,7 +116,11 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
     arrival: wholeNumber,
     isAnswer: v.boolean(),
   }),
-  v.object({ type: v.literal('ask'), tags: recordsOf(DOC_TAG_BYTES, MAX_WANT_IDS) }),
+  v.object({
+    type: v.literal('ask'),
+    tags: recordsOf(DOC_TAG_BYTES, MAX_WANT_IDS),
+    sums: v.exactOptional(recordsOf(FINGERPRINT_BYTES, MAX_WANT_IDS)),
+  }),
   v.object({ type: v.literal('ask-snapshot'), tag: bytesOf(DOC_TAG_BYTES) }),
   v.object({ type: v.literal('no-snapshot'), tag: bytesOf(DOC_TAG_BYTES) }),
   v.object({
