@@ -34,6 +34,7 @@ export const SOLE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   tweetnacl: ['packages/core/src/crypto/'],
   '@noble/curves': ['packages/core/src/crypto/'],
   '@noble/hashes': ['packages/core/src/crypto/'],
+  '@scure/bip39': ['packages/core/src/crypto/'],
   level: ['packages/storage/src/level/'],
   libp2p: ['packages/net/src/'],
   '@chainsafe/libp2p-noise': ['packages/net/src/'],

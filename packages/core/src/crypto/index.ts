@@ -1,5 +1,5 @@
 /** Everything the rest of core may ask of cryptography; tweetnacl and noble are imported in this folder only. */
-export { labelledHash, sha256 } from './hash.ts'
+export { labelledHash, labelledHmac, sha256 } from './hash.ts'
 export { hkdf } from './kdf.ts'
 export {
   SIGNATURE_BYTES,
@@ -18,3 +18,5 @@ export { DOCUMENT_ID_BYTES, GROUP_DOCUMENT_ID, chunkIdOf, docTagOf, isNamedRight
 export type { OpenedChunk } from './seal.ts'
 export { openRecord, sealRecord } from './record.ts'
 export { decodeRegister, encodeRegister, registerContentKey } from './register.ts'
+export { RECOVERY_WORDS, createRecoveryPhrase, recoveryKeysOf } from './recovery-phrase.ts'
+export type { PhraseFault, RecoveryKeys } from './recovery-phrase.ts'

@@ -11,12 +11,17 @@ export const PURPOSES = {
   'pairing-admission': 'segue/pairing-admission/v1',
   'handoff-grant': 'segue/handoff-grant/v1',
   'member-list': 'segue/member-list/v1',
+  'erase-receipt': 'segue/erase-receipt/v1',
   // keys derived from the group secret
   'id-key': 'segue/id-key/v1',
   'tag-key': 'segue/tag-key/v1',
   'log-key': 'segue/log-key/v1',
-  // keys derived from an epoch secret
+  // keys derived from an epoch secret, and what may be told of one
   'content-key': 'segue/content-key/v1',
+  'epoch-check': 'segue/epoch-check/v1',
+  // keys of a recovery phrase
+  'recovery-signing': 'segue/recovery-signing/v1',
+  'recovery-sealing': 'segue/recovery-sealing/v1',
   // names
   'chunk-id': 'segue/chunk-id/v1',
   'doc-tag': 'segue/doc-tag/v1',
