@@ -12,4 +12,5 @@ export type {
   ReplicaComponents,
   ReplicaListener,
   ReplicaSession,
+  Shown,
 } from './replica-types.ts'

@@ -29,6 +29,8 @@ export interface PeerReceipts {
   knowAllBuckets(): void
   holds(docTag: DocTag): boolean
   owed(): number
+  /** As `holds`, of every document. */
+  holdsAll(): boolean
 }
 
 export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'>
@@ -84,6 +86,7 @@ export function createPeerReceipts(): PeerReceipts {
     knowAllBuckets: () => unknown.clear(),
     holds: docTag => (!unknown.has(bucketOf(docTag)) || knownDocuments.has(docTag)) && !perDocument.has(docTag),
     owed: () => owed.size,
+    holdsAll: () => unknown.size === 0 && owed.size === 0,
   }
 }
 

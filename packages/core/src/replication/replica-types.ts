@@ -12,7 +12,7 @@ import type { Hasher } from '../ports/hasher.ts'
 import type { Inspector } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Random } from '../ports/random.ts'
-import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
 
 export interface ReplicaComponents {
   /** Owned by the caller: `close()` of the replica leaves it open. Nobody else may write to it meanwhile. */
@@ -84,6 +84,8 @@ export interface Replica extends Closeable {
    * summary, in its present incarnation. Follow `confirmations` for when to ask again.
    */
   confirmedAt(peer: DeviceId, docTag: DocTag): boolean
+  /** As `confirmedAt`, of everything that is durable here. */
+  holdsAll(peer: DeviceId): boolean
   /** Counts up whenever an answer of `confirmedAt` may have changed. */
   readonly confirmations: Observable<number>
   readonly durability: Observable<Durability>
@@ -118,7 +120,11 @@ export interface ReplicaListener {
   onChecked?(chunks: readonly SealedChunk[]): void
   /** `from` is undefined for chunks that came earlier and could not be read until now. */
   onArrived(chunks: readonly SealedChunk[], from: DeviceId | undefined): void
+  /** `from` says that it holds these, or sent them whole, known here or not; nothing of it is checked. */
+  onShown?(from: DeviceId, shown: readonly Shown[], isWhole: boolean): void
 }
+
+export type Shown = Pick<ChunkHeader, 'class' | 'docTag' | 'id' | 'sequence'>
 
 /** Is a DeviceLinkHandler for the sync channels; frames of other channels must not come here. */
 export interface ReplicaSession extends DeviceLinkHandler {
@@ -137,6 +143,8 @@ export interface PeerSync {
   readonly hasGoneBack: boolean
   /** A relay whose room for this group is used up: it turned away what it was given last. It takes that as soon as there is room. */
   readonly isFull: boolean
+  /** Since when the present link is there, by the monotonic clock; absent without one. */
+  readonly linkedAt?: number | undefined
 }
 
 export interface Durability {

@@ -15,7 +15,7 @@ import { createIntake } from './intake.ts'
 import { createLogRoom } from './log-room.ts'
 import { createJournal, UNCHECKED_PREFIX, type Applied, type JournalItem } from './journal.ts'
 import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
-import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener } from './replica-types.ts'
+import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener, Shown } from './replica-types.ts'
 import type { Arriving, Session, SessionHost } from './session-host.ts'
 import { snapshotKey } from './serving.ts'
 import { createSession } from './session.ts'
@@ -47,6 +47,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   for await (const [key, bytesHash] of store.listRecords(DOUBTED_PREFIX))
     doubted.set(key.slice(DOUBTED_PREFIX.length) as ChunkId, bytesHash)
   const priorities = new Set<DocTag>()
+  const linkedAt = new WeakMap<Session, number>()
   let pendingHere = 0
   let isFailing = false
   let isPublishing = false
@@ -107,6 +108,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       contained.set(item, new Set([...receipts].filter(([, each]) => each.holds(item.chunk.docTag)).map(([peer]) => peer)))
     }
     return contained
+  }
+  const show = (peer: DeviceId, shown: readonly Shown[], isWhole: boolean): void => {
+    for (const listener of [...listeners]) if (listener.onShown !== undefined) tell(() => listener.onShown?.(peer, shown, isWhole))
   }
   const tell = (call: () => void): void => {
     try {
@@ -177,7 +181,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
         const each = receiptsOf(session.peer)
         const present = next.get(session.peer)
         if (present?.state === 'in-sync') continue
-        next.set(session.peer, { state, behind: wants.count(session), ...told(each) })
+        next.set(session.peer, { state, behind: wants.count(session), ...told(each), linkedAt: linkedAt.get(session) })
       }
       peers.set(next)
     })
@@ -201,7 +205,14 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     isKeyless: keyless,
     arriving,
     priorities,
-    intake,
+    intake(chunks, from) {
+      show(from.peer, chunks, true)
+      return intake(chunks, from)
+    },
+    onOffered(offers, session) {
+      show(session.peer, offers, false)
+      confirm()
+    },
     receipts: receiptsOf(peer),
     onRetire(docTag, ids, keep) {
       if (keyless) void journal.retire({ docTag, ids, keep, at: clock.now() }).catch(() => undefined) // CLOSED: it is said again
@@ -259,6 +270,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       if (isClosed) throw new SegueError('CLOSED')
       const session = createSession(hostFor(link.peer), link, scope)
       sessions.add(session)
+      linkedAt.set(session, clock.monotonic())
       publish()
       return session
     },
@@ -316,6 +328,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     peers,
     confirmations,
     durability,
+    holdsAll: peer => receipts.get(peer)?.holdsAll() ?? false,
     confirmedAt: (peer, docTag) => receipts.get(peer)?.holds(docTag) ?? false,
     fingerprint: () => sumHex(summary.root()),
     log: () => ({ count: summary.log().count, fingerprint: toHex(summary.log().fingerprint) }),

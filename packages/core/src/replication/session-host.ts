@@ -63,6 +63,8 @@ export interface SessionHost {
   onRetire(docTag: DocTag, ids: readonly ChunkId[], keep: readonly ChunkId[]): void
   onProgress(session: Session): void
   onConfirmed(): void
+  /** The peer says that it holds these. */
+  onOffered(offers: readonly Offer[], session: Session): void
   onSnapshot(docTag: DocTag, sealed: Uint8Array | undefined, session: Session): void
   onClosed(session: Session): void
   onFailure(session: Session, error: unknown): void

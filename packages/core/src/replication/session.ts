@@ -247,7 +247,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       receipts.settle(id, sequence)
       note(id)
     }
-    host.onConfirmed()
+    host.onOffered(offered, session)
     // What was just stored by a peer is often on its way from its maker too.
     if (message.fresh && host.otherSessions(session) > 0) return fresh.add(offered.filter(isInScope))
     await takeOffer(offered.filter(isInScope), message.fresh)
