@@ -48,11 +48,18 @@ export function startRemote<Methods>(file: URL): RemoteProcess<Methods> {
   const call = new Proxy({} as Remote<Methods>, {
     get:
       (_, name) =>
-      (...args: readonly unknown[]) =>
-        new Promise((resolve, reject) => {
-          waiting.set(++calls, { resolve, reject })
-          child.send({ id: calls, name: String(name), args } satisfies Call)
-        }),
+      async (...args: readonly unknown[]) => {
+        const id = ++calls
+        const answered = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }))
+        const tooLong = new Error(`${file.pathname}: no answer to ${String(name)} in ${CALL_DEADLINE_MS / 60_000} minutes`)
+        const deadline = setTimeout(() => waiting.get(id)?.reject(tooLong), CALL_DEADLINE_MS)
+        child.send({ id, name: String(name), args } satisfies Call)
+        try {
+          return await answered
+        } finally {
+          clearTimeout(deadline)
+        }
+      },
   })
   return {
     call,
@@ -80,3 +87,5 @@ interface Answer {
 /** For profiling, as `SEGUE_BENCH_NODE='--cpu-prof --cpu-prof-dir=/tmp/profiles'`: given to every device and peer. */
 const NODE_ARGUMENTS = 'SEGUE_BENCH_NODE'
 const STOP_DEADLINE_MS = 2_000
+/** A bench that hangs says so instead of never ending. */
+const CALL_DEADLINE_MS = 10 * 60_000

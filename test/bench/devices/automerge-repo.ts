@@ -69,6 +69,7 @@ const methods = {
     return monotonicMs() - startedAt
   },
   residentMb: (): number => process.memoryUsage.rss() / 2 ** 20,
+  peakMb: (): number => process.resourceUsage().maxRSS / 1_024,
 
   createText(): AutomergeUrl {
     const handle = running().create<TextDocument>({ text: TEXT })

@@ -45,6 +45,8 @@ const methods = {
     return monotonicMs() - startedAt
   },
 
+  peakMb: (): number => process.resourceUsage().maxRSS / 1_024,
+
   async createText(port: number, room: string): Promise<void> {
     const doc = new Doc()
     doc.getText('text').insert(0, TEXT)
