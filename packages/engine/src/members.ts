@@ -61,7 +61,7 @@ export async function createMembers(
       .filter(device => device.active && device.id !== self)
       .map(({ id }) => [id, peers.get(id)?.addresses ?? []] as const)
     const linked = relays().map(({ id, addresses }) => [id, addresses] as const)
-    node()?.setMembers(new Map([...members, ...linked]), { anywhere: new Set(linked.map(([id]) => id)) })
+    node()?.setMembers(new Map([...members, ...linked]), { relays: new Set(linked.map(([id]) => id)) })
   }
 
   const close = async (): Promise<void> => {

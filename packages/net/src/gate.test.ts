@@ -6,6 +6,7 @@ import { dialRaw, frame, record, startRawPeer, stopRawPeers } from '../test-supp
 import type { MultiaddrConnection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { WebSocket } from 'ws'
+import { STOP_PROTOCOL } from './circuit/hop-messages.ts'
 import { createGate } from './gate.ts'
 import { encodeSignal } from './link/frame-reader.ts'
 import { isPrivateAddress } from './private-addresses.ts'
@@ -25,7 +26,7 @@ test('[N17] a stranger who knows every address and tries every protocol reaches 
   const stranger = await startRawPeer(await createDevice())
   const connection = await dialRaw(stranger, desk)
   const { protocols } = await stranger.services.identify.identify(connection)
-  expect([...protocols].sort()).toEqual(['/ipfs/id/1.0.0', GROUP_PROTOCOL, ...Object.values(PROTOCOL_OF)].sort())
+  expect([...protocols].sort()).toEqual(['/ipfs/id/1.0.0', STOP_PROTOCOL, GROUP_PROTOCOL, ...Object.values(PROTOCOL_OF)].sort())
 
   for (const channel of CHANNELS) {
     const refused = record(await connection.newStream(PROTOCOL_OF[channel]))
@@ -42,6 +43,9 @@ test('[N17] a stranger who knows every address and tries every protocol reaches 
   ]) {
     await expect(connection.newStream(protocol)).rejects.toThrow()
   }
+  const bringing = record(await connection.newStream(STOP_PROTOCOL))
+  await bringing.ended.when(ended => ended)
+  expect(bringing.received.peek()).toHaveLength(0)
   expect(desk.ups.peek()).toHaveLength(1)
   expect(desk.arrivals.peek()).toEqual([])
   expect(proofs).toEqual([])
@@ -230,6 +234,6 @@ test('[N36] a relay of the group is dialled by a name, others are not', async ()
   near.node.setMembers(new Map([[relay.id, [address]]]))
   const knocking = { device: relay.id, addresses: [address] }
   await expect(near.node.group.dial(knocking)).rejects.toMatchObject({ code: 'UNREACHABLE', details: { addresses: 0 } })
-  near.node.setMembers(new Map([[relay.id, [address]]]), { anywhere: new Set([relay.id]) })
+  near.node.setMembers(new Map([[relay.id, [address]]]), { relays: new Set([relay.id]) })
   await linkTo(near, relay)
 })

@@ -2,7 +2,7 @@
  * Who gets in, and how far. Members: everything. Strangers: `identify`, the pairing protocol while a pairing is open, and one stream for
  * one membership proof, and doors that the node was told to open to them; at most MAX_STRANGERS at a time, and a connection that got
  * no further is closed after STRANGER_DEADLINE_MS. While none of it is wanted a stranger's connection ends right after Noise has told
- * who it is.
+ * who it is. Through a relay come members only, whatever stands open: the relay says who it brings, and Noise proves it.
  *
  * Anybody on the network who dials this device learns its id: Noise proves it to whoever asks.
  */
@@ -72,11 +72,16 @@ export function createGate(options: GateOptions): Gate {
     strangersMay,
     isMember,
     gater: {
-      denyInboundConnection: connection => !options.allowPublic && !isPrivateAddress(connection.remoteAddr),
-      denyInboundEncryptedConnection(peerId) {
+      // Circuits come only over streams of the group's relays (circuit/circuit-client.ts).
+      denyInboundConnection: ({ remoteAddr }) => !options.allowPublic && !isThroughCircuit(remoteAddr) && !isPrivateAddress(remoteAddr),
+      denyInboundRelayedConnection: (_relay, peerId) => !isMember(peerId.toString() as DeviceId),
+      denyInboundEncryptedConnection(peerId, connection) {
         const peer = peerId.toString() as DeviceId
         if (isMember(peer)) return false
-        const isDenied = !(strangersMay.pair || strangersMay.prove || strangersMay.knock) || strangers.size >= maxStrangers
+        const isDenied =
+          isThroughCircuit(connection.remoteAddr) ||
+          !(strangersMay.pair || strangersMay.prove || strangersMay.knock) ||
+          strangers.size >= maxStrangers
         if (isDenied) options.logger?.info('stranger-refused', { peer })
         return isDenied
       },
@@ -106,4 +111,8 @@ export function createGate(options: GateOptions): Gate {
       return true
     },
   }
+}
+
+function isThroughCircuit(address: { toString(): string }): boolean {
+  return address.toString().includes('/p2p-circuit')
 }

@@ -1,5 +1,5 @@
 /** Bounds and periods of the network part. What both ends must keep alike is in core's wire/limits.ts. */
-import { KIB, MINUTE_MS, SECOND_MS } from '@segue/core'
+import { KIB, MIB, MINUTE_MS, SECOND_MS } from '@segue/core'
 
 /** Reconnect: full jitter below this, doubled up to the maximum, back to the start after a link that lasted. */
 export const RECONNECT_FIRST_MS = 100
@@ -30,7 +30,25 @@ export const MAX_CONNECTIONS = 160
 /** New connections from one address in a second; libp2p's own 5 is less than a group behind one NAT or one test makes. */
 export const MAX_CONNECTIONS_PER_SECOND = 32
 export const MAX_PENDING_CONNECTIONS = 64
-export const MAX_STREAMS = 32
+/** Circuits to every other device of the largest group, and the streams of the link itself. */
+export const MAX_STREAMS = 64
 /** What mDNS said is forgotten when it has not been repeated for this. */
 export const SIGHTING_MS: number = 5 * MINUTE_MS
 export const MAX_SIGHTINGS = 256
+/** Circuits, on the relay: what one device may move through all of its circuits, and at once. A keystroke costs about 1 KiB. */
+export const CIRCUIT_BYTES_PER_SECOND: number = 512 * KIB
+export const CIRCUIT_BURST_BYTES: number = 4 * MIB
+/** Of one device at one time: twice the largest group. */
+export const MAX_CIRCUITS = 64
+/** From the request to the answer, the other end's included. */
+export const CIRCUIT_DEADLINE_MS: number = 10 * SECOND_MS
+/** On devices: a reservation that failed or was lost is made again with this back-off. */
+export const RESERVE_FIRST_MS: number = SECOND_MS
+export const RESERVE_MAX_MS: number = MINUTE_MS
+/** Circuits are tried when nothing direct has answered after this. */
+export const CIRCUIT_AFTER_MS = 1_500
+/** A device that was not to be reached through relays is looked for there again after this, or when something changed. */
+export const CIRCUIT_AGAIN_MS: number = MINUTE_MS
+/** From a relayed link to a direct one: back-off of the attempts. */
+export const CLIMB_FIRST_MS: number = 2 * SECOND_MS
+export const CLIMB_MAX_MS: number = 5 * MINUTE_MS

@@ -8,6 +8,7 @@
 import type { CloseCode, Closeable, DeviceId, Observable } from '@segue/core'
 import type { Clock, DeviceLink, DeviceLinkHost, Logger, NearbyDevice, PairingLink, Random } from '@segue/core/ports'
 import type { Libp2pOptions } from 'libp2p'
+import type { CircuitServing } from './circuit/circuit-server.ts'
 import type { Discovery } from './discovery/surroundings.ts'
 
 /** A libp2p transport, as its package's factory gives it. */
@@ -34,6 +35,8 @@ export interface NodeOptions {
   readonly transports?: readonly TransportFactory[]
   /** Further protocols to serve. */
   readonly protocols?: readonly ServedProtocol[]
+  /** Carries the traffic of members that cannot dial each other: for relays. Such a node is not reached through relays itself. */
+  readonly circuits?: CircuitServing
   /** For a node that many groups come to; limits.ts has what holds without it. */
   readonly capacity?: Capacity
   readonly clock?: Clock
@@ -76,10 +79,10 @@ export interface NetNode extends Closeable {
   /**
    * The members of the group and addresses known for them (may be empty: discovery adds to them). The node keeps a link to each by
    * its own reconnect loop. Links to whom `host.mayConnect` no longer admits are closed with `not-a-member`: call it after every
-   * change of the group. Those in `anywhere` (relays, whose addresses the group vouches for) are dialled at addresses that are not
-   * private, too.
+   * change of the group. `relays` names those that are relays of the group: they are dialled at addresses that are not private, too, and
+   * while they are linked the others are reached through them where nothing better answers.
    */
-  setMembers(members: ReadonlyMap<DeviceId, readonly string[]>, options?: { readonly anywhere?: ReadonlySet<DeviceId> }): void
+  setMembers(members: ReadonlyMap<DeviceId, readonly string[]>, options?: { readonly relays?: ReadonlySet<DeviceId> }): void
   /** Addresses known of a device, most recently confirmed first: worth storing, to be given to setMembers at the next start. */
   addressesOf(device: DeviceId): readonly string[]
   readonly pairing: PairingDoor

@@ -9,9 +9,13 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
-import type { Connection } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
+import type { DeviceLink } from '@segue/core/ports'
 import { CHANNELS, MINUTE_MS, PROTOCOL_OF, createSubject, deviceIdOf, openOrCleanUp } from '@segue/core'
-import type { CloseCode, Closeables, DeviceId } from '@segue/core'
+import type { Closeables, DeviceId } from '@segue/core'
+import { createCircuits } from './circuit/circuit-client.ts'
+import { createCircuitServer } from './circuit/circuit-server.ts'
+import { HOP_PROTOCOL } from './circuit/hop-messages.ts'
 import { createAddressBook } from './discovery/address-book.ts'
 import type { Announcement } from './discovery/announcement.ts'
 import { privateInterfaces, watchInterfaces } from './discovery/interfaces.ts'
@@ -23,7 +27,7 @@ import { createGate } from './gate.ts'
 import { MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SECOND, MAX_PENDING_CONNECTIONS, MAX_STREAMS, PROBE_MS } from './limits.ts'
 import { hangUp } from './link/hang-up.ts'
 import { createLinks } from './link/links.ts'
-import { createMembers } from './members.ts'
+import { createMembers, type DialOutcome } from './members.ts'
 import type { DialOptions, DialTarget, NetNode, NodeOptions } from './net-node.ts'
 import { noise } from './noise.ts'
 import { createDoors } from './pairing/doors.ts'
@@ -47,6 +51,9 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     announce: options.mdns === true ? () => mdns?.announce() : undefined,
   })
 
+  const circuits = createCircuits({ clock, random, logger })
+  opened.add(() => circuits.stop())
+
   const libp2p = await createLibp2p<{ identify: unknown; transports: TransportAccess }>({
     privateKey: privateKeyFromRaw(options.signing.secretKey),
     nodeInfo: { name: 'segue', userAgent: 'segue' },
@@ -55,6 +62,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     transports: [
       tcp({ inboundSocketInactivityTimeout: SILENCE_MS, outboundSocketInactivityTimeout: SILENCE_MS }),
       webSocketsWithoutPages(),
+      ...(options.circuits === undefined ? [circuits.transport] : []),
       ...(options.transports ?? []),
     ],
     connectionEncrypters: [noise()],
@@ -100,30 +108,41 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     onUp(link, hello, connection) {
       gate.claim(connection)
       if (hello.time !== undefined) surroundings.onTime(link.peer, hello.time)
-      book.confirm(link.peer, link.outbound ? [connection.remoteAddr.toString(), ...hello.addresses] : hello.addresses)
+      const isWorthKeeping = link.outbound && !connection.remoteAddr.toString().includes('/p2p-circuit')
+      book.confirm(link.peer, isWorthKeeping ? [connection.remoteAddr.toString(), ...hello.addresses] : hello.addresses)
+      if (link.path === 'relayed') members.wake(link.peer) // now its own addresses are known
     },
     onDown: (peer, _code, wasOpenForMs) => members.ended(peer, wasOpenForMs),
   })
 
-  let anywhere: ReadonlySet<DeviceId> = new Set()
+  let relays: ReadonlySet<DeviceId> = new Set()
+  const followRelays = (): void => {
+    const linked = [...links.current.peek()].filter(([peer]) => relays.has(peer))
+    circuits.setRelays(new Map(linked.map(([peer, link]) => [peer, link.connection.remoteAddr.toString()])))
+  }
+  links.current.subscribe(followRelays)
+  circuits.reserved.subscribe(() => members.wake())
+
   const dial = (
-    { device, addresses: extra = [], anywhere: isAnywhere = anywhere.has(device) }: DialTarget,
-    { signal }: DialOptions,
+    { device, addresses: extra = [], anywhere = relays.has(device) }: DialTarget,
+    { signal, through = [] }: DialOptions & { readonly through?: readonly string[] },
   ): Promise<Connection> => {
     const candidates = [...new Set([...extra.map(address => address.replace(/\/p2p\/[^/]+$/, '')), ...book.addressesOf(device)])]
-    const allowed = candidates.filter(address => allowPublic || isAnywhere || isPrivateAddress(address))
-    return raceAddresses(device, allowed, { dial: libp2p.services.transports.dial, clock, signal })
+    const allowed = candidates.filter(address => allowPublic || anywhere || isPrivateAddress(address))
+    return raceAddresses(device, [...allowed, ...through], { dial: libp2p.services.transports.dial, clock, signal })
   }
 
-  const dialMember = async (device: DeviceId, signal: AbortSignal): Promise<'up' | 'nowhere' | CloseCode> => {
-    if (book.addressesOf(device).length === 0) return 'nowhere'
+  const dialMember = async (device: DeviceId, which: 'any' | 'better', signal: AbortSignal): Promise<DialOutcome> => {
+    const through = which === 'any' ? circuits.addressesTo(device) : []
+    if (book.addressesOf(device).length + through.length === 0) return 'nowhere'
     // The peer's own dial may be faster. Until ours has come to streams it gives way, so that the host sees one link and no exchange.
     const racing = new AbortController()
     const giveWay = (): void => racing.abort(new Error('linked by the other side, or no longer wanted'))
-    const unsubscribe = links.current.subscribe(map => (map.has(device) ? giveWay() : undefined))
+    const isEnough = (link: DeviceLink | undefined): boolean => link !== undefined && (which === 'any' || link.path !== 'relayed')
+    const unsubscribe = links.current.subscribe(map => (isEnough(map.get(device)) ? giveWay() : undefined))
     signal.addEventListener('abort', giveWay, { once: true })
     try {
-      const connection = await dial({ device }, { signal: racing.signal })
+      const connection = await dial({ device }, { signal: racing.signal, through })
       if (racing.signal.aborted) {
         void hangUp(connection, clock)
         return 'duplicate'
@@ -133,6 +152,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
       return outcome
     } catch (error) {
       logger?.debug('dial-failed', { device, error: String(error) })
+      if (through.length > 0 && !racing.signal.aborted) circuits.inVain(device)
       return 'lost'
     } finally {
       unsubscribe()
@@ -167,6 +187,14 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     await libp2p.handle(PROTOCOL_OF[channel], admit, { maxInboundStreams: 1 })
   }
   for (const served of options.protocols ?? []) doors.serve(served)
+  if (options.circuits !== undefined) {
+    const serveCircuit = createCircuitServer({ ...options.circuits, isMember: gate.isMember, clock, logger })
+    const admit = (stream: Stream, connection: Connection): void => {
+      if (gate.isMember(connection.remotePeer.toString() as DeviceId)) serveCircuit(stream, connection)
+      else gate.refuse(stream, connection)
+    }
+    await libp2p.handle(HOP_PROTOCOL, admit, { maxInboundStreams: MAX_STREAMS })
+  }
   await libp2p.start()
   refreshAddresses()
 
@@ -189,6 +217,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
 
   const resume = (): void => {
     for (const link of links.current.peek().values()) void link.probe(PROBE_MS).then(isAlive => (isAlive ? undefined : link.close('lost')))
+    circuits.lookAgain()
     members.wake()
   }
   const networkChanged = (): void => {
@@ -201,7 +230,8 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
   opened.add(() => members.stop())
 
   const setMembers: NetNode['setMembers'] = (devices, memberOptions = {}) => {
-    anywhere = memberOptions.anywhere ?? new Set()
+    relays = memberOptions.relays ?? new Set()
+    followRelays()
     for (const [device, given] of devices) book.give(device, given)
     members.set([...devices.keys()].filter(device => device !== id))
     void links.closeWhere(({ peer }) => !gate.isMember(peer), 'not-a-member')

@@ -2,6 +2,7 @@
 import '../src/polyfills.ts'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify, type Identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -17,10 +18,11 @@ export type RawPeer = Libp2p<{ identify: Identify }>
 
 const running: RawPeer[] = []
 
-export async function startRawPeer(device: Device): Promise<RawPeer> {
+export async function startRawPeer(device: Device, listen: readonly string[] = []): Promise<RawPeer> {
   const peer = await createLibp2p<{ identify: Identify }>({
     privateKey: privateKeyFromRaw(device.signing.secretKey),
-    transports: [tcp()],
+    addresses: { listen: [...listen] },
+    transports: [tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ enableKeepAlive: false })],
     services: { identify: identify({ runOnConnectionOpen: false }) },

@@ -1,13 +1,14 @@
 /**
  * Dials one device at all its addresses at once; the first connection wins, the others are given up. libp2p's own dial queue tries one
- * address after the other, so that a stale one costs seconds. TCP goes first: the others start when it failed or after 300 ms.
+ * address after the other, so that a stale one costs seconds. TCP goes first: the others start when it failed or after 300 ms, those
+ * through a relay when all of these failed or after 1.5 s.
  */
 import type { Connection } from '@libp2p/interface'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { SegueError } from '@segue/core'
 import type { DeviceId } from '@segue/core'
 import type { Clock } from '@segue/core/ports'
-import { DIAL_DEADLINE_MS, SECOND_CHOICE_MS } from '../limits.ts'
+import { CIRCUIT_AFTER_MS, DIAL_DEADLINE_MS, SECOND_CHOICE_MS } from '../limits.ts'
 import { hangUp } from '../link/hang-up.ts'
 
 export type DialOne = (address: Multiaddr, options: { signal: AbortSignal }) => Promise<Connection>
@@ -46,17 +47,25 @@ export async function raceAddresses(
     return connection
   }
 
-  const isTcp = (address: string): boolean => /\/tcp\/\d+$/.test(address)
-  const first = addresses.filter(isTcp).map(attempt)
-  const firstFailed = Promise.allSettled(first).then(() => undefined)
-  const second = addresses
-    .filter(address => !isTcp(address))
-    .map(async address => {
-      await Promise.race([firstFailed, clock.sleep(SECOND_CHOICE_MS, { signal: over.signal })])
+  const after = (before: readonly Promise<unknown>[], ms: number, choice: readonly string[]): readonly Promise<Connection>[] => {
+    const failed = Promise.allSettled(before)
+    return choice.map(async address => {
+      await Promise.race([failed, clock.sleep(ms, { signal: over.signal })])
       return attempt(address)
     })
+  }
+  const through = addresses.filter(address => address.includes('/p2p-circuit'))
+  const direct = addresses.filter(address => !through.includes(address))
+  const isTcp = (address: string): boolean => /\/tcp\/\d+$/.test(address)
+  const first = direct.filter(isTcp).map(attempt)
+  const second = after(
+    first,
+    SECOND_CHOICE_MS,
+    direct.filter(address => !isTcp(address)),
+  )
+  const third = after([...first, ...second], CIRCUIT_AFTER_MS, through)
   try {
-    return await Promise.any([...first, ...second])
+    return await Promise.any([...first, ...second, ...third])
   } catch (error) {
     options.signal?.throwIfAborted()
     throw new SegueError('UNREACHABLE', { addresses: addresses.length }, { cause: error })

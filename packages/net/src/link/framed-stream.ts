@@ -9,6 +9,7 @@ import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { concatBytes } from '@segue/core'
 import { MAX_UNREAD_BYTES, PIECE_BYTES } from '../limits.ts'
+import { updateWindowRarely } from './window-updates.ts'
 import { createFrameReader, encodeHeader, encodeSignal, type Read, type Signal } from './frame-reader.ts'
 
 export interface FramedStream {
@@ -37,6 +38,7 @@ export interface FramedStreamOptions {
 
 export function createFramedStream(options: FramedStreamOptions): FramedStream {
   const { stream } = options
+  updateWindowRarely(stream)
   const reader = createFrameReader(options.maxFrameBytes)
   const unread: Read[] = []
   let unreadBytes = 0
@@ -168,7 +170,7 @@ function costOf(read: Read): number {
 }
 
 /** Like stream.onDrain(), whose promise is made once and stays resolved: waited for a second time it spins without end (libp2p 3.3). */
-function whenDrained(stream: Stream): Promise<void> {
+export function whenDrained(stream: Stream): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       stream.removeEventListener('drain', onDrain)

@@ -10,7 +10,7 @@ import { CHANNELS, CLOSE_CODES, MAX_FRAME_BYTES, SegueError, closeCodeOf } from 
 import type { Channel, CloseCode, DeviceId, ErrorCode } from '@segue/core'
 import type { Clock, DeviceLink, DeviceLinkHandler, Logger } from '@segue/core/ports'
 import { CLOSE_GRACE_MS } from '../limits.ts'
-import { isPrivateAddress } from '../private-addresses.ts'
+import { linkPathOf } from '../circuit/link-path.ts'
 import { createFramedStream, type FramedStream } from './framed-stream.ts'
 import type { Signal } from './frame-reader.ts'
 import { hangUp, whenGone } from './hang-up.ts'
@@ -155,7 +155,7 @@ export function createLink(options: LinkOptions): Link {
     connection,
     peer,
     dialler: outbound ? options.self : peer,
-    path: isPrivateAddress(connection.remoteAddr) ? 'lan' : 'direct',
+    path: linkPathOf(connection.remoteAddr.toString()),
     outbound,
     closed: closed.signal,
     addStream(channel, stream) {

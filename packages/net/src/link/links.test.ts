@@ -5,7 +5,8 @@ import type { Random } from '@segue/core/ports'
 import { createDevice, createPair, knowing, linkTo, startNode, stopAll } from '../../test-support/cast.ts'
 import { dialRaw, linkRaw, startRawPeer, stopRawPeers } from '../../test-support/raw-peer.ts'
 import { encodeSignal } from './frame-reader.ts'
-import { reconnectDelay } from './reconnect.ts'
+import { RECONNECT_FIRST_MS, RECONNECT_MAX_MS } from '../limits.ts'
+import { jitteredDelay } from './reconnect.ts'
 
 const servers: ReturnType<typeof createServer>[] = []
 const sockets = new Set<Socket>()
@@ -71,9 +72,11 @@ test('[N12] a peer that restarts is linked again', async () => {
 test('[N13] the delay is anything below a ceiling that doubles from 100 ms to 30 s', () => {
   const most: Random = { bytes: length => new Uint8Array(length).fill(0xff) }
   const least: Random = { bytes: length => new Uint8Array(length) }
-  const ceilings = [1, 2, 3, 9, 10, 60].map(failures => Math.ceil(reconnectDelay(failures, most)))
+  const delay = (failures: number, random: Random): number =>
+    jitteredDelay(failures, { firstMs: RECONNECT_FIRST_MS, maxMs: RECONNECT_MAX_MS, random })
+  const ceilings = [1, 2, 3, 9, 10, 60].map(failures => Math.ceil(delay(failures, most)))
   expect(ceilings).toEqual([100, 200, 400, 25_600, 30_000, 30_000])
-  expect(reconnectDelay(60, least)).toBe(0)
+  expect(delay(60, least)).toBe(0)
 })
 
 test('[N14] a member whose address was unknown is dialled as soon as it is known', async () => {

@@ -1,7 +1,8 @@
 /**
  * All links of this node, at most one per peer. Two connections of the same pair, because both dialled: the one dialled by the smaller
  * id stays. A second connection by the same dialler replaces the first, for whoever dials again has lost it. When the rule favours
- * the link that is there, that one has to prove it is alive first: its peer may have lost it without our noticing.
+ * the link that is there, that one has to prove it is alive first: its peer may have lost it without our noticing. Before all that:
+ * a link that goes past every relay replaces one through a relay, and never the other way round.
  */
 import type { Connection, Stream } from '@libp2p/interface'
 import { CHANNELS, PROTOCOL_OF, SegueError, createSubject } from '@segue/core'
@@ -74,8 +75,7 @@ export function createLinks(options: LinksOptions): Links {
     // Our own connection to this peer is being made and would win: let it.
     if (!link.outbound && self < link.peer) await dialled.get(link.peer)
     const incumbent = current.peek().get(link.peer)
-    if (incumbent !== undefined && incumbent.dialler < link.dialler && (await incumbent.probe(PROBE_MS)))
-      return void link.close('duplicate')
+    if (incumbent !== undefined && isPreferred(incumbent, link) && (await incumbent.probe(PROBE_MS))) return void link.close('duplicate')
     if (link.closed.aborted) return
     void current.peek().get(link.peer)?.close('duplicate')
     if (!link.outbound) link.sayHello(ownHello()).catch(() => undefined) // broken: onFinished tells
@@ -134,4 +134,10 @@ export function createLinks(options: LinksOptions): Links {
       await Promise.all(links.map(link => link.close(code)))
     },
   }
+}
+
+/** Whether the link that is there stays, if it is alive. */
+function isPreferred(incumbent: Link, newcomer: Link): boolean {
+  const [isWorse, wouldBeWorse] = [incumbent.path === 'relayed', newcomer.path === 'relayed']
+  return isWorse === wouldBeWorse ? incumbent.dialler < newcomer.dialler : wouldBeWorse
 }

@@ -16,6 +16,9 @@ export interface Reconnect {
 }
 
 export interface ReconnectOptions {
+  /** Default: 100 ms and 30 s. */
+  readonly firstMs?: number
+  readonly maxMs?: number
   readonly clock: Clock
   readonly random: Random
   readonly isLinked: Observable<boolean>
@@ -24,7 +27,7 @@ export interface ReconnectOptions {
 }
 
 export function createReconnect(options: ReconnectOptions): Reconnect {
-  const { clock, isLinked } = options
+  const { clock, isLinked, random, firstMs = RECONNECT_FIRST_MS, maxMs = RECONNECT_MAX_MS } = options
   const stopped = new AbortController()
   let failures = 0
   let wakeUp: AbortController = new AbortController()
@@ -32,7 +35,7 @@ export function createReconnect(options: ReconnectOptions): Reconnect {
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       await isLinked.when(linked => !linked, { signal: stopped.signal })
-      if (failures > 0 && !wakeUp.signal.aborted) await pause(reconnectDelay(failures, options.random))
+      if (failures > 0 && !wakeUp.signal.aborted) await pause(jitteredDelay(failures, { firstMs, maxMs, random }))
       if (stopped.signal.aborted || isLinked.peek()) continue
       if (wakeUp.signal.aborted) wakeUp = new AbortController()
       const wasWoken = wakeUp.signal // a wake while dialling counts for the next try
@@ -70,8 +73,11 @@ export function createReconnect(options: ReconnectOptions): Reconnect {
 }
 
 /** Full jitter: anything from zero to the ceiling, which doubles with each failure in a row. */
-export function reconnectDelay(failures: number, random: Random): number {
-  const ceiling = Math.min(RECONNECT_MAX_MS, RECONNECT_FIRST_MS * 2 ** (failures - 1))
+export function jitteredDelay(
+  failures: number,
+  { firstMs, maxMs, random }: { readonly firstMs: number; readonly maxMs: number; readonly random: Random },
+): number {
+  const ceiling = Math.min(maxMs, firstMs * 2 ** (failures - 1))
   const [high = 0, low = 0] = random.bytes(2)
   return (ceiling * (high * 256 + low)) / 0x1_00_00
 }

@@ -16,7 +16,7 @@ const echo = async (link: PairingLink): Promise<void> => {
 }
 const serve = (protocol: string, to: ServedProtocol['to']): ServedProtocol => ({ protocol, to, onStream: link => void echo(link) })
 
-test('[N32] a served protocol answers those it is open to, and nobody is let in for it who would not be otherwise', async () => {
+test('[N37] a served protocol answers those it is open to, and nobody is let in for it who would not be otherwise', async () => {
   const [a, b] = await createPair()
   const relay = await startNode(b, [a], { protocols: [serve('/test/all/1', 'strangers'), serve('/test/members/1', 'members')] })
   const target = { device: b.id, addresses: relay.node.addresses.peek() }
@@ -37,7 +37,7 @@ test('[N32] a served protocol answers those it is open to, and nobody is let in 
   expect(relay.ups.peek()).toEqual([])
 })
 
-test('[N32] a stranger is cut off with the deadline whatever it says, and not more than the node takes are let in', async () => {
+test('[N37] a stranger is cut off with the deadline whatever it says, and not more than the node takes are let in', async () => {
   const clock = createManualClock()
   const [a, b] = await createPair()
   const relay = await startNode(b, [], { clock, protocols: [serve('/test/all/1', 'strangers')], capacity: { strangers: 2 } })
