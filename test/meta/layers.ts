@@ -15,6 +15,7 @@ export const CORE_LAYERS = [
   'documents',
   'session',
   'history',
+  'heartbeat',
   'handoff',
   'testing',
 ] as const

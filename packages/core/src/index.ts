@@ -78,6 +78,8 @@ export type {
 } from './session/index.ts'
 export { createHistory } from './history/index.ts'
 export type { Checkpoint, CheckpointReason, Choice, Conflict, ConflictSide, History, RevertOutcome } from './history/index.ts'
+export { createHeartbeats, HEARTBEAT_PACE } from './heartbeat/index.ts'
+export type { HeardOf, HeartbeatPace, Heartbeats, RelayTrouble } from './heartbeat/index.ts'
 export { createHandoffs } from './handoff/coordinator.ts'
 export { createRegisterCarrier, type CarriedOffer, type RegisterCarrier } from './handoff/offer-carrier.ts'
 export { CLAIM_KINDS, claimKey, type Claim, type ClaimKind } from './handoff/lease.ts'
