@@ -176,5 +176,6 @@ function residentMb(): number {
 }
 
 function insertLetter(handle: DocHandle<TextDocument> | undefined): void {
-  handle?.change(doc => splice(doc, ['text'], doc.text.length, 0, 'x'))
+  const at = handle?.doc().text.length ?? 0 // an editor knows where its cursor is: reading a text through the proxy of a change is no part of typing
+  handle?.change(doc => splice(doc, ['text'], at, 0, 'x'))
 }

@@ -5,6 +5,7 @@
 import { decodeRegister, isNamedRight, registerContentKey, type Keyring } from '../crypto/index.ts'
 import { decodeEntry, isSigned, type SignedEntry } from '../group/index.ts'
 import { idBytes, type ChunkId } from '../lib/ids.ts'
+import type { Pending } from '../lib/pending.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
@@ -34,15 +35,16 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
   const sealer = createSealer({ keyring, random: NO_RANDOM, hasher })
   const cache = createCoverCache(MAX_CACHED_IDS)
 
-  const examine = async (chunk: SealedChunk, documentId: Uint8Array, content: Uint8Array): Promise<Result<Examined, string>> => {
+  const examine = (chunk: SealedChunk, documentId: Uint8Array, content: Uint8Array): Pending<Result<Examined, string>> => {
     switch (chunk.class) {
       case 'commit': {
         const commit = readCommit(content, hasher === undefined ? {} : { hasher })
         return commit.ok ? ok({ contentKey: commitContentKey(commit.value.hash) }) : commit
       }
       case 'fragment': {
-        const contents = await readFragment(worker, content)
-        return ok({ contentKey: fragmentContentKey(contents, hasher), cover: coverOf(sealer, documentId, contents) })
+        return readFragment(worker, content).then(contents =>
+          ok({ contentKey: fragmentContentKey(contents, hasher), cover: coverOf(sealer, documentId, contents) }),
+        )
       }
       case 'register': {
         const register = decodeRegister(content, { sequence: chunk.sequence, documentId }, verifier)
@@ -56,17 +58,20 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
       }
     }
   }
-  const inspect = async (chunk: SealedChunk): Promise<Verdict> => {
+  const inspect = (chunk: SealedChunk): Pending<Verdict> => {
     const opened = sealer.open(chunk)
     if (opened === undefined) return keyring.knows(chunk.epoch) ? { kind: 'unreadable' } : bad('no entry made this epoch')
     if (!opened.ok) return bad(opened.error)
     const { documentId, content } = opened.value
-    let examined: Result<Examined, string>
     try {
-      examined = await examine(chunk, documentId, content)
+      const examined = examine(chunk, documentId, content)
+      if (!(examined instanceof Promise)) return verdictOn(chunk, documentId, examined)
+      return examined.then(result => verdictOn(chunk, documentId, result)).catch(unusable)
     } catch (error) {
-      examined = failed(error instanceof Error ? error.message : String(error))
+      return unusable(error)
     }
+  }
+  const verdictOn = (chunk: SealedChunk, documentId: Uint8Array, examined: Result<Examined, string>): Verdict => {
     if (!examined.ok) return bad(examined.error)
     const { contentKey, cover = NO_COVER } = examined.value
     if (!isNamedRight(chunk, keyring, documentId, contentKey, hasher)) return bad('the content has another name')
@@ -109,4 +114,8 @@ const NO_RANDOM: Random = {
 
 function bad(reason: string): Verdict {
   return { kind: 'bad', reason }
+}
+
+function unusable(error: unknown): Verdict {
+  return bad(error instanceof Error ? error.message : String(error))
 }

@@ -47,7 +47,17 @@ export function createSealer(components: {
     },
     open(chunk) {
       const secret = keyring.secretOf(chunk.epoch)
-      return secret === undefined ? undefined : openChunk(chunk, secret)
+      if (secret === undefined) return undefined
+      const before = openedLately.get(chunk)
+      if (before?.secret === secret) return before.opened
+      const opened = openChunk(chunk, secret)
+      if (chunk.bytes.length <= MAX_KEPT_BYTES) openedLately.set(chunk, { secret, opened })
+      return opened
     },
   }
 }
+
+/** What arrives is opened to be checked and again, a moment later, to be shown. Kept as long as the chunk itself is in memory. */
+const openedLately = new WeakMap<SealedChunk, { readonly secret: Uint8Array; readonly opened: Result<OpenedChunk, string> }>()
+/** Of larger ones, two copies in memory would cost more than opening them twice. */
+const MAX_KEPT_BYTES = 4_096

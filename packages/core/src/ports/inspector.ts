@@ -2,6 +2,7 @@
  * How a replica that cannot read asks somebody who can: is this chunk what its id says? Devices open, compare and recompute;
  * a relay checks headers and sizes only. Never throws for anything in the chunk.
  */
+import type { Pending } from '../lib/pending.ts'
 import type { ChunkId, DocTag } from '../lib/ids.ts'
 import type { SealedChunk } from './sealed-chunk.ts'
 
@@ -14,7 +15,8 @@ export type Verdict =
   | { readonly kind: 'bad'; readonly reason: string }
 
 export interface Inspector {
-  inspect(chunk: SealedChunk): Promise<Verdict>
+  /** At once where nothing has to be waited for: a keystroke is checked within the event that brought it. */
+  inspect(chunk: SealedChunk): Pending<Verdict>
   /** For fragments already stored and checked: what they cover. Cached by the implementation. */
   covers(
     docTag: DocTag,

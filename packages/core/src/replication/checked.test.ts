@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ChunkId } from '../lib/ids.ts'
+import type { Inspector } from '../ports/inspector.ts'
 import { createReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock } from '../testing/simulated-clock.ts'
 
@@ -27,4 +28,26 @@ test('[R37] what arrived is told of before the disk has it, and settled waits fo
   await clock.runUntil(() => isSettled)
   expect(desk.arrived.map(({ id }) => id)).toEqual([chunk.id])
   expect(checked).toEqual([chunk.id])
+})
+
+test('[R37] what is checked at once is told of in the same breath, not after what waits its turn', async () => {
+  const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
+  const cast = createReplicaCast(clock)
+  const laptop = await cast.join('laptop')
+  const order: string[] = []
+  const inspector: Inspector = {
+    inspect() {
+      order.push('checked')
+      queueMicrotask(() => order.push('whoever waited'))
+      return { kind: 'good', level: 0, covers: [] }
+    },
+    covers: async () => new Map(),
+  }
+  const desk = await cast.join('desk', { inspector })
+  desk.replica.subscribe({ onChecked: () => order.push('told'), onArrived: () => undefined })
+  cast.link(laptop, desk)
+  await clock.advance(1_000)
+  await laptop.replica.add([cast.chunks.commit('report', 'a letter')])
+  await clock.advance(100)
+  expect(order).toEqual(['checked', 'told', 'whoever waited'])
 })

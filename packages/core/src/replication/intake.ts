@@ -1,6 +1,7 @@
 /** What came is checked before anything else: good chunks go to the journal, bad ones back to their sender by name. */
 import { equalBytes, toHex } from '../lib/bytes.ts'
 import type { ChunkId } from '../lib/ids.ts'
+import { allOf, type Pending } from '../lib/pending.ts'
 import { MIB } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -31,14 +32,14 @@ export interface IntakeParts {
 export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[], from: Session) => Promise<void> {
   const { inspector, clock, hasher, journal, wants, logRoom, arriving } = parts
 
-  const verdictOn = async (chunk: SealedChunk): Promise<Verdict> => {
+  const verdictOn = (chunk: SealedChunk): Pending<Verdict> => (chunk.class === 'log' ? verdictOnLog(chunk) : inspector.inspect(chunk))
+  const verdictOnLog = async (chunk: SealedChunk): Promise<Verdict> => {
     const verdict = await inspector.inspect(chunk)
-    if (chunk.class !== 'log' || verdict.kind === 'bad' || (await logRoom.take(chunk.id))) return verdict
+    if (verdict.kind === 'bad' || (await logRoom.take(chunk.id))) return verdict
     return { kind: 'bad', reason: 'the log is full' }
   }
-  const check = async (entry: Arriving, from: Session): Promise<JournalItem | undefined> => {
+  const settle = (entry: Arriving, verdict: Verdict, from: Session): JournalItem | undefined => {
     const { chunk } = entry
-    const verdict = await verdictOn(chunk)
     if (verdict.kind === 'bad') {
       if (arriving.get(chunk.id) === entry) arriving.delete(chunk.id)
       const bytesHash = hasher.sha256(chunk.bytes)
@@ -76,8 +77,10 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
     const checked: JournalItem[] = []
     for (let at = 0; at < fresh.length; at += SLICE) {
       if (at > 0) await clock.sleep(0) // checking costs tens of microseconds each: whoever types comes between
-      const slice = await Promise.all(fresh.slice(at, at + SLICE).map(entry => check(entry, from)))
-      checked.push(...slice.filter(item => item !== undefined))
+      const slice = fresh.slice(at, at + SLICE)
+      const pending = allOf(slice.map(({ chunk }) => verdictOn(chunk)))
+      const verdicts = pending instanceof Promise ? await pending : pending
+      checked.push(...slice.flatMap((entry, i) => settle(entry, verdicts[i] as Verdict, from) ?? []))
     }
     if (checked.length === 0) return
     parts.forward(checked.flatMap(item => arriving.get(item.chunk.id) ?? []))

@@ -4,6 +4,7 @@ import { createCloseables } from '../lib/closeables.ts'
 import { SegueError } from '../lib/errors.ts'
 import type { ChunkId, DeviceId, DocTag } from '../lib/ids.ts'
 import { createSubject } from '../lib/observable.ts'
+import { allOf, type Pending } from '../lib/pending.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
@@ -142,8 +143,11 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     },
   })
   const history = await openHistory(store, random, journal.setRecord)
-  const wants = createWants<Session>((session, ids) => session.sendWant(ids))
-  const snapshots = createSnapshotRequests(() => [...sessions].filter(session => session.isLive()))
+  const wants = createWants<Session>(
+    (session, ids) => session.sendWant(ids),
+    (session, bytes) => session.mayAsk(bytes),
+  )
+  const snapshots = createSnapshotRequests(() => [...sessions].filter(session => session.isLive() && session.mayAsk(Infinity)))
   const intake = createIntake({
     inspector,
     clock,
@@ -249,8 +253,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   }
 
   /** What was made here is known to be good; only what a fragment contains may have to be asked. */
-  const itemOf = async (chunk: SealedChunk, cover: FragmentCover | undefined): Promise<JournalItem> => {
-    if (chunk.class !== 'fragment' || cover !== undefined) return { chunk, contents: cover ?? NO_CONTENTS, origin: 'made' }
+  const itemOf = (chunk: SealedChunk, cover: FragmentCover | undefined): Pending<JournalItem> =>
+    chunk.class !== 'fragment' || cover !== undefined ? { chunk, contents: cover ?? NO_CONTENTS, origin: 'made' } : itemOfFragment(chunk)
+  const itemOfFragment = async (chunk: SealedChunk): Promise<JournalItem> => {
     const verdict = await inspector.inspect(chunk)
     if (verdict.kind !== 'good') throw new SegueError('CHUNK_REFUSED', { chunk: chunk.id })
     return { chunk, contents: verdict, origin: 'made' }
@@ -276,7 +281,8 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     },
     async add(chunks, options = {}) {
       for (const chunk of chunks) if (chunk.bytes.length > MAX_CHUNK_BYTES) throw new RangeError('a chunk over MAX_CHUNK_BYTES')
-      const items = await Promise.all(chunks.map(chunk => itemOf(chunk, options.covers?.get(chunk.id))))
+      const pending = allOf(chunks.map(chunk => itemOf(chunk, options.covers?.get(chunk.id))))
+      const items = pending instanceof Promise ? await pending : pending
       const entries = items.map(({ chunk }): Arriving => ({ chunk, from: undefined, knownBy: new Set(), confirmedBy: new Set() }))
       for (const [i, item] of items.entries()) {
         arriving.set(item.chunk.id, entries[i] as Arriving)

@@ -26,6 +26,7 @@ import { lackedOf } from './lacking.ts'
 import { createRetiring } from './retiring.ts'
 import type { Session, SessionHost } from './session-host.ts'
 import { createServing } from './serving.ts'
+import { boundFor } from './small-catch-ups.ts'
 import { createThrottle } from './throttle.ts'
 
 export function createSession(host: SessionHost, link: DeviceLink, scope: readonly DocTag[] | undefined): Session {
@@ -354,6 +355,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     push,
     announce,
     ask,
+    mayAsk: boundFor(link, clock, () => wants.pump(session)),
     sendWant: ids => sendLive({ type: 'want', ids: packIds(ids) }),
     askSnapshot: docTag => sendLive({ type: 'ask-snapshot', tag: idBytes(docTag) }),
     supersede: chunks => retiring.supersede(chunks.filter(isInScope)),
@@ -367,13 +369,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     async onFrame(_channel, frame) {
       if (phase === 'closed') return
       if (frame.length > MAX_FRAME_BYTES) return close('frame-too-large')
-      await throttle.take(link.closed)
+      const slowed = throttle.take(link.closed)
+      if (slowed !== undefined) await slowed
       const message = decodeSyncMessage(frame)
       if (!message.ok) return close('malformed-frame')
       // The two channels do not wait for each other: what overtook the hello waits for it here.
       if (theirs === undefined && message.value.type !== 'hello') await greeting
-      if (!isOpen()) return
-      await handle(message.value)
+      if (isOpen()) await handle(message.value)
     },
     onClosed() {
       if (phase !== 'closed') end()

@@ -153,7 +153,8 @@ const ROOM_TO_OPEN_BYTES = 256 * 1_024
 
 function viewAt(db: Level<Uint8Array, Uint8Array>, snapshot: Snapshot): LevelView {
   return {
-    get: key => db.get(key, { snapshot }),
+    // Most are in memory: asking a thread for them costs ten times what they do.
+    get: async key => db.getSync(key, { snapshot }),
     getMany: keys => db.getMany([...keys], { snapshot }),
     entries: ({ gte, lt }, limit = -1) => db.iterator({ gte, lt, limit, snapshot }).all(),
     keys: ({ gte, lt }, limit) => db.keys({ gte, lt, limit, snapshot }).all(),
