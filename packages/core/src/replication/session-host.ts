@@ -26,6 +26,8 @@ export interface Session extends DeviceLinkHandler {
   readonly announce: (chunks: readonly Offer[], owed: boolean) => void
   readonly isInScope: (header: Pick<ChunkHeader, 'class' | 'docTag'>) => boolean
   readonly sendWant: (ids: readonly ChunkId[]) => void
+  /** Whether so many more bytes may be asked for on this link now. */
+  readonly mayAsk: (bytes: number) => boolean
   readonly ask: (docTags: readonly DocTag[]) => void
   readonly askSnapshot: (docTag: DocTag) => void
   /** Fragments held here contain these: a peer without keys is told. */

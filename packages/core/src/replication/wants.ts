@@ -28,7 +28,11 @@ export interface Wants<Source> {
   count(source: Source): number
 }
 
-export function createWants<Source>(ask: (source: Source, ids: readonly ChunkId[]) => void): Wants<Source> {
+export function createWants<Source>(
+  ask: (source: Source, ids: readonly ChunkId[]) => void,
+  /** Whether so much more may be asked of it now; if not, it is pumped when it may. */
+  mayAsk: (source: Source, bytes: number) => boolean = () => true,
+): Wants<Source> {
   const entries = new Map<ChunkId, Entry<Source>>()
   const lanes = new Map<Source, Lanes>()
   const first = new Set<DocTag>()
@@ -52,8 +56,11 @@ export function createWants<Source>(ask: (source: Source, ids: readonly ChunkId[
     for (const index of [0, 1, 2] as const) {
       const queue = lane.queues[index]
       while (lane.next[index] < queue.length && lane.askedBytes < WINDOW_BYTES) {
-        const entry = entries.get(queue[lane.next[index]++] as ChunkId)
-        if (entry === undefined || entry.askedOf !== undefined || entry.hasArrived || !entry.sources.has(source)) continue
+        const entry = entries.get(queue[lane.next[index]] as ChunkId)
+        const isDue = entry !== undefined && entry.askedOf === undefined && !entry.hasArrived && entry.sources.has(source)
+        if (isDue && !mayAsk(source, entry.offer.byteLength)) break
+        lane.next[index]++
+        if (!isDue) continue
         entry.askedOf = source
         lane.askedBytes += entry.offer.byteLength
         ids.push(entry.offer.id)
