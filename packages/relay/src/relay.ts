@@ -119,6 +119,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       listen: options.listen,
       ...(options.announce === undefined ? {} : { announce: options.announce }),
       allowPublic: true,
+      circuits: { mayReach: found.directory.areTogether, onCircuits: metrics.onCircuits },
       protocols: [{ protocol: RELAY_PROTOCOL, to: 'strangers', onStream: control }],
       capacity: { connections: options.maxConnections, strangers: MAX_STRANGERS, connectionsPerSecond: MAX_CONNECTIONS_PER_SECOND },
       clock,

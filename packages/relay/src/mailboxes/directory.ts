@@ -12,6 +12,8 @@ export interface Directory {
   get(id: MailboxId): MailboxRecord | undefined
   /** Undefined for who is on no list, or only on those of revoked accounts. */
   mailboxOf(peer: DeviceId): MailboxRecord | undefined
+  /** Whether both come to one mailbox: then they may reach each other through the relay. */
+  areTogether(a: DeviceId, b: DeviceId): boolean
   isRevoked(account: DeviceId): boolean
   all(): readonly MailboxRecord[]
   put(record: MailboxRecord): void
@@ -43,17 +45,23 @@ export function createDirectory(mailboxes: readonly MailboxRecord[], accounts: r
   }
   for (const record of mailboxes) put(record)
 
+  const mailboxOf = (peer: DeviceId): MailboxRecord | undefined => {
+    const ids = byPeer.get(peer)
+    if (ids === undefined) return undefined
+    const listed = [...ids].flatMap(id => byId.get(id) ?? []).filter(record => !revoked.has(record.account))
+    const first = least(listed, record => record.list?.since.get(peer) ?? Infinity)
+    return least(
+      listed.filter(record => record.account === first?.account),
+      record => -(record.list?.order ?? 0),
+    )
+  }
+
   return {
     get: id => byId.get(id),
-    mailboxOf(peer) {
-      const ids = byPeer.get(peer)
-      if (ids === undefined) return undefined
-      const listed = [...ids].flatMap(id => byId.get(id) ?? []).filter(record => !revoked.has(record.account))
-      const first = least(listed, record => record.list?.since.get(peer) ?? Infinity)
-      return least(
-        listed.filter(record => record.account === first?.account),
-        record => -(record.list?.order ?? 0),
-      )
+    mailboxOf,
+    areTogether(a, b) {
+      const mailbox = mailboxOf(a)
+      return mailbox !== undefined && mailbox.id === mailboxOf(b)?.id
     },
     isRevoked: account => revoked.has(account),
     all: () => [...byId.values()],

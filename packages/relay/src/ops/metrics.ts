@@ -6,6 +6,7 @@ export interface Metrics {
   readonly events: MailboxEvents
   onAnswered(request: string, outcome: string): void
   onSlowed(ms: number): void
+  onCircuits(difference: 1 | -1): void
   /** In Prometheus's text format. */
   text(): Promise<string>
   readonly contentType: string
@@ -25,6 +26,7 @@ export function createMetrics(levels: Levels): Metrics {
   const registers = [registry]
   collectDefaultMetrics({ register: registry, prefix: 'segue_relay_' })
   const links = new Gauge({ name: 'segue_relay_links', help: 'Linked devices', registers })
+  const circuits = new Gauge({ name: 'segue_relay_circuits', help: 'Links between devices that go through this relay', registers })
   const frames = new Counter({ name: 'segue_relay_frames_total', help: 'Frames received from linked devices', registers })
   const receivedBytes = new Counter({ name: 'segue_relay_received_bytes_total', help: 'Bytes received in those frames', registers })
   const rejected = new Counter({ name: 'segue_relay_rejected_chunks_total', help: 'Chunks not taken', labelNames: ['why'], registers })
@@ -70,6 +72,7 @@ export function createMetrics(levels: Levels): Metrics {
       onWriteFailed: () => failures.inc(),
     },
     onAnswered: (request, outcome) => requests.inc({ request, outcome }),
+    onCircuits: difference => circuits.inc(difference),
     onSlowed: ms => slowed.inc(ms / 1_000),
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -59,8 +59,8 @@ export interface TestDevice {
   readonly arrived: readonly SealedChunk[]
   /** Asks on one stream, in turn. */
   ask(relay: RelayPlace, ...requests: readonly RelayRequest[]): Promise<readonly RelayAnswer[]>
-  /** Keeps a link to the relay from now on. */
-  connect(relay: RelayPlace): void
+  /** Keeps a link to the relay from now on, and to these devices, through the relay. */
+  connect(relay: RelayPlace, ...others: readonly { readonly id: DeviceId }[]): void
   /** Resolves when the relay said that it holds all of these documents. */
   onRelay(relay: RelayPlace, ...documents: readonly string[]): Promise<void>
   has(...wanted: readonly SealedChunk[]): Promise<void>
@@ -79,12 +79,12 @@ export async function startDevice(name: string, parts: DeviceParts = {}): Promis
   const replica = await createReplica({ store, inspector, clock: systemClock, random })
   const arrived: SealedChunk[] = []
   replica.subscribe({ onArrived: batch => void arrived.push(...batch) })
-  const relays = new Set<DeviceId>()
+  const admitted = new Set<DeviceId>()
   const node = await createNode({
     signing: identity.signing,
     listen: [],
     host: {
-      mayConnect: peer => relays.has(peer),
+      mayConnect: peer => admitted.has(peer),
       onLink(link): DeviceLinkHandler {
         const session = replica.attach(link)
         return {
@@ -121,9 +121,10 @@ export async function startDevice(name: string, parts: DeviceParts = {}): Promis
         await link.close()
       }
     },
-    connect(relay) {
-      relays.add(relay.id)
-      node.setMembers(new Map([[relay.id, relay.addresses]]))
+    connect(relay, ...others) {
+      for (const { id } of [relay, ...others]) admitted.add(id)
+      const known = others.map(({ id }): [DeviceId, readonly string[]] => [id, []])
+      node.setMembers(new Map([...known, [relay.id, relay.addresses]]), { relays: new Set([relay.id]) })
     },
     async onRelay(relay, ...documents) {
       await replica.confirmations.when(() => documents.every(document => replica.confirmedAt(relay.id, chunks.docTag(document))))
