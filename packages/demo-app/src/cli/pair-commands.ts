@@ -131,7 +131,7 @@ async function invitationOf(
   text: string | undefined,
   { image, nearby = process.stdin.isTTY }: JoinOptions,
 ): Promise<InvitationParams> {
-  if (image !== undefined) return { text: readQrImage(new Uint8Array(await readPicture(image))) }
+  if (image !== undefined) return { text: await readQrImage(new Uint8Array(await readPicture(image))) }
   if (text !== undefined && text !== '-') return { text }
   if (text === undefined && nearby) return chooseNearby(context, client)
   return { text: (await askLine('Pairing text:')) ?? '' }

@@ -27,7 +27,7 @@ export async function pairByPicture(laptop: DemoDevice, desk: DemoDevice): Promi
     inviting.catch(reject)
   })
   await writeFile(picture, Buffer.from(png, 'base64'), { mode: 0o600 })
-  const source = readQrImage(new Uint8Array(await readFile(picture)))
+  const source = await readQrImage(new Uint8Array(await readFile(picture)))
   const joining = desk.client().call(
     'pair.join',
     { text: source },
