@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Result } from './bench.ts'
+import { compileDevices } from './compile-devices.ts'
 import { editLatency } from './p1-edit-latency.ts'
 import { firstSync } from './p2-first-sync.ts'
 import { reconnect } from './p3-reconnect.ts'
@@ -38,6 +39,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const results: Result[] = []
 let hasFailed = false
 try {
+  await compileDevices()
   for (const bench of BENCHES.filter(({ id }) => wanted.length === 0 || wanted.includes(id))) {
     say(`${bench.id}: ${bench.what}`)
     try {

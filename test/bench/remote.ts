@@ -4,6 +4,7 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { compiled } from './compile-devices.ts'
 
 export type Remote<Methods> = {
   readonly [Name in keyof Methods]: Methods[Name] extends (...args: infer Args) => infer Result
@@ -31,8 +32,10 @@ export function serve(methods: object): void {
 
 /** `file` is a module beside the caller that calls `serve`. */
 export function startRemote<Methods>(file: URL): RemoteProcess<Methods> {
-  const execArgv = [...process.execArgv, ...(process.env[NODE_ARGUMENTS]?.split(' ') ?? [])]
-  const child = fork(file, [], { execArgv, serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] })
+  const main = compiled(file)
+  const loading = main === file ? process.execArgv : []
+  const execArgv = [...loading, ...(process.env[NODE_ARGUMENTS]?.split(' ') ?? [])]
+  const child = fork(main, [], { execArgv, serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] })
   const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: unknown): void }>()
   let calls = 0
   child.on('message', ({ id, value, error }: Answer) => {
