@@ -3,13 +3,12 @@
  * measured with them.
  */
 import { execFile } from 'node:child_process'
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 /** Against the built packages. Throws with what the compiler says. */
 export async function compileDevices(): Promise<void> {
-  const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  const compiler = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
   const project = fileURLToPath(new URL('./devices/tsconfig.json', import.meta.url))
   await promisify(execFile)(process.execPath, [compiler, '-p', project]).catch((error: unknown) => {
     throw new Error((error as { readonly stdout?: string }).stdout || 'the devices do not compile', { cause: error })
