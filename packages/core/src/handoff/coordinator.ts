@@ -9,7 +9,7 @@ import { hexId, publicKeyOf, RANDOM_ID_BYTES, type DeviceId, type HandoffId, typ
 import { failed, ok, type Result } from '../lib/result.ts'
 import { DAY_MS, MINUTE_MS } from '../lib/units.ts'
 import type { DeviceLink } from '../ports/device-link.ts'
-import { decodeControlMessage, encodeControlMessage, NONCE_BYTES, type AbortReason, type ControlMessage } from '../wire/control-messages.ts'
+import { decodeControlMessage, encodeControlMessage, type AbortReason, type ControlMessage } from '../wire/control-messages.ts'
 import { createClaimWriter, type ClaimWriter } from './claims.ts'
 import type { HandoffComponents } from './collaborators.ts'
 import type { Handoff, Handoffs, HandoffSummary, SendOptions, TakeOptions } from './handoffs.ts'
@@ -94,7 +94,6 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
     state: 'requesting',
     target: identity.id,
     incoming,
-    nonce: random.bytes(NONCE_BYTES),
     verified: false,
   })
 
@@ -182,7 +181,7 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
     if (runtime === undefined) return
     const record = runtime.record()
     if (record.peer !== peer || record.session !== ids.session) return logger.warn('handoff-message-misplaced', { handoff: ids.handoff })
-    const event = eventOf(message, record, { self: identity.id, now: clock.now() })
+    const event = eventOf(message, record, { self: identity.id, now: clock.now(), grants: runtime.grants })
     if (event === undefined) return logger.warn('handoff-grant-invalid', { handoff: ids.handoff })
     if (message.type === 'offer') runtime.memory.hotSet = message.hotSet
     await runtime.dispatch(event)
@@ -292,7 +291,11 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
       }
     },
     onLink(link) {
-      for (const runtime of runtimes.values()) if (runtime.record().peer === link.peer) void runtime.dispatch({ type: 'nudged' })
+      for (const runtime of runtimes.values()) {
+        if (runtime.record().peer !== link.peer) continue
+        runtime.grants.renew()
+        void runtime.dispatch({ type: 'nudged' })
+      }
     },
     async onFrame(link, frame) {
       const message = decodeControlMessage(frame)

@@ -1,10 +1,10 @@
 /** Between the wire and the records: what a record says, and what a message means, checked as far as signatures go. */
-import { equalBytes } from '../lib/bytes.ts'
 import { hexId, idBytes, publicKeyOf, type DeviceId, type HandoffId, type SessionId, type TraceId } from '../lib/ids.ts'
 import { DAY_MS, SECOND_MS } from '../lib/units.ts'
 import { MAX_HOT_SET_BYTES } from '../wire/limits.ts'
 import type { AbortReason, ControlMessage } from '../wire/control-messages.ts'
-import { isClaimGrant, isLiveGrant, signLiveGrant, type GrantScope } from './grants.ts'
+import type { GrantDesk } from './grant-desk.ts'
+import { isClaimGrant, signLiveGrant, type GrantScope } from './grants.ts'
 import { fromWireManifest, toWireManifest } from './manifest.ts'
 import type { Effect, HandoffEvent, HandoffRecord } from './state.ts'
 
@@ -39,6 +39,8 @@ export function composeMessage(
     readonly now: number
     readonly hotSet: Uint8Array
     readonly bytes: number
+    /** For an accept. */
+    readonly grants?: Pick<GrantDesk, 'ask'>
   },
 ): ControlMessage | undefined {
   const base = baseOf(record, record.attempt)
@@ -55,7 +57,7 @@ export function composeMessage(
       return { ...base, type, kinds, expiresInMs, revision, manifest: toWireManifest(manifest), hotSet, target, ...standing }
     }
     case 'accept':
-      return nonce && { ...base, type, nonce }
+      return here.grants && { ...base, type, nonce: here.grants.ask(record.attempt) }
     case 'grant':
       return nonce && { ...base, type, nonce, signature: signLiveGrant(scopeOf(record, here.self), record.attempt, nonce, here.secretKey) }
     case 'progress':
@@ -75,7 +77,7 @@ export function composeAbort(ids: Pick<HandoffRecord, 'id' | 'session' | 'trace'
 export function eventOf(
   message: ControlMessage,
   record: HandoffRecord,
-  here: { readonly self: DeviceId; readonly now: number },
+  here: { readonly self: DeviceId; readonly now: number; readonly grants: Pick<GrantDesk, 'redeem'> },
 ): HandoffEvent | undefined {
   const scope = scopeOf(record, here.self)
   const { now } = here
@@ -101,8 +103,7 @@ export function eventOf(
       return { type: 'accept', attempt: message.attempt, nonce: message.nonce }
     case 'grant': {
       const { attempt, nonce, signature } = message
-      const isOurs = record.nonce !== undefined && equalBytes(nonce, record.nonce)
-      return isOurs && isLiveGrant(scope, attempt, nonce, signature) ? { type: 'grant', attempt, nonce } : undefined
+      return here.grants.redeem(scope, attempt, nonce, signature) ? { type: 'grant', attempt } : undefined
     }
     case 'progress':
       return { type: 'progress', attempt: message.attempt, milestone: message.milestone, bytes: message.bytes }

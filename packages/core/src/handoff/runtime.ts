@@ -7,6 +7,7 @@ import { DAY_MS, SECOND_MS } from '../lib/units.ts'
 import { encodeControlMessage, type ControlMessage } from '../wire/control-messages.ts'
 import { retryDelayMs } from './backoff.ts'
 import type { HandoffComponents } from './collaborators.ts'
+import { createGrantDesk, type GrantDesk } from './grant-desk.ts'
 import { manifestBytes } from './manifest.ts'
 import { composeAbort, composeMessage } from './messages.ts'
 import type { HandoffOutcome, Step } from './outcome.ts'
@@ -20,6 +21,8 @@ import { transition } from './transition.ts'
 export interface Runtime {
   readonly record: () => HandoffRecord
   readonly memory: StepMemory
+  /** What this side, as a target, waits to be granted. */
+  readonly grants: GrantDesk
   readonly promises: () => OutcomePromises
   readonly feed: () => StepFeed
   /** Resolves when the event is on disk and its effects are under way. */
@@ -45,6 +48,7 @@ export function createRuntime(
 ): Runtime {
   const { identity, clock, random, logger, records, devices, sessions, telemetry } = components
   const memory: StepMemory = { hotSet: undefined, hasConsent: false, published: 0, bytes: initial.bytes }
+  const grants = createGrantDesk(components)
   const running = new Map<StepName, AbortController>()
   const startedAt = clock.monotonic()
   let record = initial
@@ -170,6 +174,7 @@ export function createRuntime(
     now: clock.now(),
     hotSet: memory.hotSet ?? new Uint8Array(0),
     bytes: Math.max(memory.bytes, record.bytes),
+    grants,
   })
 
   const run = (step: StepName): void => {
@@ -260,6 +265,7 @@ export function createRuntime(
   return {
     record: () => record,
     memory,
+    grants,
     promises: () => promises,
     feed: () => feed,
     dispatch,

@@ -55,6 +55,7 @@ interface Common {
   readonly manifest?: Manifest
   readonly checkpoint?: string
   readonly standing?: StandingGrant
+  /** Of a source: the target's, to be signed over. */
   readonly nonce?: Uint8Array
   readonly claim?: CommittedClaim
   readonly bytes: number
@@ -124,7 +125,8 @@ export type TargetEvent =
       readonly manifest: Manifest
       readonly standing: StandingGrant | undefined
     } & Renewal)
-  | { readonly type: 'grant'; readonly attempt: number; readonly nonce: Uint8Array }
+  /** It answered what was asked on this link a moment ago. */
+  | { readonly type: 'grant'; readonly attempt: number }
   | {
       readonly type: 'commit'
       readonly manifest: Manifest

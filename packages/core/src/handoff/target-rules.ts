@@ -242,8 +242,7 @@ export function retry(record: TargetRecord, { startedAt, expiresAt }: Of<'retry'
     ...(checkpoint && { checkpoint }),
   }
   const blank = { authority: 'live', milestone: 'authentication', revision: 0, bytes: 0, conflicts: 0, late: 0, verified: false } as const
-  const nonce = record.nonce === undefined ? {} : { nonce: record.nonce }
-  return enter({ ...kept, ...blank, ...nonce, attempt: record.attempt + 1, startedAt, expiresAt, state: 'requesting' }, 'requesting')
+  return enter({ ...kept, ...blank, attempt: record.attempt + 1, startedAt, expiresAt, state: 'requesting' }, 'requesting')
 }
 
 const CANCELLED: Extract<Effect, { type: 'abort' }> = { type: 'abort', reason: 'cancelled', attempt: 0 }

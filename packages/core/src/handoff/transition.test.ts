@@ -75,7 +75,7 @@ const sourceEvents: { readonly [T in SourceEventType]: Extract<SourceEvent, { ty
 }
 const targetEvents: { readonly [T in TargetEventType]: Extract<TargetEvent, { type: T }> } = {
   offer: { type: 'offer', attempt: 1, revision: 2, kinds: ['documents'], manifest, standing: undefined, ...renewal },
-  grant: { type: 'grant', attempt: 1, nonce: new Uint8Array(32) },
+  grant: { type: 'grant', attempt: 1 },
   commit: { type: 'commit', manifest, kinds: ['documents'], late: 0, claim, expiresAt: 200 },
   abort: { type: 'abort', attempt: 1, reason: 'cancelled' },
   consented: { type: 'consented', checkpoint: 'c', manifest: undefined },
