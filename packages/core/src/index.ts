@@ -19,6 +19,8 @@ export type {
 } from './lib/ids.ts'
 export { labelledHmac } from './crypto/hash.ts'
 export { openRecord, sealRecord } from './crypto/record.ts'
+export { RECOVERY_WORDS, createRecoveryPhrase, recoveryKeysOf } from './crypto/recovery-phrase.ts'
+export type { PhraseFault, RecoveryKeys } from './crypto/recovery-phrase.ts'
 export { parseChunk } from './crypto/seal.ts'
 export { isAdmissibleKey, SIGNATURE_BYTES, signingKeysOf } from './crypto/sign.ts'
 export { createSubject, type Observable, type Subject } from './lib/observable.ts'
@@ -31,8 +33,22 @@ export * from './wire/relay-messages.ts'
 
 // who this device is, and who belongs
 export { createIdentity, decodeIdentity, encodeIdentity, isDeviceName, type DeviceIdentity } from './identity/index.ts'
-export { foundGroup, openGroup, proveMembership, receiveProof } from './group/index.ts'
-export type { Group, GroupDevice, GroupRelay, GroupState, NewRelay, Role as GroupRole, SignedEntry } from './group/index.ts'
+export { foundGroup, groupSecretIn, openGroup, proveMembership, receiveProof, recoverGroup } from './group/index.ts'
+export type {
+  Group,
+  GroupDevice,
+  GroupDuty,
+  GroupRecovery,
+  GroupRelay,
+  GroupState,
+  NewRelay,
+  Recovered,
+  Recovery,
+  RecoveryPublicKeys,
+  Removal,
+  Role as GroupRole,
+  SignedEntry,
+} from './group/index.ts'
 export { GROUP_DOC_TAG } from './lib/ids.ts'
 export * from './mailbox/index.ts'
 export { createInviter, join } from './pairing/pairing.ts'

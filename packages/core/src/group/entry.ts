@@ -1,6 +1,6 @@
 /**
- * What group entries of version 1 say. Kinds that this version does not know (removals, rotation, recovery) and
- * entries of a later version are of kind 'unknown': verified, kept and forwarded, and while there is one the device changes nothing.
+ * What group entries of version 1 say. Kinds that this version does not know and entries of a later version are of kind 'unknown':
+ * verified, kept and forwarded; while there is one of an admin's the device changes nothing but by removing.
  */
 import * as v from 'valibot'
 import { SEALING_KEY_BYTES, isAdmissibleKey, isAdmissibleSealingKey, type SigningKeys } from '../crypto/index.ts'
@@ -16,16 +16,25 @@ import { ENTRY_VERSION, openEnvelope, signEnvelope } from './envelope.ts'
 
 export type Role = 'admin' | 'member'
 
-/** An epoch secret wrapped for one device (crypto/box). */
+/** An epoch's secret: wrapped for one device (crypto/box), or sealed under a later epoch's. */
 export interface EpochWrap {
   readonly epoch: EpochId
   readonly box: Uint8Array
 }
 
-/** The seed of a mailbox's admin key wrapped for one device (crypto/box). */
-export interface AdminKeyWrap {
+/** A secret wrapped for one device (crypto/box): the seed of a mailbox's admin key, or an epoch's secret. */
+export interface DeviceWrap {
   readonly device: DeviceId
   readonly box: Uint8Array
+}
+
+/** An epoch as the entry that makes it says it; it is named after that entry. */
+export interface NewEpoch {
+  /** Of its secret: whoever opens a wrap knows whether all others got the same. */
+  readonly check: Uint8Array
+  /** Secrets of earlier epochs, sealed under this one's: who holds it can open what came before. */
+  readonly parents: readonly EpochWrap[]
+  readonly wraps: readonly DeviceWrap[]
 }
 
 export type EntryContent =
@@ -36,6 +45,8 @@ export type EntryContent =
       readonly sealingKey: Uint8Array
       readonly rootDocument: Uint8Array
       readonly box: Uint8Array
+      /** As of `NewEpoch`; the first groups did not say it. */
+      readonly check?: Uint8Array | undefined
     }
   | {
       readonly kind: 'add'
@@ -55,8 +66,23 @@ export type EntryContent =
       readonly addresses: readonly string[]
       readonly mailbox: MailboxId
       readonly adminKey: Uint8Array
-      readonly wraps: readonly AdminKeyWrap[]
+      readonly wraps: readonly DeviceWrap[]
       readonly retired: boolean
+    }
+  /** The target is out for good; the epoch is for those who stay. */
+  | { readonly kind: 'remove'; readonly target: DeviceId; readonly epoch: NewEpoch }
+  | { readonly kind: 'rotate'; readonly epoch: NewEpoch }
+  /** For a device that an epoch's maker did not know of. */
+  | { readonly kind: 'wrap'; readonly epoch: EpochId; readonly device: DeviceId; readonly box: Uint8Array }
+  /** The public halves of the recovery phrase; an earlier phrase is burned. */
+  | {
+      readonly kind: 'recovery'
+      readonly key: DeviceId
+      readonly sealingKey: Uint8Array
+      /** Of every epoch that has no successor in what the author knows. */
+      readonly wraps: readonly EpochWrap[]
+      /** The group secret, wrapped for the sealing key. */
+      readonly secretBox: Uint8Array
     }
   | { readonly kind: 'unknown'; readonly name: string; readonly version: number }
 
@@ -106,15 +132,21 @@ const admissibleKey = v.pipe(bytesOf(PUBLIC_KEY_BYTES), v.check(isAdmissibleKey,
 const sealingKey = v.pipe(bytesOf(SEALING_KEY_BYTES), v.check(isAdmissibleSealingKey, 'inadmissible sealing key'))
 // A wrapped 32-byte secret has 105 bytes; the rest is room for later forms of wrap.
 const box = bytesUpTo(512)
-const MAX_WRAPS = 64
+export const MAX_WRAPS = 64
+/** Epochs that one epoch follows. */
+export const MAX_EPOCH_PARENTS = 256
 
-const GENESIS = v.strictObject({ name: deviceName, sealing: sealingKey, root: bytesOf(16), box })
+const check = bytesOf(32)
+const epochWraps = v.array(v.strictObject({ epoch: bytesOf(EPOCH_ID_BYTES), box }))
+const deviceWraps = v.array(v.strictObject({ device: bytesOf(PUBLIC_KEY_BYTES), box }))
+
+const GENESIS = v.strictObject({ name: deviceName, sealing: sealingKey, root: bytesOf(16), box, check: v.optional(check) })
 const ADD = v.strictObject({
   signing: admissibleKey,
   sealing: sealingKey,
   role,
   name: deviceName,
-  wraps: v.pipe(v.array(v.strictObject({ epoch: bytesOf(EPOCH_ID_BYTES), box })), v.maxLength(MAX_WRAPS)),
+  wraps: v.pipe(epochWraps, v.maxLength(MAX_WRAPS)),
 })
 const ROLE = v.strictObject({ target: bytesOf(PUBLIC_KEY_BYTES), role })
 const RENAME = v.strictObject({ target: bytesOf(PUBLIC_KEY_BYTES), name: deviceName })
@@ -123,23 +155,36 @@ const RELAY = v.strictObject({
   addresses: v.pipe(v.array(relayAddress), v.maxLength(MAX_RELAY_ADDRESSES)),
   mailbox: bytesOf(MAILBOX_ID_BYTES),
   adminKey: admissibleKey,
-  wraps: v.pipe(v.array(v.strictObject({ device: bytesOf(PUBLIC_KEY_BYTES), box })), v.maxLength(MAX_WRAPS)),
+  wraps: v.pipe(deviceWraps, v.maxLength(MAX_WRAPS)),
   retired: v.boolean(),
+})
+const EPOCH = v.strictObject({
+  check,
+  parents: v.pipe(epochWraps, v.maxLength(MAX_EPOCH_PARENTS)),
+  wraps: v.pipe(deviceWraps, v.maxLength(MAX_WRAPS)),
+})
+const REMOVE = v.strictObject({ target: bytesOf(PUBLIC_KEY_BYTES), epoch: EPOCH })
+const ROTATE = v.strictObject({ epoch: EPOCH })
+const WRAP = v.strictObject({ epoch: bytesOf(EPOCH_ID_BYTES), device: bytesOf(PUBLIC_KEY_BYTES), box })
+const RECOVERY = v.strictObject({
+  signing: admissibleKey,
+  sealing: sealingKey,
+  wraps: v.pipe(epochWraps, v.maxLength(MAX_WRAPS)),
+  secret: box,
 })
 
 const READERS: Readonly<Record<KnownKind, (body: unknown) => KnownContent | undefined>> = {
   genesis(body) {
     const read = v.safeParse(GENESIS, body)
     if (!read.success) return undefined
-    const { name, sealing, root, box: wrapped } = read.output
-    return { kind: 'genesis', name, sealingKey: sealing, rootDocument: root, box: wrapped }
+    const { name, sealing, root, box: wrapped, check: said } = read.output
+    return { kind: 'genesis', name, sealingKey: sealing, rootDocument: root, box: wrapped, check: said }
   },
   add(body) {
     const read = v.safeParse(ADD, body)
     if (!read.success) return undefined
-    const wraps = read.output.wraps.map(wrap => ({ epoch: hexId<EpochId>(wrap.epoch), box: wrap.box }))
-    const { signing, sealing, role: given, name } = read.output
-    return { kind: 'add', device: deviceIdOf(signing), sealingKey: sealing, role: given, name, wraps }
+    const { signing, sealing, role: given, name, wraps } = read.output
+    return { kind: 'add', device: deviceIdOf(signing), sealingKey: sealing, role: given, name, wraps: readEpochWraps(wraps) }
   },
   role(body) {
     const read = v.safeParse(ROLE, body)
@@ -159,10 +204,54 @@ const READERS: Readonly<Record<KnownKind, (body: unknown) => KnownContent | unde
       addresses,
       mailbox: hexId<MailboxId>(mailbox),
       adminKey,
-      wraps: wraps.map(wrap => ({ device: deviceIdOf(wrap.device), box: wrap.box })),
+      wraps: readDeviceWraps(wraps),
       retired,
     }
   },
+  remove(body) {
+    const read = v.safeParse(REMOVE, body)
+    return read.success ? { kind: 'remove', target: deviceIdOf(read.output.target), epoch: readEpoch(read.output.epoch) } : undefined
+  },
+  rotate(body) {
+    const read = v.safeParse(ROTATE, body)
+    return read.success ? { kind: 'rotate', epoch: readEpoch(read.output.epoch) } : undefined
+  },
+  wrap(body) {
+    const read = v.safeParse(WRAP, body)
+    if (!read.success) return undefined
+    const { epoch, device, box: wrapped } = read.output
+    return { kind: 'wrap', epoch: hexId<EpochId>(epoch), device: deviceIdOf(device), box: wrapped }
+  },
+  recovery(body) {
+    const read = v.safeParse(RECOVERY, body)
+    if (!read.success) return undefined
+    const { signing, sealing, wraps, secret } = read.output
+    return { kind: 'recovery', key: deviceIdOf(signing), sealingKey: sealing, wraps: readEpochWraps(wraps), secretBox: secret }
+  },
+}
+
+function readEpoch({ check: said, parents, wraps }: v.InferOutput<typeof EPOCH>): NewEpoch {
+  return { check: said, parents: readEpochWraps(parents), wraps: readDeviceWraps(wraps) }
+}
+
+function readEpochWraps(wraps: v.InferOutput<typeof epochWraps>): readonly EpochWrap[] {
+  return wraps.map(wrap => ({ epoch: hexId<EpochId>(wrap.epoch), box: wrap.box }))
+}
+
+function readDeviceWraps(wraps: v.InferOutput<typeof deviceWraps>): readonly DeviceWrap[] {
+  return wraps.map(wrap => ({ device: deviceIdOf(wrap.device), box: wrap.box }))
+}
+
+function writeEpoch({ check: said, parents, wraps }: NewEpoch): unknown {
+  return { check: said, parents: writeEpochWraps(parents), wraps: writeDeviceWraps(wraps) }
+}
+
+function writeEpochWraps(wraps: readonly EpochWrap[]): unknown {
+  return wraps.map(wrap => ({ epoch: idBytes(wrap.epoch), box: wrap.box }))
+}
+
+function writeDeviceWraps(wraps: readonly DeviceWrap[]): unknown {
+  return wraps.map(wrap => ({ device: publicKeyOf(wrap.device), box: wrap.box }))
 }
 
 function isKnownKind(kind: string): kind is KnownKind {
@@ -176,14 +265,20 @@ function readBody(kind: KnownKind, body: unknown): KnownContent | undefined {
 function writeBody(content: KnownContent): unknown {
   switch (content.kind) {
     case 'genesis':
-      return { name: content.name, sealing: content.sealingKey, root: content.rootDocument, box: content.box }
+      return {
+        name: content.name,
+        sealing: content.sealingKey,
+        root: content.rootDocument,
+        box: content.box,
+        ...(content.check === undefined ? {} : { check: content.check }),
+      }
     case 'add':
       return {
         signing: publicKeyOf(content.device),
         sealing: content.sealingKey,
         role: content.role,
         name: content.name,
-        wraps: content.wraps.map(wrap => ({ epoch: idBytes(wrap.epoch), box: wrap.box })),
+        wraps: writeEpochWraps(content.wraps),
       }
     case 'role':
       return { target: publicKeyOf(content.target), role: content.role }
@@ -195,8 +290,21 @@ function writeBody(content: KnownContent): unknown {
         addresses: content.addresses,
         mailbox: idBytes(content.mailbox),
         adminKey: content.adminKey,
-        wraps: content.wraps.map(wrap => ({ device: publicKeyOf(wrap.device), box: wrap.box })),
+        wraps: writeDeviceWraps(content.wraps),
         retired: content.retired,
+      }
+    case 'remove':
+      return { target: publicKeyOf(content.target), epoch: writeEpoch(content.epoch) }
+    case 'rotate':
+      return { epoch: writeEpoch(content.epoch) }
+    case 'wrap':
+      return { epoch: idBytes(content.epoch), device: publicKeyOf(content.device), box: content.box }
+    case 'recovery':
+      return {
+        signing: publicKeyOf(content.key),
+        sealing: content.sealingKey,
+        wraps: writeEpochWraps(content.wraps),
+        secret: content.secretBox,
       }
   }
 }

@@ -8,7 +8,8 @@ import type { Verifier } from '../ports/verifier.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import { signedEntryBytes } from '../testing/group-log.ts'
 import type { SignedEntry } from './entry.ts'
-import { foundGroup, openGroup, type Group, type NewDevice } from './group.ts'
+import { foundGroup, openGroup } from './group.ts'
+import type { Group, NewDevice } from './group-interface.ts'
 
 const random = createSeededRandom(40)
 const device = (name: string): DeviceIdentity => createIdentity({ name, random })
@@ -167,8 +168,8 @@ test('[G30] only epochs that an entry made, or one of an unknown kind may have m
   ])
   const parents = [idBytes(renamed.id)]
   const author = desk.signing.publicKey
-  const rotation = signedEntryBytes(desk, { v: 1, group: idBytes(onLaptop.id), author, parents, kind: 'rotate', body: {}, time: 3 })
-  const [outcome] = onLaptop.receive([rotation])
+  const future = signedEntryBytes(desk, { v: 1, group: idBytes(onLaptop.id), author, parents, kind: 'reshape', body: {}, time: 3 })
+  const [outcome] = onLaptop.receive([future])
   expect(outcome?.kind === 'added' && knows(epochOf(outcome.id))).toBe(true)
 })
 

@@ -8,7 +8,8 @@ import type { Verifier } from '../ports/verifier.ts'
 import { signedEntryBytes } from '../testing/group-log.ts'
 import { createPairingLinks, type PairingLinkPair } from '../testing/pairing-links.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
-import { foundGroup, openGroup, type Group } from './group.ts'
+import { foundGroup, openGroup } from './group.ts'
+import type { Group } from './group-interface.ts'
 import { proveMembership, receiveProof } from './proof.ts'
 
 const random = createSeededRandom(50)
@@ -115,7 +116,7 @@ test('[G26] 10,000 frames of garbage and CBOR of the wrong shape are answered, a
   expect(onDesk.entries().length).toBe(2)
 })
 
-test('[G29] a stranger makes the receiver check no signature of its own, and one forged signature ends the proof', async () => {
+test('[G36] a stranger makes the receiver check no signature of its own, and one forged signature ends the proof', async () => {
   const { onLaptop } = story()
   const thief = device('thief')
   let checks = 0

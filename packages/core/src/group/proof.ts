@@ -18,7 +18,7 @@ import { failed, ok, type Result } from '../lib/result.ts'
 import type { PairingLink } from '../ports/pairing-link.ts'
 import { MAX_ENTRY_BYTES, MAX_PAIRING_FRAME_BYTES, MAX_PROOF_BYTES } from '../wire/limits.ts'
 import { MAX_PARENTS } from './envelope.ts'
-import type { Group } from './group.ts'
+import type { Group } from './group-interface.ts'
 
 interface Waiting {
   readonly signal?: AbortSignal | undefined

@@ -6,7 +6,7 @@ import { SIGNING_SEED_BYTES, signingKeysOf, unwrap, wrapFor } from '../crypto/in
 import type { DeviceIdentity } from '../identity/index.ts'
 import { equalBytes, toHex } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
-import type { AdminKeyWrap, SignedEntry } from './entry.ts'
+import type { DeviceWrap, SignedEntry } from './entry.ts'
 import type { GroupDevice } from './reduce.ts'
 
 export interface RelayKeys {
@@ -30,6 +30,6 @@ export function createRelayKeys(identity: DeviceIdentity): RelayKeys {
   }
 }
 
-export function wrapSeed(seed: Uint8Array, devices: readonly GroupDevice[], random: Random): readonly AdminKeyWrap[] {
+export function wrapSeed(seed: Uint8Array, devices: readonly GroupDevice[], random: Random): readonly DeviceWrap[] {
   return devices.map(({ id, sealingKey }) => ({ device: id, box: wrapFor(sealingKey, seed, random) }))
 }

@@ -6,7 +6,8 @@ import { deviceIdOf, hexId, idBytes, type MailboxId } from '../lib/ids.ts'
 import { signedEntryBytes } from '../testing/group-log.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import type { Role } from './entry.ts'
-import { foundGroup, openGroup, type Group, type NewRelay } from './group.ts'
+import { foundGroup, openGroup } from './group.ts'
+import type { Group, NewRelay } from './group-interface.ts'
 
 const random = createSeededRandom(70)
 const device = (name: string): DeviceIdentity => createIdentity({ name, random })
@@ -63,6 +64,7 @@ test('[G29] every device learns of a mailbox, admins hold its key, members do no
         adminKey: keys.publicKey,
         retired: false,
         keyHolders: [laptop.id, desk.id].sort(),
+        needsMove: false,
       },
     ])
   }

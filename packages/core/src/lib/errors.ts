@@ -80,6 +80,21 @@ const ERRORS = {
     retry: 'never',
   },
   GROUP_FULL: { text: 'A group holds 32 devices at most. Remove one first.', peer: 'refused', retry: 'never' },
+  DEVICE_REMOVED: {
+    text: 'This device was removed from its group. It keeps what it had, and gets nothing new. segue pair joins again, as a new device.',
+    peer: 'removed',
+    retry: 'never',
+  },
+  RECOVERY_PHRASE_INVALID: {
+    text: 'Those are not the 24 words of a recovery phrase: {reason}. Nothing was changed.',
+    peer: 'refused',
+    retry: 'now',
+  },
+  RECOVERY_PHRASE_BURNED: {
+    text: 'That recovery phrase is not in force: it was used, or another took its place. Nothing was changed.',
+    peer: 'refused',
+    retry: 'never',
+  },
   // pairing
   PAIRING_TEXT_INVALID: {
     text: 'That is not a pairing code, or a part of it is missing. Copy all of it and try again.',
