@@ -30,7 +30,8 @@ type TextDoc = {
   done: Record<string, number>
 }
 
-export function createPeople(devices: readonly Device[], random: SeededRandom, timeline: TimeLine, oracle: Oracle): People {
+/** `canary`: a word that is in whatever people write, and must show nowhere outside the devices. */
+export function createPeople(devices: readonly Device[], random: SeededRandom, timeline: TimeLine, oracle: Oracle, canary: string): People {
   const sessions: SessionId[] = []
   const documents = new Set<DocumentId>()
   const refusals = new Map<string, number>()
@@ -60,11 +61,11 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
     }
   }
   const addDocument = async (process: Process, session: SegueSession): Promise<void> => {
-    const document = await session.documents.create<TextDoc>({ title: `document ${++count}`, initial: { text: '', done: {} } })
+    const document = await session.documents.create<TextDoc>({ title: `${canary} document ${++count}`, initial: { text: '', done: {} } })
     made(process, session, [document.handle as unknown as DocHandle<never>, session.handles.session as unknown as DocHandle<never>])
   }
   const createSession = async (process: Process): Promise<SessionId> => {
-    const session = await process.runtime.faces.create({ title: `session ${++count}` })
+    const session = await process.runtime.faces.create({ title: `${canary} session ${++count}` })
     oracle.watchSession(process, session)
     const { handles } = session
     made(process, session, [handles.session, handles.drafts, handles.views, handles.preferences] as unknown as DocHandle<never>[])
@@ -81,7 +82,7 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
     const { documentId } = random.pick(listed)
     const handle = await session.documents.open<TextDoc>(documentId, { signal: timeline.timeout(PATIENCE_MS) })
     for (let left = 1 + random.below(4); left > 0; left--) {
-      const word = `${process.device.name} ${++count} `
+      const word = `${process.device.name} ${canary} ${++count} `
       change(process, id, handle, doc => {
         const at = random.below(doc.text.length + 1)
         A.splice(doc, ['text'], at, random.chance(0.2) ? Math.min(3, doc.text.length - at) : 0, word)
@@ -100,10 +101,10 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
         preferences.set(random.pick(['theme', 'font']), ++count)
         return made(process, session, [session.handles.preferences as unknown as DocHandle<never>])
       case 1:
-        await drafts.create({ text: `draft ${++count}` })
+        await drafts.create({ text: `${canary} draft ${++count}` })
         return made(process, session, [session.handles.drafts as unknown as DocHandle<never>])
       case 2:
-        session.rename(`session ${++count}`)
+        session.rename(`${canary} session ${++count}`)
         return made(process, session, [session.handles.session as unknown as DocHandle<never>])
       default:
         if (listed !== undefined) await views.open({ document: listed.documentId, selection: { anchor: 0, head: 0 } })
@@ -168,7 +169,7 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
     const now = timeline.clock.now() + process.device.offByMs
     if (random.chance(0.4) && group.isActive(process.device.id)) {
       note(`${process.device.name} renames itself`)
-      return keeper.keep(group.rename(process.device.id, `${process.device.name} ${++count}`, now))
+      return keeper.keep(group.rename(process.device.id, `${canary} ${++count}`, now))
     }
     const document = random.pick([...documents])
     const fragments = await open.compact(document)

@@ -8,15 +8,24 @@ import { checkDisk, checkEvening, checkHolders } from './evening.ts'
 import { createNetwork, type Network } from './network.ts'
 import { createOracle, type Oracle, type Violation } from './oracle.ts'
 import { createPeople, type People } from './actions.ts'
+import { addRelays, changeShift, goToSleep, createRelayWorld, relayMishap, type RelayWorld } from './relay-day.ts'
 import { onSeededPlatform } from './platform.ts'
 import { createTimeLine, type TimeLine } from './timeline.ts'
 import type { SeededRandom } from '@segue/core/testing'
 
+/**
+ * apart: devices meet each other and nobody else. relays: they have a relay or two as well. shifts: they have relays, and never two of
+ * them are awake at a time.
+ */
+export type DayKind = 'apart' | 'relays' | 'shifts'
+
 export interface Day {
+  readonly kind: DayKind
   readonly random: SeededRandom
   readonly timeline: TimeLine
   readonly devices: Device[]
   readonly network: Network
+  readonly relays: RelayWorld
   readonly oracle: Oracle
   readonly people: People
   readonly complaints: Map<string, number>
@@ -35,15 +44,21 @@ export interface DayReport {
 const NAMES = ['laptop', 'desk', 'phone', 'tablet', 'attic']
 const DAY_MS = 24 * 60 * 60 * 1_000
 
-export async function liveDay(seed: number, { steps = stepsOf(seed) }: { readonly steps?: number } = {}): Promise<DayReport> {
+export interface DayOptions {
+  readonly steps?: number
+  readonly kind?: DayKind
+}
+
+export async function liveDay(seed: number, { steps = stepsOf(seed), kind = 'apart' }: DayOptions = {}): Promise<DayReport> {
   const random = createSeededRandom(seed)
   const timeline = createTimeLine()
   const complaints = new Map<string, number>()
   const oracle = createOracle(timeline)
   const devices: Device[] = []
   const network = createNetwork(devices, random.fork(2), timeline)
-  const people = createPeople(devices, random.fork(3), timeline, oracle)
-  const day: Day = { random, timeline, devices, network, oracle, people, complaints }
+  const relays = createRelayWorld({ devices, random: random.fork(5), timeline, oracle })
+  const people = createPeople(devices, random.fork(3), timeline, oracle, relays.canary)
+  const day: Day = { kind, random, timeline, devices, network, relays, oracle, people, complaints }
   const report = (): DayReport => ({
     seed,
     violations: oracle.violations,
@@ -62,6 +77,7 @@ export async function liveDay(seed: number, { steps = stepsOf(seed) }: { readonl
     oracle.violate('I10', `the day itself broke: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   }
   for (const device of devices) if (device.process() !== undefined) device.crash()
+  for (const relay of relays.all) relay.crash()
   return report()
 }
 
@@ -77,17 +93,28 @@ export async function startUp(day: Day, device: Device, ...entered: Parameters<D
 }
 
 async function liveThrough(day: Day, steps: number): Promise<void> {
-  const { random, timeline, devices, network, people } = day
+  const { random, timeline, devices, network, people, relays } = day
   const { clock } = timeline
   const founder = await join(day)
   if (founder === undefined) throw new Error('the first device founds a group')
   const count = random.chance(0.25) ? 4 : 3
-  while (devices.length < count) await join(day)
-  await timeline.during(people.begin(founder))
+  if (day.kind === 'apart') {
+    while (devices.length < count) await join(day)
+    await timeline.during(people.begin(founder))
+  } else {
+    await timeline.during(people.begin(founder))
+    await addRelays(day, founder)
+    while (devices.length < count) {
+      if (day.kind === 'shifts' && founder.device.process() === undefined) await changeShift(day, founder.device) // an admin
+      await join(day)
+    }
+  }
   for (let step = 0; step < steps; step++) {
-    if (random.chance(0.22)) await mishap(day)
+    if (day.kind === 'shifts' && step % 4 === 3) await changeShift(day)
+    if (random.chance(0.22)) await (day.kind === 'apart' || (day.kind === 'relays' && random.chance(0.5)) ? mishap(day) : relayMishap(day))
     else people.act()
     network.dial(0.4)
+    relays.links.dial(0.6)
     await clock.advance(random.below(random.chance(0.12) ? 4_000 : 120))
     day.oracle.checkPromises()
     if (step % 4 === 0) await checkHolders(day)
@@ -95,7 +122,7 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
 }
 
 /** Another device, added by one that runs, as a pairing would. */
-async function join(day: Day): Promise<Process | undefined> {
+export async function join(day: Day): Promise<Process | undefined> {
   const { random, timeline, devices, network } = day
   const name = NAMES[devices.length]
   const admins = devices
@@ -109,7 +136,8 @@ async function join(day: Day): Promise<Process | undefined> {
     day.complaints.set(event, (day.complaints.get(event) ?? 0) + 1)
     timeline.note(`${device} ${complaint}`)
   }
-  const device = createDevice({ name, random: random.fork(100 + devices.length), timeline, maxOpenDocuments, onComplaint })
+  const { knock } = day.relays
+  const device = createDevice({ name, random: random.fork(100 + devices.length), timeline, maxOpenDocuments, onComplaint, knock })
   if (adder === undefined) {
     devices.push(device)
     return startUp(day, device)
@@ -121,6 +149,7 @@ async function join(day: Day): Promise<Process | undefined> {
   const process = await startUp(day, device, group)
   network.place(device, adder.device)
   devices.push(device)
+  if (day.kind === 'shifts') await goToSleep(day, adder.device)
   return process
 }
 
@@ -139,6 +168,7 @@ async function mishap(day: Day): Promise<void> {
     case 5: {
       timeline.note(`${device.name} crashes`)
       network.cutAllOf(device)
+      day.relays.links.cutAllOf(device)
       if (device.process() !== undefined) device.crash()
       if (random.chance(0.5)) await timeline.clock.advance(random.below(3_000))
       device.failDisk(false)

@@ -2,8 +2,8 @@
  * One device of a simulated day: the engine's own runtime on memory stores, a simulated clock and an inline worker. Its process
  * may die at any instant and starts again from what was durable; its disk may take nothing for a while; its wall clock may be wrong.
  */
-import { createIdentity, type DeviceId, type DeviceIdentity, type Group } from '@segue/core'
-import type { ChunkStore, Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, Logger } from '@segue/core/ports'
+import { RELAY_PROTOCOL, SegueError, createIdentity, createSubject, type DeviceId, type DeviceIdentity, type Group } from '@segue/core'
+import type { ChunkStore, Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, Logger, PairingLink } from '@segue/core/ports'
 import {
   createMemoryChunkStore,
   createMemoryRecordStore,
@@ -11,8 +11,9 @@ import {
   type MemoryRecordStore,
   type SeededRandom,
 } from '@segue/core/testing'
-import { createLinkHost, createRuntime, nativeHasher, saveGroup, type Runtime } from '@segue/engine/testing'
+import { createLinkHost, createRelays, createRuntime, nativeHasher, saveGroup, type RelayKeeper, type Runtime } from '@segue/engine/testing'
 import { createInlineWorker } from '@segue/core'
+import type { NetNode } from '@segue/net'
 import type { TimeLine } from './timeline.ts'
 
 export interface Device {
@@ -39,10 +40,12 @@ export interface Device {
 export interface Process {
   readonly device: Device
   readonly runtime: Runtime
-  /** Live links by peer. */
-  readonly links: ReadonlyMap<DeviceId, DeviceLink>
   readonly isAlive: () => boolean
+  /** The group's relays, as this device deals with them. */
+  readonly relays: RelayKeeper
   mayConnect(peer: DeviceId): boolean
+  /** It dialled this relay, which did not know it. */
+  onRefusedBy(relay: DeviceId): void
   accept(link: DeviceLink): DeviceLinkHandler
 }
 
@@ -54,9 +57,11 @@ export interface DeviceParts {
   readonly maxOpenDocuments: number | undefined
   /** Everything logged as a warning or an error. */
   readonly onComplaint: (device: string, complaint: string) => void
+  /** The stream to a relay for conversations about its member list; undefined when it is not up. */
+  readonly knock?: (relay: DeviceId, from: DeviceId) => PairingLink | undefined
 }
 
-export function createDevice({ name, random, timeline, maxOpenDocuments, onComplaint }: DeviceParts): Device {
+export function createDevice({ name, random, timeline, maxOpenDocuments, onComplaint, knock }: DeviceParts): Device {
   const identity: DeviceIdentity = createIdentity({ name, random })
   let chunks: MemoryChunkStore = createMemoryChunkStore()
   let records: MemoryRecordStore = createMemoryRecordStore()
@@ -66,7 +71,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
 
   const clock: Clock = { ...timeline.clock, now: () => timeline.clock.now() + device.offByMs }
   const boot = async (): Promise<Process> => {
-    const links = new Map<DeviceId, DeviceLink>()
+    const links = createSubject<ReadonlyMap<DeviceId, DeviceLink>>(new Map())
     const number = ++runs
     const isAlive = (): boolean => number === runs
     const complain =
@@ -85,23 +90,51 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       logger,
       worker: createInlineWorker(),
       telemetry,
-      linkTo: peer => links.get(peer),
+      linkTo: peer => links.peek().get(peer),
       ...(maxOpenDocuments === undefined ? {} : { maxOpenDocuments }),
     })
-    const host: DeviceLinkHost = createLinkHost({ self: identity.id, clock, telemetry, runtime: () => runtime, onSeen: () => undefined })
+    /** All that the keeper of relays asks of a network. */
+    const node: Pick<NetNode, 'dial' | 'links'> = {
+      links,
+      async dial(protocol, { device: target }) {
+        const link = protocol === RELAY_PROTOCOL && isAlive() ? knock?.(target, identity.id) : undefined
+        if (link === undefined) throw new SegueError('UNREACHABLE')
+        return link
+      },
+    }
+    const relays = createRelays({
+      self: identity.id,
+      records,
+      clock,
+      random,
+      logger,
+      runtime: () => runtime,
+      node: () => node as NetNode,
+      onChanged: () => undefined,
+    })
+    relays.follow(runtime)
+    const host: DeviceLinkHost = createLinkHost({
+      self: identity.id,
+      clock,
+      telemetry,
+      isRelay: relays.isRelay,
+      runtime: () => runtime,
+      onSeen: () => undefined,
+    })
     return {
       device,
       runtime,
-      links,
+      relays,
       isAlive,
       mayConnect: host.mayConnect,
+      onRefusedBy: relay => relays.onRefused(relay, 'not-a-member'),
       accept(link) {
-        links.set(link.peer, link)
+        links.set(new Map([...links.peek(), [link.peer, link]]))
         const handler = host.onLink(link)
         return {
           onFrame: handler.onFrame,
           onClosed(code) {
-            if (links.get(link.peer) === link) links.delete(link.peer)
+            if (links.peek().get(link.peer) === link) links.set(new Map([...links.peek()].filter(([peer]) => peer !== link.peer)))
             handler.onClosed(code)
           },
         }
@@ -125,16 +158,18 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       return running
     },
     crash() {
-      const { runtime } = running ?? {}
+      const { runtime, relays } = running ?? {}
       running = undefined
       runs++
+      void relays?.close()
       chunks = chunks.crash()
       records = records.crash()
       // Its stores are dead, so whatever it still does reaches nothing.
       runtime?.close().catch(() => undefined)
     },
     async stop() {
-      const { runtime } = running ?? {}
+      const { runtime, relays } = running ?? {}
+      if (relays !== undefined) await timeline.during(relays.close())
       if (runtime !== undefined) await timeline.during(runtime.close())
       running = undefined
       runs++

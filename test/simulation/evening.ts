@@ -3,6 +3,7 @@ import * as A from '@automerge/automerge'
 import type { DocumentId } from '@automerge/automerge-repo'
 import type { Day } from './day.ts'
 import type { Process } from './device.ts'
+import { areRelaysInStep, checkRelays, healRelays, takeTurns } from './relay-evening.ts'
 
 /** Virtual time within which healed devices must agree. */
 export const HEAL_MS = 40_000
@@ -33,9 +34,11 @@ export async function checkDisk({ oracle, timeline }: Day, process: Process): Pr
 }
 
 export async function checkEvening(day: Day): Promise<void> {
-  const { devices, network, timeline, oracle } = day
+  const { devices, network, relays, timeline, oracle } = day
   const { clock, note } = timeline
   note('evening')
+  await healRelays(day)
+  if (day.kind === 'shifts') await takeTurns(day)
   for (const device of devices) {
     device.failDisk(false)
     device.offByMs = 0
@@ -44,6 +47,7 @@ export async function checkEvening(day: Day): Promise<void> {
   network.reunite()
   const redial = (): void => {
     network.dial(1)
+    relays.links.dial(1)
     clock.after(REDIAL_MS, redial)
   }
   redial()
@@ -57,20 +61,23 @@ export async function checkEvening(day: Day): Promise<void> {
   await checkLeases(day)
   await checkQuiet(day)
   await checkRestart(day)
-  for (const surprise of network.surprises()) oracle.violate('quiet logs', `a link was closed: ${surprise}`)
+  await checkRelays(day)
+  for (const surprise of [...network.surprises(), ...relays.links.surprises()])
+    oracle.violate('quiet logs', `a link was closed: ${surprise}`)
 }
 
 /** [I1] All hold the same and know it. */
-async function converge({ devices, network, timeline, oracle }: Day, when: string): Promise<void> {
+async function converge(day: Day, when: string): Promise<void> {
+  const { devices, network, timeline, oracle } = day
   const links = (devices.length * (devices.length - 1)) / 2
   const isSame = (): boolean => {
-    if (network.openLinks() < links) return false
+    if (network.openLinks() < links || !areRelaysInStep(day)) return false
     const all = running(devices)
     const [first] = all
     return all.every(({ runtime: { replica } }) => {
       if (replica.fingerprint() !== first?.runtime.replica.fingerprint() || replica.durability.peek().pending > 0) return false
       if (replica.log().fingerprint !== first.runtime.replica.log().fingerprint) return false
-      const peers = [...replica.peers.peek().values()]
+      const peers = [...replica.peers.peek()].flatMap(([id, sync]) => (devices.some(device => device.id === id) ? [sync] : []))
       return peers.length === devices.length - 1 && peers.every(({ state, behind }) => state === 'in-sync' && behind === 0)
     })
   }
@@ -79,7 +86,9 @@ async function converge({ devices, network, timeline, oracle }: Day, when: strin
     timeline.note(`converged ${when} in ${took} ms`)
   } catch {
     const states = running(devices).map(({ device, runtime: { replica } }) => {
-      const peers = [...replica.peers.peek()].map(([id, { state, behind }]) => `${nameOf(devices, id)}=${state}-${behind}`)
+      const peers = [...replica.peers.peek()].map(
+        ([id, { state, behind }]) => `${nameOf([...devices, ...day.relays.all], id)}=${state}-${behind}`,
+      )
       return `${device.name} ${replica.fingerprint().slice(0, 6)} log ${replica.log().count} pending ${replica.durability.peek().pending} [${peers.join(' ')}]`
     })
     oracle.violate('I1', `not the same ${HEAL_MS / 1_000} s ${when}, ${network.openLinks()} of ${links} links: ${states.join('; ')}`)
@@ -128,19 +137,19 @@ async function checkLeases({ devices, people, oracle, timeline }: Day): Promise<
 }
 
 /** [I7] Next to nothing is said when nothing happens, and little about one edit. */
-async function checkQuiet({ devices, network, people, oracle, timeline }: Day): Promise<void> {
+async function checkQuiet({ devices, network, relays, people, oracle, timeline }: Day): Promise<void> {
   const { clock } = timeline
   await clock.advance(SETTLE_MS) // the checks before this one opened documents, which asks for them first and ends in claims
-  const before = network.frames()
+  const links = network.openLinks() + relays.links.openLinks()
+  const before = network.frames() + relays.links.frames()
   await clock.advance(QUIET_MS)
-  const quiet = network.frames() - before
+  const quiet = network.frames() + relays.links.frames() - before
   // one message per link in 30 s, and a heartbeat a minute from each end
-  const allowed = network.openLinks() * (QUIET_MS / 30_000 + 2 * (QUIET_MS / 60_000))
-  if (quiet > allowed)
-    oracle.violate('I7', `${quiet} frames in ${QUIET_MS / 1_000} quiet seconds on ${network.openLinks()} links, ${allowed} allowed`)
+  const allowed = links * (QUIET_MS / 30_000 + 2 * (QUIET_MS / 60_000))
+  if (quiet > allowed) oracle.violate('I7', `${quiet} frames in ${QUIET_MS / 1_000} quiet seconds on ${links} links, ${allowed} allowed`)
   const [process] = running(devices)
   const [session] = people.sessions
-  if (process === undefined || session === undefined || devices.length !== 3) return
+  if (process === undefined || session === undefined || devices.length !== 3 || relays.all.length > 0) return
   const face = await timeline.during(process.runtime.faces.open(session, { signal: timeline.timeout(5_000) }))
   const [listed] = face.documents.list.peek()
   if (listed === undefined) return
@@ -155,7 +164,7 @@ async function checkQuiet({ devices, network, people, oracle, timeline }: Day): 
 }
 
 /** [I9] Read again from disk, bundled or not, every document is what it was. */
-async function checkRestart({ devices, network, people, oracle, timeline, random }: Day): Promise<void> {
+async function checkRestart({ devices, network, relays, people, oracle, timeline, random }: Day): Promise<void> {
   const device = random.pick(devices)
   const process = device.process()
   if (process === undefined) return
@@ -163,6 +172,7 @@ async function checkRestart({ devices, network, people, oracle, timeline, random
   await timeline.during(process.runtime.documents.flush())
   for (const document of people.documents) before.set(document, (await timeline.during(process.runtime.documents.headsOf(document))).join())
   network.cutAllOf(device)
+  relays.links.cutAllOf(device)
   device.crash()
   const again = await device.start()
   for (const [document, heads] of before) {
@@ -171,7 +181,7 @@ async function checkRestart({ devices, network, people, oracle, timeline, random
   }
 }
 
-async function lackingOn(
+export async function lackingOn(
   { runtime }: Process,
   acknowledged: readonly { readonly document: DocumentId; readonly heads: readonly string[] }[],
 ): Promise<readonly string[]> {
@@ -203,6 +213,6 @@ function running(devices: Day['devices']): readonly Process[] {
   return devices.flatMap(device => device.process() ?? [])
 }
 
-function nameOf(devices: Day['devices'], id: string | undefined): string {
+function nameOf(devices: readonly { readonly id: string; readonly name: string }[], id: string | undefined): string {
   return devices.find(device => device.id === id)?.name ?? 'nobody'
 }

@@ -21,7 +21,7 @@ const offer = (n: number): Offer => {
 
 test('[R32] what a peer offers and does not deliver is bounded; the others are not kept waiting for it', () => {
   const asked: [string, number][] = []
-  const wants = createWants<string>((source, ids) => asked.push([source, ids.length]))
+  const wants = createWants<string>(createSimulatedClock(), (source, ids) => asked.push([source, ids.length]))
   for (let n = 0; n < MAX_TAKEN_OFFERS + 10; n++) wants.announce('liar', offer(n))
   expect(wants.count('liar')).toBe(MAX_TAKEN_OFFERS)
   wants.announce('desk', offer(MAX_TAKEN_OFFERS + 1))
@@ -33,10 +33,30 @@ test('[R32] what a peer offers and does not deliver is bounded; the others are n
 
 test('[R32] offering the same again and again asks for it once', () => {
   const asked: ChunkId[] = []
-  const wants = createWants<string>((_source, ids) => asked.push(...ids))
+  const wants = createWants<string>(createSimulatedClock(), (_source, ids) => asked.push(...ids))
   for (let n = 0; n < 100; n++) wants.announce('liar', offer(1))
   for (let n = 0; n < 100; n++) wants.pump('liar')
   expect(asked).toEqual([offer(1).id])
+})
+
+test('[R51] what a peer offers and does not give is asked of another that offered it; who gives is waited for', async () => {
+  const clock = createSimulatedClock()
+  const asked: string[] = []
+  const wants = createWants<string>(clock, (source, ids) => asked.push(...ids.map(() => source)))
+  const small = (n: number): Offer => ({ ...offer(n), byteLength: 100 })
+  for (const n of [1, 2]) wants.announce('relay', small(n))
+  wants.pump('relay')
+  wants.announce('desk', small(1))
+  wants.pump('desk')
+  expect(asked).toEqual(['relay', 'relay'])
+  wants.arrived(small(2).id)
+  await clock.advance(9_000)
+  expect(asked).toHaveLength(2)
+  await clock.advance(9_000)
+  expect(asked).toEqual(['relay', 'relay', 'desk'])
+  wants.arrived(small(1).id)
+  await clock.advance(60_000)
+  expect([asked.length, clock.waiting()]).toEqual([3, 0])
 })
 
 test('[R32] requests that wait for a peer that does not read are bounded by their size', () => {

@@ -144,6 +144,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   })
   const history = await openHistory(store, random, journal.setRecord)
   const wants = createWants<Session>(
+    clock,
     (session, ids) => session.sendWant(ids),
     (session, bytes) => session.mayAsk(bytes),
   )

@@ -4,7 +4,8 @@
  * registers, then commits.
  */
 import type { ChunkId, DocTag } from '../lib/ids.ts'
-import { MIB } from '../lib/units.ts'
+import { MIB, SECOND_MS } from '../lib/units.ts'
+import type { Clock } from '../ports/clock.ts'
 import { MAX_WANT_IDS } from '../wire/sync-messages.ts'
 import { MAX_TAKEN_OFFERS } from './pace.ts'
 import type { Offer } from './sync-records.ts'
@@ -29,6 +30,7 @@ export interface Wants<Source> {
 }
 
 export function createWants<Source>(
+  clock: Pick<Clock, 'after'>,
   ask: (source: Source, ids: readonly ChunkId[]) => void,
   /** Whether so much more may be asked of it now; if not, it is pumped when it may. */
   mayAsk: (source: Source, bytes: number) => boolean = () => true,
@@ -39,7 +41,7 @@ export function createWants<Source>(
 
   const lanesOf = (source: Source): Lanes => {
     let found = lanes.get(source)
-    if (found === undefined) lanes.set(source, (found = { queues: [[], [], []], next: [0, 0, 0], askedBytes: 0, offered: 0 }))
+    if (found === undefined) lanes.set(source, (found = newLanes()))
     return found
   }
   const laneOf = (offer: Offer): 0 | 1 | 2 => (first.has(offer.docTag) ? 0 : offer.class === 'commit' ? 2 : 1)
@@ -75,6 +77,29 @@ export function createWants<Source>(
       }
     }
     if (ids.length > 0) ask(source, ids)
+    if (lane.askedBytes > 0) watch(source, lane)
+  }
+  /** Who gives nothing for a while of what was asked of it is not waited for: what others have too is asked of them. */
+  const watch = (source: Source, lane: Lanes): void => {
+    lane.cancelWatch ??= clock.after(PATIENCE_MS, () => {
+      lane.cancelWatch = undefined
+      if (!lane.hasGiven) askOthers(source)
+      lane.hasGiven = false
+      if (lane.askedBytes > 0) watch(source, lane)
+    })
+  }
+  const askOthers = (source: Source): void => {
+    const asked = new Set<Source>()
+    for (const entry of entries.values()) {
+      if (entry.askedOf !== source || entry.hasArrived || entry.sources.size === 1) continue
+      release(entry)
+      for (const other of entry.sources) {
+        if (other === source) continue
+        lanesOf(other).queues[laneOf(entry.offer)].push(entry.offer.id)
+        asked.add(other)
+      }
+    }
+    for (const other of asked) pump(other)
   }
   /** True when nobody is left who offered it. While it is being checked, losing a source changes nothing. */
   const removeSource = (entry: Entry<Source>, source: Source): boolean => {
@@ -108,6 +133,8 @@ export function createWants<Source>(
     arrived(id) {
       const entry = entries.get(id)
       if (entry === undefined) return
+      const lane = entry.askedOf === undefined ? undefined : lanes.get(entry.askedOf)
+      if (lane !== undefined) lane.hasGiven = true
       release(entry)
       entry.hasArrived = true
     },
@@ -134,6 +161,7 @@ export function createWants<Source>(
         removeSource(entry, source)
         for (const other of entry.sources) others.add(other)
       }
+      lanes.get(source)?.cancelWatch?.()
       lanes.delete(source)
       for (const other of others) pump(other)
     },
@@ -170,7 +198,16 @@ interface Lanes {
   readonly next: [number, number, number]
   askedBytes: number
   offered: number
+  /** Something came of what was asked, since the watch last looked. */
+  hasGiven: boolean
+  cancelWatch: (() => void) | undefined
+}
+
+function newLanes(): Lanes {
+  return { queues: [[], [], []], next: [0, 0, 0], askedBytes: 0, offered: 0, hasGiven: false, cancelWatch: undefined }
 }
 
 /** Under way per peer: enough to fill 100 Mbit/s at 300 ms, little enough for what matters now to overtake. */
 const WINDOW_BYTES: number = 4 * MIB
+/** Nothing of what was asked of a peer for this long, and it is asked of others. */
+const PATIENCE_MS: number = 8 * SECOND_MS

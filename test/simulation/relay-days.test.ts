@@ -1,0 +1,3 @@
+import { describeRelayDays } from './describe-days.ts'
+
+describeRelayDays()
