@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { keyFile, openSegue, type Logger, type NetworkOptions, type OpenSegueOptions, type Segue } from '@segue/engine'
 import { createSystemClock, openSegueOn } from '@segue/engine/testing'
+import type { HeartbeatPace } from '@segue/core'
 import { onTestFinished } from 'vitest'
 
 export interface DeviceOptions {
@@ -14,6 +15,8 @@ export interface DeviceOptions {
   /** How much this device's clock is ahead of the others'. */
   readonly aheadMs?: number
   readonly logger?: Logger
+  /** Default: minutes. */
+  readonly heartbeatPace?: HeartbeatPace
 }
 
 export async function scratch(): Promise<string> {
@@ -35,10 +38,13 @@ export function optionsOf(name: string, directory: string, network: NetworkOptio
 /** Closed when the test ends, if not before. */
 export async function startDevice(name: string, options: DeviceOptions = {}): Promise<Segue> {
   const directory = options.directory ?? path.join(await scratch(), 'store')
-  const { aheadMs = 0, logger } = options
+  const { aheadMs = 0, logger, heartbeatPace } = options
   const given = { ...optionsOf(name, directory, options.network), ...(logger === undefined ? {} : { logger }) }
   const clock = createSystemClock()
-  const device = await (aheadMs === 0 ? openSegue(given) : openSegueOn({ ...clock, now: () => clock.now() + aheadMs }, given))
+  const isAsShipped = aheadMs === 0 && heartbeatPace === undefined
+  const device = await (isAsShipped
+    ? openSegue(given)
+    : openSegueOn({ ...clock, now: () => clock.now() + aheadMs }, given, { heartbeatPace }))
   onTestFinished(() => device.close())
   return device
 }

@@ -30,6 +30,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
         const link = links.get(id)
         const peer = peers.get(id)
         const isThisDevice = id === self
+        const said = current?.heartbeats.heard.peek().get(id)
         return {
           id,
           name,
@@ -40,6 +41,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
           sync: link === undefined || peer === undefined ? 'unknown' : peer.state === 'in-sync' ? 'in-sync' : 'catching-up',
           unconfirmed: peer?.unconfirmed ?? 0,
           lastSeenAt: members.seenAt(id),
+          lastSaid: said && { at: said.time, hasSame: said.hasSame },
         }
       })
     subject.set(statuses.sort((a, b) => Number(b.isThisDevice) - Number(a.isThisDevice) || a.name.localeCompare(b.name)))
@@ -54,7 +56,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
     follow(runtime) {
       unfollow()
       current = runtime
-      stops = [runtime.group.state.subscribe(update), runtime.replica.peers.subscribe(update)]
+      stops = [runtime.group.state.subscribe(update), runtime.replica.peers.subscribe(update), runtime.heartbeats.heard.subscribe(update)]
       update()
     },
     close() {

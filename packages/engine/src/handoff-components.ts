@@ -14,6 +14,7 @@ import {
   type Documents,
   type DocTag,
   type Group,
+  type Heartbeats,
   type HandoffComponents,
   type Replica,
   type SessionDoc,
@@ -31,12 +32,13 @@ export interface HandoffComponentParts {
   readonly documents: Documents
   readonly chunks: ChunkStore
   readonly faces: SessionFaces
+  readonly heartbeats: Pick<Heartbeats, 'looks' | 'isCoveredBy'>
   readonly linkTo: (device: DeviceId) => DeviceLink | undefined
 }
 
 type Adapted = Pick<HandoffComponents, 'sessions' | 'content' | 'leases' | 'devices'>
 
-export function createHandoffComponents({ group, replica, documents, chunks, faces, linkTo }: HandoffComponentParts): Adapted {
+export function createHandoffComponents({ group, replica, documents, chunks, faces, heartbeats, linkTo }: HandoffComponentParts): Adapted {
   const tagOf = (documentId: Uint8Array): DocTag => documents.docTagOf(documentIdOfBytes(documentId))
 
   const sealedBytesOf = async (documentId: DocumentId): Promise<number> => {
@@ -45,7 +47,7 @@ export function createHandoffComponents({ group, replica, documents, chunks, fac
   }
   const isHere = async (session: SessionId): Promise<boolean> => (await documents.headsOf(documentIdOf(session))).length > 0
 
-  const evidence = createClaimEvidence(replica, session => documents.docTagOf(documentIdOf(session)))
+  const evidence = createClaimEvidence(replica, heartbeats, session => documents.docTagOf(documentIdOf(session)))
 
   return {
     sessions: {

@@ -16,8 +16,9 @@ import { silentLogger } from './platform/loggers.ts'
 import { nativeHasher } from './platform/native-hasher.ts'
 import { createSystemClock } from './platform/system-clock.ts'
 import { systemRandom } from './platform/system-random.ts'
+import type { RelayPlace } from './relay-client.ts'
 import { createRelays } from './relays.ts'
-import { createRuntime, type Runtime } from './runtime.ts'
+import { createRuntime, type Runtime, type RuntimeParts } from './runtime.ts'
 import type { Segue } from './segue.ts'
 import { createStatus } from './status.ts'
 import { lookAround } from './surroundings.ts'
@@ -54,10 +55,11 @@ export function openSegue(options: OpenSegueOptions): Promise<Segue> {
   return openSegueOn(createSystemClock(), options)
 }
 
-/** The same by another clock. */
+/** The same by another clock, or with heartbeats at another pace. */
 export function openSegueOn(
   clock: Clock,
   { directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions,
+  { heartbeatPace }: Pick<RuntimeParts, 'heartbeatPace'> = {},
 ): Promise<Segue> {
   return openOrCleanUp(async opened => {
     const random = systemRandom
@@ -84,7 +86,7 @@ export function openSegueOn(
       return runtime
     }
     const start = (): Promise<Runtime> =>
-      createRuntime({ ...platform, store, identity, telemetry: recorder, linkTo: peer => net?.links.peek().get(peer) })
+      createRuntime({ ...platform, store, identity, telemetry: recorder, linkTo: peer => net?.links.peek().get(peer), heartbeatPace })
 
     runtime = await start()
     opened.add(() => runtime?.close())
@@ -97,6 +99,7 @@ export function openSegueOn(
       clock,
       random,
       logger,
+      telemetry: recorder,
       runtime: () => runtime,
       node: () => net,
       onChanged: () => members?.refresh(),
@@ -163,9 +166,22 @@ export function openSegueOn(
         await members.addAddress(inviter, address).catch((error: unknown) => logger.warn('address-not-kept', { error: String(error) }))
       }
     }
+    const linkedRelay = (): RelayPlace | undefined => relays.list.peek().find(({ state }) => state === 'linked')
     const ownName = (): string => runtime?.group.device(identity.id)?.name ?? identity.name
     const pairing = opened.use(
-      createPairing({ node, identity, name: ownName, clock, random, logger, telemetry: recorder, runtime: present, keep, enter }),
+      createPairing({
+        node,
+        identity,
+        name: ownName,
+        clock,
+        random,
+        logger,
+        telemetry: recorder,
+        runtime: present,
+        relay: linkedRelay,
+        keep,
+        enter,
+      }),
     )
 
     return {

@@ -21,8 +21,10 @@ import {
   type MailboxId,
   type Observable,
   type RelayInvite,
+  type RelayTrouble,
+  type TelemetryEvent,
 } from '@segue/core'
-import type { Clock, Logger, Random, RecordStore } from '@segue/core/ports'
+import type { Clock, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import { loadNewMailbox, saveNewMailbox, type NewMailbox } from './device-records.ts'
 import { createMemberLists, type MemberLists } from './member-lists.ts'
@@ -58,6 +60,8 @@ export interface RelayStatus {
   readonly members: 'current' | 'behind' | 'unknown'
   /** In this run it came with less than it once had said to hold (a backup, a lost disk); what it lacks is given to it again. */
   readonly hasGoneBack: boolean
+  /** It holds or shows less than it confirmed, as heartbeats of the devices show; gone when it is whole again. */
+  readonly behind?: RelayTrouble
   /** RELAY_QUOTA: it has no room for more of this group. Else why the last conversation about its member list failed. */
   readonly problem?: ErrorCode
 }
@@ -80,6 +84,7 @@ interface Parts {
   readonly logger: Logger
   readonly runtime: () => Runtime | undefined
   readonly node: () => NetNode | undefined
+  readonly telemetry?: TelemetrySink<TelemetryEvent> | undefined
   /** Other relays are to be linked to than before. */
   readonly onChanged: () => void
 }
@@ -108,6 +113,7 @@ export function createRelays(parts: Parts): RelayKeeper {
     const peer = runtime()?.replica.peers.peek().get(id)
     const { members = 'unknown', problem: about } = lists.statuses.peek().get(mailbox) ?? {}
     const problem = peer?.isFull === true ? 'RELAY_QUOTA' : about
+    const behind = runtime()?.heartbeats.troubles.peek().get(mailbox)
     return {
       id,
       addresses,
@@ -117,12 +123,20 @@ export function createRelays(parts: Parts): RelayKeeper {
       unconfirmed: peer?.unconfirmed ?? 0,
       members,
       hasGoneBack: peer?.hasGoneBack ?? false,
+      ...(behind === undefined ? {} : { behind }),
       ...(problem === undefined ? {} : { problem }),
     }
   }
   const update = (): void => {
     const now = inUse().map(statusOf)
+    for (const relay of now) tellTrouble(relay)
     if (JSON.stringify(now) !== JSON.stringify(list.peek())) list.set(now)
+  }
+  const tellTrouble = ({ id, mailbox, behind }: RelayStatus): void => {
+    const before = list.peek().find(each => each.mailbox === mailbox)?.behind
+    if (behind !== undefined && before === undefined)
+      parts.telemetry?.record({ type: 'relay-behind', relay: id, kind: behind.kind, time: clock.now() })
+    if (behind === undefined && before !== undefined) parts.telemetry?.record({ type: 'relay-whole', relay: id, time: clock.now() })
   }
   const onGroup = (): void => {
     update()
@@ -248,6 +262,7 @@ export function createRelays(parts: Parts): RelayKeeper {
           lists.look()
         }),
         lists.statuses.subscribe(update),
+        next.heartbeats.troubles.subscribe(update),
         ...(net === undefined ? [] : [net.links.subscribe(update)]),
       ]
       onGroup()

@@ -6,6 +6,7 @@ import {
   createDeviceInspector,
   createDocuments,
   createHandoffs,
+  createHeartbeats,
   createIndex,
   createLaterIndex,
   createRegisterCarrier,
@@ -21,6 +22,8 @@ import {
   type Documents,
   type Group,
   type Handoffs,
+  type HeartbeatPace,
+  type Heartbeats,
   type Replica,
   type Sessions,
   type TelemetryEvent,
@@ -50,6 +53,8 @@ export interface RuntimeParts extends Platform {
   readonly linkTo: (device: DeviceId) => DeviceLink | undefined
   /** As of createDocuments. */
   readonly maxOpenDocuments?: number
+  /** Default: what core says. */
+  readonly heartbeatPace?: HeartbeatPace | undefined
 }
 
 export interface Runtime extends Closeable {
@@ -61,6 +66,7 @@ export interface Runtime extends Closeable {
   readonly sessions: Sessions
   readonly faces: SessionFaces
   readonly handoffs: SegueHandoffs
+  readonly heartbeats: Heartbeats
   readonly records: RecordStore
 }
 
@@ -105,6 +111,21 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const faces = opened.use(
       createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }),
     )
+    const heartbeats = opened.use(
+      await createHeartbeats({
+        ...{ identity, keyring, replica, records, clock, random, logger, hasher },
+        group: group.id,
+        chunkStore: chunks,
+        verifier: nativeVerifier,
+        headsOf: id => documents.headsOf(documentIdOfBytes(id)),
+        flush: () => documents.flush(),
+        logHeads: () => group.state.peek().heads,
+        devices: () => group.state.peek().devices.flatMap(({ id, active }) => (active ? [id] : [])),
+        relays: () => group.state.peek().relays.filter(relay => !relay.retired),
+        pace: parts.heartbeatPace,
+      }),
+    )
+    opened.add(group.state.subscribe(heartbeats.refresh))
     const core: Handoffs = opened.use(
       await createHandoffs({
         identity,
@@ -114,7 +135,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         records,
         telemetry,
         carrier: offers.carrier,
-        ...createHandoffComponents({ ...parts, chunks, group, replica, documents, faces }),
+        ...createHandoffComponents({ ...parts, chunks, group, replica, documents, faces, heartbeats }),
       }),
     )
     const handoffs = opened.use(offers.watch(core))
@@ -145,6 +166,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       sessions,
       faces,
       handoffs,
+      heartbeats,
       records,
       close: opened.close,
       [Symbol.asyncDispose]: opened.close,

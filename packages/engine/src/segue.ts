@@ -75,6 +75,11 @@ export interface InviteOptions {
   readonly expiresInMs?: number
   /** Whether devices nearby may ask without a code to scan. Default true: the digits protect that. */
   readonly nearby?: boolean
+  /**
+   * Whether a device on another network that has the code may come through a relay of the group, if one is linked now. Default true: it is
+   * shown as remote, and its digits count only when they are confirmed twice.
+   */
+  readonly remote?: boolean
 }
 
 export interface Invitation extends Closeable {
@@ -84,8 +89,11 @@ export interface Invitation extends Closeable {
   /** Milliseconds since 1970 on this device. */
   readonly expiresAt: number
   readonly state: Observable<InviterState>
-  /** The digits that the other device shows. Resolves once it is in the group, on this device's disk. */
-  confirm(code: string): Promise<ConfirmOutcome>
+  /**
+   * The digits that the other device shows. Resolves once it is in the group, on this device's disk. PAIRING_REMOTE: they are right, and of
+   * a device that is on another network; ask the person again, in a colour that warns, then confirm with `mayBeRemote`.
+   */
+  confirm(code: string, options?: { readonly mayBeRemote?: boolean }): Promise<ConfirmOutcome>
 }
 
 export interface Joining {
@@ -111,6 +119,8 @@ export interface DeviceStatus {
   readonly unconfirmed: number
   /** Milliseconds since 1970 on this device; undefined when never seen in this run. */
   readonly lastSeenAt: number | undefined
+  /** What it last said of itself, linked or not: when (by its own clock), and whether it held the same as this device does. */
+  readonly lastSaid: { readonly at: number; readonly hasSame: boolean } | undefined
 }
 
 export interface SegueStatus {
@@ -121,7 +131,8 @@ export interface SegueStatus {
   readonly keys: readonly SlotKind[]
   readonly addresses: readonly string[]
   readonly devices: { readonly total: number; readonly linked: number }
-  readonly relays: { readonly total: number; readonly linked: number }
+  /** `behind`: those that hold or show less than they confirmed. */
+  readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
   readonly sessions: number
   /** The group uses something this version does not know: update. */
   readonly needsUpdate: boolean

@@ -32,7 +32,11 @@ export function createStatus({ node, store, damaged, devices, relays }: Parts): 
       keys: store.vault.slots,
       addresses: node.addresses.peek(),
       devices: { total: others.length, linked: others.filter(device => device.state === 'linked').length },
-      relays: { total: relays.peek().length, linked: relays.peek().filter(relay => relay.state === 'linked').length },
+      relays: {
+        total: relays.peek().length,
+        linked: relays.peek().filter(relay => relay.state === 'linked').length,
+        behind: relays.peek().filter(relay => relay.behind !== undefined).length,
+      },
       sessions: current?.index.sessions.peek().length ?? 0,
       needsUpdate: current?.group.state.peek().needsUpdate ?? false,
     }

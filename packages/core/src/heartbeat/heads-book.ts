@@ -9,15 +9,18 @@
 import { labelledHmac, openChunk, type Keyring } from '../crypto/index.ts'
 import { concatBytes, fromHex, toHex } from '../lib/bytes.ts'
 import { DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, type ChunkId, type DocTag, type GroupId } from '../lib/ids.ts'
-import { MINUTE_MS } from '../lib/units.ts'
+import { MINUTE_MS, SECOND_MS } from '../lib/units.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { RecordStore } from '../ports/record-store.ts'
 
 export interface HeadsBook {
-  /** Counts what changed. Gives the fingerprint, 32 bytes, or undefined while something large has to wait for its turn. */
-  look(): Promise<Uint8Array | undefined>
+  /**
+   * Counts what changed. Gives the fingerprint, 32 bytes, or undefined when something has to wait for its turn: a long history, or a
+   * first synchronisation that is going on. Ends early when the signal aborts.
+   */
+  look(signal?: AbortSignal): Promise<Uint8Array | undefined>
   /** These are to be counted again, although nothing arrived: a key did. */
   note(docTags: readonly DocTag[]): void
 }
@@ -103,13 +106,18 @@ export async function openHeadsBook(components: HeadsBookComponents): Promise<He
     note(docTags) {
       for (const docTag of docTags) if (docTag !== GROUP_DOC_TAG) due.add(docTag)
     },
-    async look() {
+    async look(signal) {
       await flush()
       const upTo = chunkStore.lastArrival()
       const hasNews = upTo !== arrival
       if (hasNews) for await (const record of chunkStore.since(arrival)) if (isContent(record)) due.add(record.docTag)
       arrival = upTo
+      if (due.size > MANY_DOCUMENTS) {
+        await clock.sleep(SECOND_MS, { signal })
+        if (chunkStore.lastArrival() !== upTo) return undefined // a first synchronisation has the machine for itself
+      }
       for (const docTag of due) {
+        if (signal?.aborted === true) return undefined
         if ((notBefore.get(docTag) ?? 0) > clock.monotonic()) continue
         await count(docTag)
         due.delete(docTag)
@@ -128,6 +136,7 @@ const TRIED_CHUNKS = 8
 /** A closed document of long history takes most of a second to read: it waits a while before it is read again. */
 const CHEAP_MS = 20
 const PAUSE_FACTOR = 100
+const MANY_DOCUMENTS = 64
 const LONGEST_PAUSE_MS: number = MINUTE_MS
 
 function isContent({ class: kind }: { readonly class: string }): boolean {

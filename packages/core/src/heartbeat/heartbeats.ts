@@ -148,7 +148,7 @@ export async function createHeartbeats(components: HeartbeatsComponents): Promis
     take(self, heartbeat, undefined)
   }
   const look = async (): Promise<void> => {
-    const heads = await book.look()
+    const heads = await book.look(ending.signal)
     if (heads === undefined || ending.signal.aborted) return
     state = { log: logFingerprint(components.keyring, components.logHeads(), components.hasher), heads }
     looks++

@@ -16,6 +16,8 @@ export type TelemetryEvent = Stamp &
     | { readonly type: 'device-unlinked'; readonly device: DeviceId; readonly reason: string }
     | { readonly type: 'relay-linked'; readonly relay: DeviceId; readonly path: string }
     | { readonly type: 'relay-unlinked'; readonly relay: DeviceId; readonly reason: string }
+    | { readonly type: 'relay-behind'; readonly relay: DeviceId; readonly kind: 'lost' | 'withholds' }
+    | { readonly type: 'relay-whole'; readonly relay: DeviceId }
     | { readonly type: 'stranger-refused'; readonly device: DeviceId }
     | { readonly type: 'pairing-opened' }
     | { readonly type: 'pairing-wrong-code'; readonly triesLeft: number }

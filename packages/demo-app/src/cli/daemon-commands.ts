@@ -175,7 +175,7 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
     return [
       `${device.name}  ${shortId(device.id)}`,
       `  devices   ${now.devices.linked} of ${now.devices.total} linked${now.devices.total === 0 ? ' (segue pair new lets one in)' : ''}`,
-      ...(now.relays.total === 0 ? [] : [`  relays    ${now.relays.linked} of ${now.relays.total} linked`]),
+      ...(now.relays.total === 0 ? [] : [`  relays    ${relaysText(now.relays)}`]),
       `  sessions  ${now.sessions}`,
       `  storage   ${storage}`,
       `  keys      ${now.keys.join(' or ')}${now.keys.includes('key-file') ? ': whoever reads the key file and the store reads everything' : ''}`,
@@ -183,6 +183,11 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
       ...(now.needsUpdate ? ['  update    your group uses something this version does not know'] : []),
     ]
   })
+}
+
+function relaysText({ total, linked, behind }: StatusResult['status']['relays']): string {
+  const state = `${linked} of ${total} linked`
+  return behind === 0 ? state : `${state}; ${behind} behind: segue relay list says with what`
 }
 
 interface StatusResult {
@@ -193,7 +198,7 @@ interface StatusResult {
     readonly storage: { readonly state: string; readonly pending: number; readonly damaged: number }
     readonly keys: readonly string[]
     readonly devices: { readonly total: number; readonly linked: number }
-    readonly relays: { readonly total: number; readonly linked: number }
+    readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
     readonly sessions: number
     readonly needsUpdate: boolean
   }
@@ -208,6 +213,7 @@ interface DeviceRow {
   readonly sync: string
   readonly unconfirmed: number
   readonly lastSeenAt?: number
+  readonly lastSaid?: { readonly at: number; readonly hasSame: boolean }
 }
 
 async function devices({ daemon, output }: CliContext): Promise<void> {
@@ -227,11 +233,19 @@ async function devices({ daemon, output }: CliContext): Promise<void> {
             : device.path === 'mailbox'
               ? 'away (mailbox)'
               : 'away',
-        device.state === 'here' ? '' : device.sync === 'catching-up' ? `${device.unconfirmed} to go` : device.sync,
+        syncText(device),
         device.state === 'here' || device.lastSeenAt === undefined ? '' : ago(Date.now() - device.lastSeenAt),
       ]),
     ]),
   )
+}
+
+/** Of a device that is away: what it last said that it has. */
+function syncText({ state, sync, unconfirmed, lastSaid }: DeviceRow): string {
+  if (state === 'here') return ''
+  if (sync === 'catching-up') return `${unconfirmed} to go`
+  if (sync !== 'unknown' || lastSaid === undefined) return sync
+  return lastSaid.hasSame ? 'had everything' : 'had less, or more'
 }
 
 async function rename({ daemon, output, paths: places }: CliContext, name: string): Promise<void> {

@@ -2,7 +2,8 @@
 import type { Command } from 'commander'
 import { askLine } from './ask.ts'
 import { action, type CliContext } from './context.ts'
-import { shortId, table } from './output.ts'
+import { shortId, table, type Table } from './output.ts'
+import { behindText, type Behind, type NamedDevice } from './relay-texts.ts'
 
 interface RelayRow {
   readonly id: string
@@ -13,6 +14,7 @@ interface RelayRow {
   readonly unconfirmed: number
   readonly members: string
   readonly hasGoneBack: boolean
+  readonly behind?: Behind
   readonly problem?: string
 }
 
@@ -41,15 +43,24 @@ async function add({ daemon, output, signal }: CliContext, given: string | undef
 }
 
 async function list({ daemon, output }: CliContext): Promise<void> {
-  const value = await (await daemon()).call<{ readonly relays: readonly RelayRow[] }>('relay.list')
+  const client = await daemon()
+  const value = await client.call<{ readonly relays: readonly RelayRow[] }>('relay.list')
+  const { devices } = await client.call<{ readonly devices: readonly NamedDevice[] }>('devices')
   output.data({ ...value }, () =>
     value.relays.length === 0
       ? 'No relay. Devices meet where they can reach each other; segue relay add INVITE uses one.'
-      : table([
-          ['ID', 'STATE', 'SYNC', 'LETS IN', 'ADDRESS'],
-          ...value.relays.map(relay => [shortId(relay.id), relay.state, syncText(relay), membersText(relay), relay.addresses[0] ?? '']),
-        ]),
+      : withLines(
+          table([
+            ['ID', 'STATE', 'SYNC', 'LETS IN', 'ADDRESS'],
+            ...value.relays.map(relay => [shortId(relay.id), relay.state, syncText(relay), membersText(relay), relay.addresses[0] ?? '']),
+          ]),
+          value.relays.flatMap(relay => behindText(relay, devices, Date.now()) ?? []),
+        ),
   )
+}
+
+function withLines({ heading, rows }: Table, lines: readonly string[]): Table {
+  return { heading, rows: [...rows, ...lines] }
 }
 
 function syncText({ sync, unconfirmed, hasGoneBack, problem }: RelayRow): string {
