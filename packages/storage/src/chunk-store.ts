@@ -5,6 +5,7 @@ import { checked, withChecksum } from './checksum.ts'
 import {
   decodeCounters,
   decodeHead,
+  emptied,
   encodeCounters,
   finishHead,
   INLINE_BYTES,
@@ -60,6 +61,7 @@ export async function createChunkStore(
     return undefined
   }
   const bytesOf = async (view: LevelView, head: StoredHead): Promise<StoredChunk | undefined> => {
+    if (head.isEmptied === true) return undefined
     const stored = head.inline ?? (await view.get(bytesKey(head.id)))
     const bytes = head.inline ?? (stored && checked(stored))
     if (bytes?.length === head.byteLength) return { ...recordOf(head), bytes: new Uint8Array(bytes) }
@@ -220,10 +222,11 @@ interface PreparedBatch {
   }[]
   readonly remove: readonly ChunkId[]
   readonly setLive: readonly { readonly id: ChunkId; readonly live: boolean }[]
+  readonly empty: readonly ChunkId[]
   readonly records: readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[]
 }
 
-function prepareBatch({ put = [], remove = [], setLive = [], records = new Map() }: ChunkBatch): PreparedBatch {
+function prepareBatch({ put = [], remove = [], setLive = [], empty = [], records = new Map() }: ChunkBatch): PreparedBatch {
   const lastOfEach = put.length < 2 ? put : [...new Map(put.map(chunk => [chunk.id, chunk])).values()]
   return {
     put: lastOfEach.map(chunk => ({
@@ -234,6 +237,7 @@ function prepareBatch({ put = [], remove = [], setLive = [], records = new Map()
     })),
     remove: [...remove],
     setLive: [...setLive],
+    empty: [...empty],
     records: [...records].map(([key, value]) => [recordKey(key), value && withChecksum(value)]),
   }
 }
@@ -250,10 +254,10 @@ function withoutDuplicates(transaction: Transaction, batch: PreparedBatch): Prep
   return { ...batch, put: batch.put.filter(item => !isThere(item)) }
 }
 
-/** Removals first, then puts, then flags, then records. Returns the counters after it. `known` stands in for damaged counters. */
+/** Removals first, then puts, then flags, then what is emptied, then records. Returns the counters after it. `known` stands in for damaged counters. */
 function write(
   transaction: Transaction,
-  { put, remove, setLive, records }: PreparedBatch,
+  { put, remove, setLive, empty, records }: PreparedBatch,
   known: Counters,
   onDamaged: OnDamaged,
 ): Counters {
@@ -297,12 +301,20 @@ function write(
     const stored = transaction.get(headKey(id))
     if (stored !== undefined && decodeHead(id, stored).ok) transaction.put(headKey(id), withLive(stored, live))
   }
+  for (const id of empty) {
+    const stored = transaction.get(headKey(id))
+    const head = stored && decodeHead(id, stored)
+    if (stored === undefined || head?.ok !== true) continue
+    bytes -= head.value.byteLength
+    transaction.put(headKey(id), emptied(stored))
+    transaction.remove(bytesKey(id))
+  }
   for (const [key, value] of records) {
     if (value === undefined) transaction.remove(key)
     else transaction.put(key, value)
   }
   const after = { lastArrival, chunks, bytes }
-  if (put.length > 0 || remove.length > 0) transaction.put(COUNTERS_KEY, encodeCounters(after))
+  if (put.length > 0 || remove.length > 0 || empty.length > 0) transaction.put(COUNTERS_KEY, encodeCounters(after))
   return after
 }
 
@@ -315,6 +327,6 @@ function removePointer(transaction: Transaction, key: Uint8Array, id: ChunkId): 
   else transaction.put(key, encodePointers(rest))
 }
 
-function recordOf({ class: kind, epoch, docTag, id, sequence, live, arrival, byteLength }: StoredHead): ChunkRecord {
-  return { class: kind, epoch, docTag, id, sequence, live, arrival, byteLength }
+function recordOf({ class: kind, epoch, docTag, id, sequence, live, arrival, byteLength, isEmptied }: StoredHead): ChunkRecord {
+  return { class: kind, epoch, docTag, id, sequence, live, arrival, byteLength, ...(isEmptied === true ? { isEmptied } : {}) }
 }

@@ -1,7 +1,7 @@
 /**
  * A chunk's head as stored: fixed binary, because it is written for every chunk and read for every listing.
  *
- *     flags u8 (class in the low 2 bits, live 4, bytes follow 8) || epoch 16 || docTag 16 || sequence u64 || arrival u64 ||
+ *     flags u8 (class in the low 2 bits, live 4, bytes follow 8, emptied 16) || epoch 16 || docTag 16 || sequence u64 || arrival u64 ||
  *     place in its group of pointers u32 || byteLength u32 || sealed bytes when flagged || checksum
  */
 import { equalBytes, failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core'
@@ -53,6 +53,14 @@ export function withLive(stored: Uint8Array, live: boolean): Uint8Array {
   return writeChecksum(changed)
 }
 
+/** The same stored head without bytes. */
+export function emptied(stored: Uint8Array): Uint8Array {
+  const changed = new Uint8Array(HEAD_BYTES + CHECKSUM_BYTES)
+  changed.set(stored.subarray(0, LENGTH_AT))
+  changed[0] = ((changed[0] as number) & ~INLINE) | EMPTIED
+  return writeChecksum(changed)
+}
+
 export function decodeHead(id: ChunkId, stored: Uint8Array): Result<StoredHead, 'damaged'> {
   const value = checked(stored)
   if (value === undefined || value.length < HEAD_BYTES) return failed('damaged')
@@ -61,7 +69,7 @@ export function decodeHead(id: ChunkId, stored: Uint8Array): Result<StoredHead, 
   const kind = CLASSES[flags & CLASS_MASK] as ChunkClass
   const byteLength = view.getUint32(LENGTH_AT)
   const isInline = (flags & INLINE) !== 0
-  if (flags > (CLASS_MASK | LIVE | INLINE) || value.length !== HEAD_BYTES + (isInline ? byteLength : 0)) return failed('damaged')
+  if (flags > (CLASS_MASK | LIVE | INLINE | EMPTIED) || value.length !== HEAD_BYTES + (isInline ? byteLength : 0)) return failed('damaged')
   return ok({
     id,
     class: kind,
@@ -73,6 +81,7 @@ export function decodeHead(id: ChunkId, stored: Uint8Array): Result<StoredHead, 
     offset: view.getUint32(OFFSET_AT),
     byteLength,
     inline: isInline ? value.subarray(HEAD_BYTES) : undefined,
+    ...((flags & EMPTIED) === 0 ? {} : { isEmptied: true }),
   })
 }
 
@@ -103,6 +112,7 @@ const CLASSES: readonly ChunkClass[] = ['commit', 'fragment', 'register', 'log']
 const CLASS_MASK = 3
 const LIVE = 4
 const INLINE = 8
+const EMPTIED = 16
 const ARRIVAL_AT = 41
 const OFFSET_AT = 49
 const LENGTH_AT = 53

@@ -3,13 +3,14 @@
  * A format change adds a migration, numbered by the format it leads to, and a line of history here.
  *
  * 1: first.
+ * 2: of a chunk only the head may be left. What was there stays as it is.
  */
 import { join } from 'node:path'
 import { SegueError, fromUtf8, utf8 } from '@segue/core'
 import { readIfThere, writeWhole } from './files.ts'
 import type { LevelStore } from './level/level-store.ts'
 
-export const FORMAT = 1
+export const FORMAT = 2
 
 /** Brings the store from the format before to its own. Run again from its start when it was interrupted. */
 export type Migration = (level: LevelStore) => Promise<void>

@@ -13,7 +13,7 @@ import { openLevel } from './level/level-store.ts'
 test('[L4] a store of a newer format is refused and nothing in it changes', async () => {
   const directory = await scratch()
   await (await open(directory)).close()
-  await writeFile(join(directory, 'format'), 'segue-store 2\n')
+  await writeFile(join(directory, 'format'), 'segue-store 3\n')
   const before = await contentsOf(directory)
   await expect(open(directory)).rejects.toSatisfy(is('STORE_NEWER'))
   expect(await contentsOf(directory)).toEqual(before)

@@ -48,6 +48,11 @@ export interface ChunkBatch {
   readonly remove?: readonly ChunkId[]
   /** `live` of chunks already stored. */
   readonly setLive?: readonly { readonly id: ChunkId; readonly live: boolean }[]
+  /**
+   * Of these only the head stays: they are listed with no bytes and keep their arrival, and read as absent. Put again, they are whole
+   * again. For relays that let go what everybody has.
+   */
+  readonly empty?: readonly ChunkId[]
   /** `undefined` deletes the record. */
   readonly records?: ReadonlyMap<string, Uint8Array | undefined>
 }
@@ -62,6 +67,8 @@ export interface ChunkRecord extends ChunkHeader {
   /** 1, 2, 3 ... in the order of `apply`; gapless per store at the time of writing. */
   readonly arrival: number
   readonly byteLength: number
+  /** Its bytes were let go; absent otherwise. */
+  readonly isEmptied?: boolean
 }
 
 export interface StoredChunk extends ChunkRecord, SealedChunk {}

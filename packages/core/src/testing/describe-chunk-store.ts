@@ -71,6 +71,34 @@ export function describeChunkStore(name: string, setup: () => Promise<ChunkStore
       expect(await store.head(chunkId(1))).toEqual({ ...header, arrival: 1, byteLength: bytes.length })
     })
 
+    test('what is emptied keeps its head and its arrival, reads as absent, and is whole again when it is put again', async () => {
+      const { store, reopen } = await start()
+      const [small, large] = [chunk(1), chunk(2, { bytes: pattern(5_000, 3) })]
+      await store.apply({ put: [small, large, chunk(3)] })
+      await store.apply({ empty: [small.id, large.id, chunkId(9)] })
+      const look = async (opened: ChunkStore): Promise<void> => {
+        expect(opened.size()).toEqual({ chunks: 3, bytes: chunk(3).bytes.length })
+        expect(await opened.get(small.id)).toBeUndefined()
+        expect((await opened.getMany([small.id, large.id, chunkId(3)])).map(({ id }) => id)).toEqual([chunkId(3)])
+        expect(await opened.head(large.id)).toMatchObject({ arrival: 2, byteLength: 0, isEmptied: true, live: large.live })
+        const heads = await opened.listDocument(docTag(1))
+        expect(heads.map(({ arrival, isEmptied }) => [arrival, isEmptied])).toEqual([
+          [1, true],
+          [2, true],
+          [3, undefined],
+        ])
+        expect((await all(opened.since(0))).map(({ id }) => id)).toEqual([1, 2, 3].map(chunkId))
+      }
+      await look(store)
+      const again = await reopen()
+      await look(again)
+      await again.apply({ setLive: [{ id: large.id, live: false }], empty: [large.id] })
+      expect(await again.head(large.id)).toMatchObject({ live: false, isEmptied: true })
+      await again.apply({ put: [large], remove: [small.id] })
+      expect((await again.get(large.id))?.arrival).toBe(4)
+      expect(again.size()).toEqual({ chunks: 2, bytes: 5_000 + chunk(3).bytes.length })
+    })
+
     test('getMany answers in the order asked and leaves out what is absent', async () => {
       const { store } = await start()
       await store.apply({ put: [chunk(1), chunk(2), chunk(3)] })

@@ -52,7 +52,8 @@ function openMemory(contents: Contents, options: MemoryChunkStoreOptions): Memor
   }
   const read = (id: ChunkId): StoredChunk | undefined => {
     assertOpen()
-    if (!damaged.has(id)) return contents.chunks.get(id)
+    const stored = contents.chunks.get(id)
+    if (!damaged.has(id)) return stored?.isEmptied === true ? undefined : stored
     options.onDamaged?.(id)
     return undefined
   }
@@ -82,7 +83,8 @@ function openMemory(contents: Contents, options: MemoryChunkStoreOptions): Memor
       })
     },
     async head(id) {
-      const chunk = read(id)
+      const chunk = damaged.has(id) ? read(id) : contents.chunks.get(id)
+      assertOpen()
       return chunk && recordOf(chunk)
     },
     async listDocument(docTag) {
@@ -160,6 +162,12 @@ function applyTo(contents: Contents, batch: ChunkBatch): void {
     const chunk = contents.chunks.get(id)
     if (chunk !== undefined) set(contents, { ...chunk, live })
   }
+  for (const id of batch.empty ?? []) {
+    const chunk = contents.chunks.get(id)
+    if (chunk === undefined) continue
+    contents.bytes -= chunk.byteLength
+    set(contents, { ...chunk, bytes: new Uint8Array(), byteLength: 0, isEmptied: true })
+  }
   for (const [key, value] of batch.records ?? []) {
     if (value === undefined) contents.records.delete(key)
     else contents.records.set(key, value)
@@ -190,6 +198,7 @@ function copyOf(batch: ChunkBatch): ChunkBatch {
     put: (batch.put ?? []).map(chunk => ({ ...chunk, bytes: new Uint8Array(chunk.bytes) })),
     remove: [...(batch.remove ?? [])],
     setLive: [...(batch.setLive ?? [])],
+    empty: [...(batch.empty ?? [])],
     records: new Map([...(batch.records ?? [])].map(([key, value]) => [key, value && new Uint8Array(value)])),
   }
 }
@@ -204,6 +213,6 @@ function copyOfContents(contents: Contents): Contents {
   }
 }
 
-function recordOf({ class: kind, epoch, docTag, id, sequence, live, arrival, byteLength }: StoredChunk): ChunkRecord {
-  return { class: kind, epoch, docTag, id, sequence, live, arrival, byteLength }
+function recordOf({ class: kind, epoch, docTag, id, sequence, live, arrival, byteLength, isEmptied }: StoredChunk): ChunkRecord {
+  return { class: kind, epoch, docTag, id, sequence, live, arrival, byteLength, ...(isEmptied === true ? { isEmptied } : {}) }
 }
