@@ -10,6 +10,7 @@ export const CORE_LAYERS = [
   'identity',
   'group',
   'mailbox',
+  'backup',
   'pairing',
   'replication',
   'documents',

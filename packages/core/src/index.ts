@@ -51,6 +51,7 @@ export type {
 } from './group/index.ts'
 export { GROUP_DOC_TAG } from './lib/ids.ts'
 export * from './mailbox/index.ts'
+export * from './backup/index.ts'
 export { createInviter, join } from './pairing/pairing.ts'
 export type { ConfirmOutcome, Inviter, InviterState, JoinInvitation, Joined, PairingDevice } from './pairing/pairing.ts'
 

@@ -22,6 +22,8 @@ export const PURPOSES = {
   // keys of a recovery phrase
   'recovery-signing': 'segue/recovery-signing/v1',
   'recovery-sealing': 'segue/recovery-sealing/v1',
+  // a backup's blocks, from the key of the file
+  'backup-blocks': 'segue/backup-blocks/v1',
   // names
   'chunk-id': 'segue/chunk-id/v1',
   'doc-tag': 'segue/doc-tag/v1',

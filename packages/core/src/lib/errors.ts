@@ -167,6 +167,48 @@ const ERRORS = {
   RELAY_STALE: { text: 'Another device changed the list of members first. It is read again by itself.', peer: 'stale', retry: 'now' },
   RELAY_BUSY: { text: 'The relay is busy or about to restart. It is tried again by itself.', peer: 'busy', retry: 'later' },
   RELAY_REFUSED: { text: 'The relay refused. Update Segue on this device, or ask its operator.', peer: 'refused', retry: 'later' },
+  // backup and recovery
+  BACKUP_INVALID: { text: 'That file is not a backup made by Segue. Nothing was changed.', peer: 'refused', retry: 'never' },
+  BACKUP_NEWER: {
+    text: 'That backup was made by a newer Segue. Update Segue on this device; nothing was changed.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  BACKUP_DAMAGED: {
+    text: 'That backup is damaged, cut short, or not all of it is from one file ({where}). Nothing was restored; use another copy.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  BACKUP_OTHER_PHRASE: {
+    text: 'These words do not open that backup: it was made for another recovery phrase, an older or a newer one. Nothing was restored.',
+    peer: 'refused',
+    retry: 'now',
+  },
+  BACKUP_IN_THE_WAY: {
+    text: 'There is a file of that name that is no backup. Choose another name; nothing was overwritten.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  BACKUP_FAILED: {
+    text: 'The backup could not be written (no such folder, disk full, no right to?). A backup that was there before is still whole.',
+    peer: 'unavailable',
+    retry: 'later',
+  },
+  RECOVERY_NO_PHRASE: {
+    text: 'Your devices have no recovery phrase yet, and a backup is sealed to it. Make one first: segue recovery create',
+    peer: 'refused',
+    retry: 'never',
+  },
+  RECOVERY_NOT_THERE: {
+    text: 'That relay keeps nothing for these words: the phrase was replaced, or your devices use another relay. Nothing was changed.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  RESTORE_NOT_EMPTY: {
+    text: 'This machine has a Segue store already. Restoring needs a fresh one: choose another place (SEGUE_HOME), or move the old store away.',
+    peer: 'refused',
+    retry: 'never',
+  },
   // documents and sessions
   DOCUMENT_UNKNOWN: {
     text: 'No such document here or on a reachable device. segue session show lists those of a session.',
