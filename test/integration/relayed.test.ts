@@ -56,6 +56,33 @@ test('they link through the relay, hand a session over on it, and again after th
   expect([opened.id, back.kind]).toEqual([session.id, 'done'])
 }, 60_000)
 
+test('a device that has only the code, on another network, pairs through the relay: shown as remote, and asked about twice', async () => {
+  const relay = await (await relayHome()).start()
+  const laptop = await startDevice('laptop', { network: NOWHERE })
+  const desk = await startDevice('desk', { network: NOWHERE })
+  await addRelay(laptop, relay)
+  const invitation = await laptop.pairing.invite()
+  const joining = await desk.pairing.join(invitation.text)
+  expect(invitation.state.peek()).toMatchObject({ kind: 'open', waiting: [{ name: 'desk', isRemote: true }] })
+  expect(await invitation.confirm(joining.code)).toMatchObject({ ok: false, code: 'PAIRING_REMOTE', triesLeft: 3 })
+  expect(laptop.devices.peek()).toHaveLength(1)
+  expect(await invitation.confirm(joining.code, { mayBeRemote: true })).toMatchObject({ ok: true })
+  expect(await joining.done).toEqual({ ok: true, inviter: laptop.device.id })
+  await invitation.close()
+  await Promise.all([linkedBy(laptop, 'relayed'), linkedBy(desk, 'relayed')])
+  const late = await startDevice('late', { network: NOWHERE })
+  await expect(late.pairing.join(invitation.text)).rejects.toMatchObject({ code: 'PAIRING_EXPIRED' })
+}, 60_000)
+
+test('who does not want that says so: then the code names no relay', async () => {
+  const relay = await (await relayHome()).start()
+  const laptop = await startDevice('laptop', { network: NOWHERE })
+  const desk = await startDevice('desk', { network: NOWHERE })
+  await addRelay(laptop, relay)
+  const invitation = await laptop.pairing.invite({ remote: false })
+  await expect(desk.pairing.join(invitation.text)).rejects.toMatchObject({ code: 'UNREACHABLE' })
+}, 60_000)
+
 test('when a way past the relay appears they take it, and nothing written meanwhile is missing', async () => {
   const port = await freePort()
   const { laptop, desk } = await startApart([`/ip4/127.0.0.1/tcp/${port}`])

@@ -26,10 +26,11 @@ export { isAdmissibleKey, SIGNATURE_BYTES, signingKeysOf } from './crypto/sign.t
 export { createSubject, type Observable, type Subject } from './lib/observable.ts'
 export { failed, ok, type Result } from './lib/result.ts'
 export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'
-export { CHANNELS, GROUP_PROTOCOL, PAIRING_PROTOCOL, PROTOCOL_OF, RELAY_PROTOCOL, type Channel } from './wire/channels.ts'
+export { CHANNELS, GROUP_PROTOCOL, PAIRING_PROTOCOL, PROTOCOL_OF, RELAY_PROTOCOL, RENDEZVOUS_PROTOCOL, type Channel } from './wire/channels.ts'
 export { CLOSE_CODES, closeCodeOf, type CloseCode } from './wire/close-codes.ts'
 export * from './wire/limits.ts'
 export * from './wire/relay-messages.ts'
+export * from './wire/rendezvous-messages.ts'
 
 // who this device is, and who belongs
 export { createIdentity, decodeIdentity, encodeIdentity, isDeviceName, type DeviceIdentity } from './identity/index.ts'
@@ -52,8 +53,9 @@ export type {
 export { GROUP_DOC_TAG } from './lib/ids.ts'
 export * from './mailbox/index.ts'
 export * from './backup/index.ts'
-export { createInviter, join } from './pairing/pairing.ts'
-export type { ConfirmOutcome, Inviter, InviterState, JoinInvitation, Joined, PairingDevice } from './pairing/pairing.ts'
+export { createInviter, join, meetAt, openMeetingPlace } from './pairing/pairing.ts'
+export type { ConfirmOutcome, Inviter, InviterState, JoinInvitation, Joined, MeetingPlace } from './pairing/pairing.ts'
+export type { PairingDevice, PairingTarget } from './pairing/pairing.ts'
 
 // chunks and documents
 export { createReplica, keylessInspector, RETIRED_KEPT_MS } from './replication/index.ts'

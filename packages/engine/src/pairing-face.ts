@@ -13,9 +13,11 @@ import {
   type JoinInvitation,
   type TelemetryEvent,
 } from '@segue/core'
-import type { Clock, Logger, Random, TelemetrySink } from '@segue/core/ports'
+import type { Clock, Logger, PairingLink, Random, TelemetrySink } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
+import { dialOrMeet, keepMeetingPlace, relayHintOf } from './meeting.ts'
 import { createPairingQr } from './pairing-images.ts'
+import type { RelayPlace } from './relay-client.ts'
 import type { Runtime } from './runtime.ts'
 import type { Invitation, JoinOutcome, Pairing } from './segue.ts'
 
@@ -28,6 +30,8 @@ export interface PairingParts {
   readonly logger: Logger
   readonly telemetry: TelemetrySink<TelemetryEvent>
   readonly runtime: () => Runtime
+  /** A relay to meet at devices that are on another network. */
+  readonly relay: () => RelayPlace | undefined
   /** Writes the joined group to disk, all or nothing. */
   readonly keep: (joined: Joined) => Promise<void>
   /** The joined group is on disk: go over to it. May reject; then this device is in it when it is opened again. */
@@ -41,9 +45,11 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
 
   const pairing: Pairing = {
     nearby: node.pairing.nearby,
-    async invite(options = {}) {
+    async invite({ remote = true, ...options } = {}) {
       await shown?.close()
       const { group, keeper } = runtime()
+      const relay = remote ? parts.relay() : undefined
+      const hint = relay && relayHintOf(relay)
       const inviter = createInviter({
         identity,
         group,
@@ -51,30 +57,46 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         random,
         telemetry,
         addresses: node.addresses.peek(),
+        ...(hint === undefined ? {} : { relay: hint }),
         keep: entry => keeper.keep(entry),
         ...options,
       })
+      const meeting = new AbortController()
       const closeDoor = node.pairing.open(options.nearby === false ? undefined : parts.name(), link => {
-        inviter.accept(link).catch((error: unknown) => logger.warn('pairing-broken', { error: String(error) }))
+        accept(link, false)
       })
+      const accept = (link: PairingLink, isRemote: boolean): void => {
+        inviter.accept(link, { isRemote }).catch((error: unknown) => logger.warn('pairing-broken', { error: String(error) }))
+      }
+      const closeRemoteDoor = (): void => meeting.abort(new SegueError('CANCELLED'))
+      const kept =
+        relay === undefined
+          ? Promise.resolve()
+          : keepMeetingPlace(parts, { relay, topic: inviter.topic, onGuest: link => accept(link, true), signal: meeting.signal })
+      kept.catch((error: unknown) => logger.warn('meeting-place-lost', { error: String(error) }))
       let cancelClosing: (() => void) | undefined
       // Who comes late is told why it is too late; nobody is shown an invitation that is over.
       const stopWatching = inviter.state.subscribe(({ kind }) => {
         if (kind !== 'done' && kind !== 'failed') return
         node.pairing.hide()
-        cancelClosing ??= clock.after(LATE_MS, closeDoor)
+        cancelClosing ??= clock.after(LATE_MS, () => {
+          closeDoor()
+          closeRemoteDoor()
+        })
       })
       const invitation: Invitation = {
         text: inviter.text,
         qr: createPairingQr(inviter.qrText),
         expiresAt: clock.now() + (inviter.expiresAt - clock.monotonic()),
         state: inviter.state,
-        confirm: code => inviter.confirm(code),
+        confirm: (code, confirmOptions) => inviter.confirm(code, confirmOptions),
         async close() {
           stopWatching()
           cancelClosing?.()
           await inviter.close()
           closeDoor()
+          closeRemoteDoor()
+          await kept
         },
         [Symbol.asyncDispose]() {
           return this.close()
@@ -95,7 +117,7 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         platform: platform(),
         clock,
         random,
-        dial: (target, options) => node.pairing.dial(target, options),
+        dial: (target, options) => dialOrMeet(parts, target, options),
         keep: parts.keep,
         ...(signal === undefined ? {} : { signal }),
       })

@@ -23,6 +23,8 @@ export interface Gate {
   /** The connection has found its use and stays until `release`. */
   claim(connection: Connection): void
   release(connection: Connection): void
+  /** Not a link, but it may go on for so long. */
+  stay(connection: Connection, ms: number): void
   /** Turns `stream` away, in a way that both sides can read. */
   refuse(stream: Stream, connection: Connection): void
   /** Whether this connection may bring a proof: each may, once. */
@@ -55,9 +57,9 @@ export function createGate(options: GateOptions): Gate {
     }
   }
 
-  const startDeadline = (connection: Connection): void => {
+  const startDeadline = (connection: Connection, ms: number = STRANGER_DEADLINE_MS): void => {
     deadlines.get(connection)?.()
-    const cancel = clock.after(STRANGER_DEADLINE_MS, () => {
+    const cancel = clock.after(ms, () => {
       deadlines.delete(connection)
       void hangUp(connection, clock)
     })
@@ -97,6 +99,9 @@ export function createGate(options: GateOptions): Gate {
     claim: stopDeadline,
     release(connection) {
       if (connection.status === 'open') startDeadline(connection)
+    },
+    stay(connection, ms) {
+      if (deadlines.has(connection) && connection.status === 'open') startDeadline(connection, ms)
     },
     refuse(stream, connection) {
       const peer = connection.remotePeer.toString()

@@ -49,12 +49,15 @@ export interface NodeOptions {
   readonly onRefused?: (peer: DeviceId, code: CloseCode) => void
 }
 
-/** A door like pairing's: small frames on one stream of a connection at a time, cut off after STRANGER_DEADLINE_MS for who has no link. */
+/** A door like pairing's: small frames on one stream of a connection at a time, cut off after STRANGER_DEADLINE_MS for who has no link, unless it may stay. */
 export interface ServedProtocol {
   readonly protocol: string
   /** strangers: everybody, also peers that the host does not admit. */
   readonly to: 'members' | 'strangers'
-  readonly onStream: (link: PairingLink) => void
+  /** `stay`: this connection has found its use, and is cut off only after so long. */
+  readonly onStream: (link: PairingLink, stay: (ms: number) => void) => void
+  /** Default: MAX_PAIRING_FRAME_BYTES. */
+  readonly maxFrameBytes?: number
 }
 
 export interface Capacity {

@@ -7,7 +7,16 @@
  */
 import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
-import { MINUTE_MS, RELAY_PROTOCOL, openOrCleanUp, type Closeable, type DeviceId, type RelayQuotas } from '@segue/core'
+import {
+  MAX_RENDEZVOUS_FRAME_BYTES,
+  MINUTE_MS,
+  RELAY_PROTOCOL,
+  RENDEZVOUS_PROTOCOL,
+  openOrCleanUp,
+  type Closeable,
+  type DeviceId,
+  type RelayQuotas,
+} from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, systemClock } from '@segue/net'
 import { openVolume, type Damage, type Volume } from '@segue/storage/volume'
@@ -25,6 +34,7 @@ import { startAdminSocket } from './ops/admin-socket.ts'
 import { createMetrics } from './ops/metrics.ts'
 import { createOperations, type Operations } from './ops/operations.ts'
 import { startOpsServer } from './ops/ops-server.ts'
+import { createRendezvous } from './rendezvous/rendezvous.ts'
 
 export interface RelayOptions {
   /** The relay's own folder; made when it is not there. */
@@ -113,6 +123,12 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       onAnswered: metrics.onAnswered,
       retiredBytes: retiredBytesIn(engine, clock),
     })
+    const rendezvous = createRendezvous({
+      isMember: peer => found.directory.mailboxOf(peer) !== undefined,
+      clock,
+      logger,
+      isDraining: () => isDraining,
+    })
     const node = await createNode({
       signing,
       host: mailboxes.host,
@@ -120,7 +136,15 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       ...(options.announce === undefined ? {} : { announce: options.announce }),
       allowPublic: true,
       circuits: { mayReach: found.directory.areTogether, onCircuits: metrics.onCircuits },
-      protocols: [{ protocol: RELAY_PROTOCOL, to: 'strangers', onStream: control }],
+      protocols: [
+        { protocol: RELAY_PROTOCOL, to: 'strangers', onStream: control },
+        {
+          protocol: RENDEZVOUS_PROTOCOL,
+          to: 'strangers',
+          onStream: rendezvous.onStream,
+          maxFrameBytes: MAX_RENDEZVOUS_FRAME_BYTES,
+        },
+      ],
       capacity: { connections: options.maxConnections, strangers: MAX_STRANGERS, connectionsPerSecond: MAX_CONNECTIONS_PER_SECOND },
       clock,
       logger,
@@ -228,7 +252,8 @@ export async function openStopped(
 export const KEY_FILE = 'relay.key'
 
 const CLOSE_IDLE_AFTER_MS: number = 5 * MINUTE_MS
-const MAX_STRANGERS = 64
+/** Those who wait for a person to type six digits at a rendezvous among them. */
+const MAX_STRANGERS = 256
 /** Behind a proxy all connections come from one address; the proxy has the limit for one client. */
 const MAX_CONNECTIONS_PER_SECOND = 256
 const MAX_DAMAGES = 10_000

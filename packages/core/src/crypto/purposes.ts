@@ -47,6 +47,7 @@ export const PURPOSES = {
   'pairing-joiner-key': 'segue/pairing-joiner-key/v1',
   'pairing-code-key': 'segue/pairing-code-key/v1',
   'pairing-code': 'segue/pairing-code/v1',
+  'pairing-topic': 'segue/pairing-topic/v1',
   'relay-invite': 'segue/relay-invite/v1',
   // replication
   'log-fingerprint': 'segue/log-fingerprint/v1',

@@ -114,6 +114,11 @@ const ERRORS = {
     peer: 'refused',
     retry: 'now',
   },
+  PAIRING_REMOTE: {
+    text: 'REMOTE: the device with those digits is not on this network. Admit it only if you hold it, or speak to who does; then confirm once more.',
+    peer: 'refused',
+    retry: 'now',
+  },
   PAIRING_TOO_MANY_TRIES: {
     text: 'Wrong digits three times: this pairing is closed. If it was not you who typed them, somebody else tried to join.',
     peer: 'refused',

@@ -37,6 +37,7 @@ import {
   PAIRING_SECRET_BYTES,
   payloadToQrText,
   payloadToText,
+  rendezvousTopicOf,
   type PairingMode,
 } from './payload.ts'
 import { typedCode } from './sas.ts'
@@ -74,6 +75,8 @@ export interface PairingDevice {
   readonly id: DeviceId
   readonly name: string
   readonly platform: string
+  /** It is not on this network: it came through a relay. Say so, in a colour that warns. */
+  readonly isRemote: boolean
 }
 
 export type InviterState =
@@ -84,7 +87,10 @@ export type InviterState =
 
 export type ConfirmOutcome =
   /** The device is in the group, on this device's disk. `state` becomes `done` when it has everything. */
-  { readonly ok: true; readonly device: PairingDevice } | { readonly ok: false; readonly code: ErrorCode; readonly triesLeft: number }
+  | { readonly ok: true; readonly device: PairingDevice }
+  /** The digits are those of a device that is somewhere else. No try was used: ask the person, and confirm again with `mayBeRemote`. */
+  | { readonly ok: false; readonly code: 'PAIRING_REMOTE'; readonly device: PairingDevice; readonly triesLeft: number }
+  | { readonly ok: false; readonly code: ErrorCode; readonly device?: undefined; readonly triesLeft: number }
 
 export interface Inviter extends Closeable {
   /** For pasting, and the same bytes for a QR in alphanumeric mode. */
@@ -94,10 +100,15 @@ export interface Inviter extends Closeable {
   /** On this device's monotonic clock. */
   readonly expiresAt: number
   readonly state: Observable<InviterState>
-  /** Talks to one device on the pairing stream until that is over; never rejects. After the end it says why it is over. */
-  accept(link: PairingLink): Promise<void>
+  /**
+   * Talks to one device on the pairing stream until that is over; never rejects. After the end it says why it is over. `isRemote`: the
+   * stream comes through a relay, which says who is at its other end; the conversation itself proves that.
+   */
+  accept(link: PairingLink, options?: { readonly isRemote?: boolean }): Promise<void>
   /** The digits that the new device shows, as a person typed them. */
-  confirm(typed: string): Promise<ConfirmOutcome>
+  confirm(typed: string, options?: { readonly mayBeRemote?: boolean }): Promise<ConfirmOutcome>
+  /** Where a device that cannot dial this one is met on the relay. */
+  readonly topic: Uint8Array
 }
 
 /** Throws SegueError GROUP_ENTRY_REFUSED or GROUP_NEWER when this device may not add others, RangeError on a wrong duration. */
@@ -125,6 +136,7 @@ export function createInviter(options: InviterOptions): Inviter {
   let invitation = OPEN_INVITATION
   const state = createSubject<InviterState>(viewOf(invitation))
   let cancelGivingUp: (() => void) | undefined
+  let askedAbout: Candidate | undefined
 
   const dispatch = (event: InvitationEvent): void => {
     const step = nextInvitation(invitation, event)
@@ -150,6 +162,9 @@ export function createInviter(options: InviterOptions): Inviter {
     switch (effect.type) {
       case 'admit':
         return track(admit(effect.candidate))
+      case 'ask-about-remote':
+        askedAbout = effect.candidate
+        return
       case 'reveal':
         return onConnection(effect.connection, async connection => {
           if (connection.reveal !== undefined) await connection.link.send(encodePairingFrame(connection.reveal))
@@ -201,11 +216,12 @@ export function createInviter(options: InviterOptions): Inviter {
     const { link, ended } = connection
     const reveal = random.bytes(REVEAL_BYTES)
     const commit: FrameOf<'commit'> = { v: 1, type: 'commit', commitment: commitmentTo(reveal) }
-    const m0 = encodePairingFrame(nearby === undefined ? commit : { ...commit, nearby: nearby.payload })
+    // Through a relay only who has seen the code may come: it is not told what those nearby are.
+    const m0 = encodePairingFrame(nearby === undefined || connection.isRemote ? commit : { ...commit, nearby: nearby.payload })
     await link.send(m0)
     const cancelDeadline = clock.after(PAIRING_ANSWER_MS, () => ended.abort(new Refused('refused')))
     const m1 = await link.receive({ signal: ended.signal }).finally(cancelDeadline)
-    const { candidate, keys } = meet(link, connection.id, m0, m1, reveal)
+    const { candidate, keys } = meet(connection, m0, m1, reveal)
     Object.assign(connection, keys, { reveal: { v: 1, type: 'reveal', reveal } })
     dispatch({ type: 'arrived', candidate })
     while (!ended.signal.aborted) {
@@ -217,10 +233,10 @@ export function createInviter(options: InviterOptions): Inviter {
   }
 
   /** Checks m1. Throws Refused. */
-  const meet = (link: PairingLink, id: number, m0: Uint8Array, m1: Uint8Array, reveal: Uint8Array): Meeting => {
+  const meet = ({ link, id, isRemote }: Connection, m0: Uint8Array, m1: Uint8Array, reveal: Uint8Array): Meeting => {
     const frame = readFrame(m1)
     if (frame.type !== 'answer') throw new Refused('malformed')
-    const chosen = [scanned, nearby].find(known => known !== undefined && equalBytes(known.id, frame.invitation))
+    const chosen = [scanned, isRemote ? undefined : nearby].find(known => known !== undefined && equalBytes(known.id, frame.invitation))
     if (chosen === undefined) throw new Refused('expired') // an earlier code of this device, or none of its codes
     const { secret, payload, mode } = chosen
     const ends = { payload, secret, inviter: identity.id, joiner: link.peer, joinerKey: frame.ephemeralKey }
@@ -232,7 +248,7 @@ export function createInviter(options: InviterOptions): Inviter {
     const isGenuine = verify('pairing-possession', keys.h0, proof, signingKey) && deviceIdOf(signingKey) === link.peer
     if (!isGenuine || link.peer === identity.id || !isDeviceName(name) || !isAdmissibleSealingKey(sealingKey)) throw new Refused('refused')
     const { h1, code } = closeTranscript(keys, m0, m1, reveal)
-    return { keys: { keys, h1 }, candidate: { connection: id, device: link.peer, sealingKey, name, platform, mode, code } }
+    return { keys: { keys, h1 }, candidate: { connection: id, device: link.peer, sealingKey, name, platform, mode, isRemote, code } }
   }
 
   const checkExpiry = (): void => {
@@ -241,11 +257,11 @@ export function createInviter(options: InviterOptions): Inviter {
   const cancelExpiry = clock.after(lifetimeMs, () => dispatch({ type: 'expired' }))
   telemetry?.record({ type: 'pairing-opened', time: clock.now() })
 
-  const accept = async (link: PairingLink): Promise<void> => {
+  const accept = async (link: PairingLink, isRemote: boolean): Promise<void> => {
     checkExpiry() // timers may come late after a suspend
     const why = connections.size >= MAX_PAIRING_LINKS ? 'busy' : refusalAtDoor(invitation, link.peer)
     if (why !== undefined) return await turnAway(link, why)
-    const connection = newConnection(++lastConnection, link)
+    const connection = newConnection(++lastConnection, link, isRemote)
     connections.set(connection.id, connection)
     const end: unknown = await converse(connection).catch((error: unknown) => error)
     const reason: unknown = connection.ended.signal.aborted ? connection.ended.signal.reason : end
@@ -269,16 +285,23 @@ export function createInviter(options: InviterOptions): Inviter {
     qrText: payloadToQrText(scanned.payload),
     expiresAt,
     state,
-    accept(link) {
-      const talk = accept(link)
+    topic: rendezvousTopicOf({ secret: scanned.secret, device: identity.id }),
+    accept(link, { isRemote = false } = {}) {
+      const talk = accept(link, isRemote)
       track(talk)
       return talk
     },
-    async confirm(typed) {
+    async confirm(typed, { mayBeRemote = false } = {}) {
       checkExpiry()
       const code = typedCode(typed)
       if (state.peek().kind !== 'open') return { ok: false, code: endOf(invitation), triesLeft: 0 }
-      if (code !== undefined) dispatch({ type: 'typed', code })
+      askedAbout = undefined
+      if (code !== undefined) dispatch({ type: 'typed', code, mayBeRemote })
+      const asked = state.peek()
+      if (askedAbout !== undefined && asked.kind === 'open') {
+        const device = deviceOf(askedAbout)
+        return { ok: false, code: 'PAIRING_REMOTE', device, triesLeft: asked.triesLeft }
+      }
       const after = await state.when(({ kind }) => kind !== 'admitting')
       if (after.kind === 'failed') {
         if (after.code === 'PAIRING_TOO_MANY_TRIES') telemetry?.record({ type: 'pairing-wrong-code', triesLeft: 0, time: clock.now() })
@@ -307,6 +330,7 @@ interface Connection {
   /** Aborted with Refused to end it with a word, with anything else when it is over. */
   readonly ended: AbortController
   queue: Promise<void>
+  readonly isRemote: boolean
   /** m3 went out, so m4 may come. */
   isWelcomed: boolean
   keys?: PairingKeys
@@ -318,8 +342,8 @@ interface Meeting {
   readonly keys: { readonly keys: PairingKeys; readonly h1: Uint8Array }
 }
 
-function newConnection(id: number, link: PairingLink): Connection {
-  return { id, link, ended: new AbortController(), queue: Promise.resolve(), isWelcomed: false }
+function newConnection(id: number, link: PairingLink, isRemote: boolean): Connection {
+  return { id, link, isRemote, ended: new AbortController(), queue: Promise.resolve(), isWelcomed: false }
 }
 
 function viewOf(invitation: Invitation): InviterState {
@@ -330,8 +354,8 @@ function viewOf(invitation: Invitation): InviterState {
 }
 
 /** Without the digits: who could read them here would not compare them there. */
-function deviceOf({ device, name, platform }: Candidate): PairingDevice {
-  return { id: device, name, platform }
+function deviceOf({ device, name, platform, isRemote }: Candidate): PairingDevice {
+  return { id: device, name, platform, isRemote }
 }
 
 function endOf(invitation: Invitation): ErrorCode {

@@ -28,7 +28,7 @@ import {
 } from '../wire/pairing-messages.ts'
 import { codeOfFailure, readFrame, Refused, turnAway } from './conversation.ts'
 import { checkWelcome, type Joined } from './membership.ts'
-import { decodePayload, invitationIdOf, NO_SECRET, payloadFromText, type PairingPayload } from './payload.ts'
+import { decodePayload, invitationIdOf, NO_SECRET, payloadFromText, rendezvousTopicOf, type PairingPayload } from './payload.ts'
 import { closeTranscript, commitmentTo, deriveKeys, openPart, sealPart, type PairingKeys } from './transcript.ts'
 import { nextPhase, type JoinerEvent, type JoinerPhase } from './transition.ts'
 
@@ -36,7 +36,8 @@ export interface PairingTarget {
   readonly device: DeviceId
   /** Best first; may be empty for a device that discovery knows. */
   readonly addresses: readonly string[]
-  readonly relay?: string
+  /** A relay to meet at when no address answers, and the place there. */
+  readonly meeting?: { readonly relay: string; readonly topic: Uint8Array }
 }
 
 export type JoinInvitation =
@@ -289,9 +290,10 @@ function readInvitation(invitation: JoinInvitation): Result<Invited, ErrorCode> 
   if (!bytes.ok) return bytes
   const payload = decodePayload(bytes.value)
   if (!payload.ok) return payload
-  const { mode, device, addresses, relay } = payload.value
+  const { mode, device, addresses, relay, secret } = payload.value
   if (mode !== 'scanned') return failed('PAIRING_TEXT_INVALID')
-  return ok({ target: { device, addresses, ...(relay === undefined ? {} : { relay }) }, payload: bytes.value })
+  const meeting = relay === undefined ? {} : { meeting: { relay, topic: rendezvousTopicOf({ secret, device }) } }
+  return ok({ target: { device, addresses, ...meeting }, payload: bytes.value })
 }
 
 /** Throws Refused when m0's fields are not those of the device at the other end. */

@@ -56,6 +56,14 @@ export function invitationIdOf(payload: Uint8Array): Uint8Array {
   return labelledHash('pairing-invitation', [payload]).slice(0, INVITATION_ID_BYTES)
 }
 
+/**
+ * Where the two meet on the relay, known to who has seen the code and to nobody else: the relay, which is told it, learns nothing from it
+ * that would let it join, and cannot tell two invitations of one device apart from those of two.
+ */
+export function rendezvousTopicOf({ secret, device }: Pick<PairingPayload, 'secret' | 'device'>): Uint8Array {
+  return labelledHash('pairing-topic', [secret, publicKeyOf(device)])
+}
+
 /** What does not fit (too many addresses, too long, not printable) is left out; the first addresses are kept. */
 export function encodePayload(payload: PairingPayload): Uint8Array {
   const relay = utf8(payload.relay !== undefined && isPlainAddress(payload.relay) ? payload.relay : '')

@@ -20,6 +20,7 @@ const candidate = (name: string, connection: number, code = '111111'): Candidate
   name,
   platform: 'linux',
   mode: 'scanned',
+  isRemote: false,
   code,
 })
 const desk = candidate('desk', 1)
@@ -35,7 +36,7 @@ const STATES: { readonly [Kind in Invitation['kind']]: Extract<Invitation, { kin
 const EVENTS: { readonly [Type in InvitationEvent['type']]: Extract<InvitationEvent, { type: Type }> } = {
   arrived: { type: 'arrived', candidate: phone },
   left: { type: 'left', connection: 1 },
-  typed: { type: 'typed', code: '111111' },
+  typed: { type: 'typed', code: '111111', mayBeRemote: false },
   admitted: { type: 'admitted' },
   'not-admitted': { type: 'not-admitted', code: 'STORE_FAILED' },
   acknowledged: { type: 'acknowledged', connection: 1 },

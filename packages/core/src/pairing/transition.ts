@@ -22,6 +22,8 @@ export interface Candidate {
   readonly name: string
   readonly platform: string
   readonly mode: PairingMode
+  /** It came through a relay: nobody can say that it is in the same room. */
+  readonly isRemote: boolean
   readonly code: string
 }
 
@@ -38,7 +40,8 @@ export type Invitation =
 export type InvitationEvent =
   | { readonly type: 'arrived'; readonly candidate: Candidate }
   | { readonly type: 'left'; readonly connection: number }
-  | { readonly type: 'typed'; readonly code: string }
+  /** `mayBeRemote`: the person was told that the device may be anywhere, and said so again. */
+  | { readonly type: 'typed'; readonly code: string; readonly mayBeRemote: boolean }
   | { readonly type: 'admitted' }
   | { readonly type: 'not-admitted'; readonly code: ErrorCode }
   | { readonly type: 'acknowledged'; readonly connection: number }
@@ -50,6 +53,8 @@ export type InvitationEffect =
   | { readonly type: 'reveal'; readonly connection: number }
   | { readonly type: 'refuse'; readonly connection: number; readonly why: Refusal }
   | { readonly type: 'admit'; readonly candidate: Candidate }
+  /** The digits are right, but the device is somewhere else: nothing happens before the person was asked about that. */
+  | { readonly type: 'ask-about-remote'; readonly candidate: Candidate }
   | { readonly type: 'welcome'; readonly connection: number }
   | { readonly type: 'finish'; readonly connection: number }
 
@@ -127,11 +132,12 @@ const forget = (state: StateOf<'open'>, { connection }: EventOf<'left'>): Invita
     : stay(state)
 
 /** Exactly one match admits. Digits typed while nobody waits could have let nobody in, so they cost no try. */
-const compare = (state: StateOf<'open'>, { code }: EventOf<'typed'>): InvitationStep => {
+const compare = (state: StateOf<'open'>, { code, mayBeRemote }: EventOf<'typed'>): InvitationStep => {
   if (state.candidates.length === 0) return stay(state)
   const matching = state.candidates.filter(candidate => candidate.code === code)
   const [winner] = matching
   if (winner !== undefined && matching.length === 1) {
+    if (winner.isRemote && !mayBeRemote) return { state, effects: [{ type: 'ask-about-remote', candidate: winner }] }
     const others = state.candidates.filter(candidate => candidate !== winner)
     return {
       state: { kind: 'admitting', candidate: winner },

@@ -17,3 +17,5 @@ export const PAIRING_PROTOCOL = '/segue/pair/1'
 export const GROUP_PROTOCOL = '/segue/group/1'
 /** Accounts, mailboxes and member lists: what a relay answers. */
 export const RELAY_PROTOCOL = '/segue/relay/1'
+/** Where a device without an account meets the one that shows the code: what a relay carries between them. */
+export const RENDEZVOUS_PROTOCOL = '/segue/rendezvous/1'

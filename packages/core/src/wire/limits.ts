@@ -28,6 +28,10 @@ export const STRANGER_DEADLINE_MS: number = 10 * SECOND_MS
 export const MAX_RELAY_FRAME_BYTES: number = 16 * KIB
 /** Requests that a relay answers on one stream. */
 export const MAX_RELAY_REQUESTS = 64
+/** One message of a rendezvous, whole. */
+export const MAX_RENDEZVOUS_FRAME_BYTES: number = 4 * KIB
+/** A meeting place and a conversation there last so long at most. */
+export const RENDEZVOUS_MS: number = 300 * SECOND_MS
 /** Active devices and room for more in a later version; the recovery key beside them. */
 export const MAX_MAILBOX_MEMBERS = 128
 /** Relays that a group uses at one time. */

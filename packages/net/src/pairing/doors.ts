@@ -115,13 +115,14 @@ export function createDoors(options: DoorsOptions): Doors {
         options.unhandle(GROUP_PROTOCOL)
       }
     },
-    serve({ protocol, to, onStream }) {
+    serve({ protocol, to, onStream, maxFrameBytes }) {
       if (to === 'strangers') gate.strangersMay.knock = true
       options.handle(protocol, (stream, connection) => {
         const isWelcome = to === 'strangers' || gate.isMember(connection.remotePeer.toString() as DeviceId)
         if (!isWelcome) return gate.refuse(stream, connection)
         // Not claimed: a connection that is no link ends with its deadline, however many streams it opens.
-        welcome(onStream, createPairingLink({ stream, connection, self, clock, onEnded: () => undefined }))
+        const link = createPairingLink({ stream, connection, self, clock, maxFrameBytes, onEnded: () => undefined })
+        welcome(each => onStream(each, ms => gate.stay(connection, ms)), link)
       })
     },
     dial: (protocol, target, dialOptions = {}) => knock(protocol, 'UNREACHABLE', target, dialOptions),

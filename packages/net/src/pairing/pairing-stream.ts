@@ -10,6 +10,7 @@ export interface PairingStreamOptions {
   readonly connection: Connection
   readonly self: DeviceId
   readonly clock: Clock
+  readonly maxFrameBytes?: number | undefined
   /** Once, when the stream is over, however it ended. */
   onEnded(): void
 }
@@ -20,7 +21,7 @@ interface Reader {
 }
 
 export function createPairingLink(options: PairingStreamOptions): PairingLink {
-  const { stream } = options
+  const { stream, maxFrameBytes = MAX_PAIRING_FRAME_BYTES } = options
   const arrived: { readonly frame: Uint8Array; readonly taken: () => void }[] = []
   const readers: Reader[] = []
   let endedWith: SegueError | undefined
@@ -34,7 +35,7 @@ export function createPairingLink(options: PairingStreamOptions): PairingLink {
 
   const framed = createFramedStream({
     stream,
-    maxFrameBytes: MAX_PAIRING_FRAME_BYTES,
+    maxFrameBytes,
     onFrame(frame) {
       const reader = readers.shift()
       if (reader !== undefined) return reader.resolve(frame)
@@ -55,8 +56,7 @@ export function createPairingLink(options: PairingStreamOptions): PairingLink {
     peer: options.connection.remotePeer.toString() as DeviceId,
     self: options.self,
     send(frame) {
-      if (frame.length > MAX_PAIRING_FRAME_BYTES)
-        return Promise.reject(new RangeError(`a frame has at most ${MAX_PAIRING_FRAME_BYTES} bytes`))
+      if (frame.length > maxFrameBytes) return Promise.reject(new RangeError(`a frame has at most ${maxFrameBytes} bytes`))
       if (endedWith !== undefined) return Promise.reject(endedWith)
       return framed.send(frame).catch((error: unknown) => {
         throw endedWith ?? new SegueError('LINK_CLOSED', {}, { cause: error })

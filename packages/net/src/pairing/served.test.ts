@@ -37,6 +37,34 @@ test('[N37] a served protocol answers those it is open to, and nobody is let in 
   expect(relay.ups.peek()).toEqual([])
 })
 
+test('[N37] a handler may let a stranger stay longer, and takes no frame larger than it said', async () => {
+  const clock = createManualClock()
+  const [a, b] = await createPair()
+  const small: ServedProtocol = {
+    protocol: '/test/small/1',
+    to: 'strangers',
+    maxFrameBytes: 100,
+    onStream(link, stay) {
+      stay(3 * STRANGER_DEADLINE_MS)
+      void echo(link)
+    },
+  }
+  const relay = await startNode(b, [], { clock, protocols: [small] })
+  const target = { device: b.id, addresses: relay.node.addresses.peek() }
+  const laptop = await startNode(a, [])
+  const link = await laptop.node.dial('/test/small/1', target)
+  await link.send(utf8('hello'))
+  await link.receive()
+  clock.advance(2 * STRANGER_DEADLINE_MS)
+  await link.send(utf8('still here'))
+  expect(await link.receive()).toEqual(utf8('still here'))
+  clock.advance(STRANGER_DEADLINE_MS)
+  await expect(link.receive()).rejects.toSatisfy(error => isSegueError(error, 'LINK_CLOSED'))
+  const other = await laptop.node.dial('/test/small/1', target)
+  await other.send(new Uint8Array(101))
+  await expect(other.receive()).rejects.toSatisfy(error => isSegueError(error, 'LINK_CLOSED'))
+})
+
 test('[N37] a stranger is cut off with the deadline whatever it says, and not more than the node takes are let in', async () => {
   const clock = createManualClock()
   const [a, b] = await createPair()
