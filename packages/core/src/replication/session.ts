@@ -1,28 +1,25 @@
 /**
- * One link's side of the conversation that wire/sync-messages.ts describes. Small frames go on the live channel, whatever may be
- * large on the bulk one, in a chain, each frame after the channel took the last.
+ * One link's side of the conversation that wire/sync-messages.ts describes: what comes and what goes; how the two agree is in
+ * meeting.ts. Small frames go on the live channel, whatever may be large on the bulk one, in a chain, each frame after the channel took
+ * the last.
  */
-import { equalBytes, toHex } from '../lib/bytes.ts'
-import { CHUNK_ID_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DocTag, type Incarnation } from '../lib/ids.ts'
+import { CHUNK_ID_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DocTag } from '../lib/ids.ts'
 import { unreachable } from '../lib/assert.ts'
-import { SECOND_MS } from '../lib/units.ts'
 import { parseChunk } from '../crypto/seal.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { DeviceLink } from '../ports/device-link.ts'
 import type { Channel } from '../wire/channels.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
-import { negotiateVersion, type Hello } from '../wire/hello.ts'
 import { MAX_FRAME_BYTES } from '../wire/limits.ts'
 import { decodeSyncMessage, encodeSyncMessage, MAX_STORED_IDS, MAX_WANT_IDS, type SyncMessage } from '../wire/sync-messages.ts'
-import { packIds, packOffers, slicesOf, sumBytes, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
-import { commonScope, helloOf, sameLog } from './greeting.ts'
-import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_UNREAD_BYTES, QUIET_MS, STALL_MS } from './pace.ts'
+import { packIds, packOffers, slicesOf, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
+import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_UNREAD_BYTES } from './pace.ts'
 import { createBulkQueue } from './bulk-queue.ts'
-import { createAlarm } from './alarm.ts'
 import { createAssembler } from './parts.ts'
 import { createDelay } from './delay.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
+import { createMeeting } from './meeting.ts'
 import { createRetiring } from './retiring.ts'
 import type { Session, SessionHost } from './session-host.ts'
 import { createServing } from './serving.ts'
@@ -30,31 +27,19 @@ import { boundFor } from './small-catch-ups.ts'
 import { createThrottle } from './throttle.ts'
 
 export function createSession(host: SessionHost, link: DeviceLink, scope: readonly DocTag[] | undefined): Session {
-  const { store, clock, summary, journal, history, wants, receipts } = host
+  const { store, clock, journal, wants, receipts } = host
   const throttle = createThrottle(clock, { burst: 4_000, perSecond: 1_000 })
   const assembler = createAssembler()
-  let phase: ReturnType<Session['phase']> = 'greeting'
-  let theirs: Hello | undefined
-  let common: ReadonlySet<DocTag> | undefined
-  let isReady = false
-  let peerIsReady = false
-  let hasPeerOffered = false
-  let isRoundOver = false
-  let mismatches = 0
   let backlog: Offer[] = []
-  const check = createAlarm(clock)
-  let lastChange = clock.monotonic()
-  let greeted = (): void => undefined
-  const greeting = new Promise<void>(resolve => (greeted = resolve))
 
-  const isLive = (): boolean => isReady && peerIsReady && phase !== 'closed'
-  /** Asked after waiting, when the link may be gone. */
-  const isOpen = (): boolean => phase !== 'closed'
-  const isInScope: Session['isInScope'] = header =>
-    common === undefined || header.class === 'log' || header.docTag === GROUP_DOC_TAG || common.has(header.docTag)
+  const isOpen = (): boolean => meeting.phase() !== 'closed'
+  const isInScope: Session['isInScope'] = header => {
+    const common = meeting.common()
+    return common === undefined || header.class === 'log' || header.docTag === GROUP_DOC_TAG || common.has(header.docTag)
+  }
 
   const send = (channel: Channel, message: SyncMessage): Promise<void> => {
-    if (phase === 'closed') return Promise.resolve()
+    if (!isOpen()) return Promise.resolve()
     return link.send(channel, encodeSyncMessage(message))
   }
   /** A dead link says so through onClosed; what was to be sent no longer matters. */
@@ -64,20 +49,18 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
   /** Sending on a dead link fails too; that is no failure of ours. */
   const fail = (error: unknown): void => {
-    if (phase === 'closed' || link.closed.aborted) return
+    if (!isOpen() || link.closed.aborted) return
     host.onFailure(session, error)
     close('internal-error')
   }
   const onBulk = createBulkQueue({ isOpen, onFailure: error => fail(error), onTooMuch: () => close('too-slow') })
   const close = (code: CloseCode): void => {
-    if (phase === 'closed') return
+    if (!isOpen()) return
     end()
     void link.close(code).catch(() => undefined) // closing a dead link has nothing to say
   }
   const end = (): void => {
-    phase = 'closed'
-    check.cancel()
-    greeted()
+    meeting.end()
     backlog = []
     fresh.end()
     wants.drop(session)
@@ -85,131 +68,16 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     host.onClosed(session)
   }
 
-  const mine = helloOf(host, link.peer, scope)
-
-  const onHello = (hello: Hello): void => {
-    if (!negotiateVersion(mine.versions, hello.versions).ok) return close('version-unsupported')
-    theirs = hello
-    receipts.begin(hexId<Incarnation>(hello.incarnation), hello.arrival < (history.cursorFor(link.peer)?.arrival ?? 0))
-    common = commonScope(scope, hello)
-    if (hello.isKeyless === true && !host.isKeyless) retiring.begin()
-    phase = 'log'
-    greeted()
-    if (sameLog(mine.log, hello.log)) {
-      isReady = true
-      peerIsReady = true
-      return begin()
-    }
-    onBulk(() => offers.offerLog())
-    host.onProgress(session)
-  }
-
   /** Both have the whole log: from now on everything may move. */
-  const begin = (): void => {
-    const hello = theirs as Hello
-    phase = 'comparing'
+  const onBegin = (): void => {
     if (backlog.length > 0) announce(backlog, false) // stored since the greeting: not in what it said
     backlog = []
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
     for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
-    // By what both said, not by what is here by now: the other side decides by the same two roots, or one waits for ever.
-    if (common === undefined && equalBytes(mine.root, hello.root)) {
-      if (equalBytes(sumBytes(summary.root()), hello.root)) return enterInSync(hello.unchecked, hello.arrival)
-      enterInSync(1, hello.arrival) // no receipt: what came meanwhile is still owed
-      return onChanged()
-    }
-    ask([...host.priorities])
-    onBulk(() => offers.offerFirst(hello))
-    if (common === undefined) watchStall()
-    host.onProgress(session)
-    advance()
   }
-
-  const enterInSync = (unchecked: number, arrival: number): void => {
-    const isNews = phase !== 'in-sync'
-    phase = 'in-sync'
-    mismatches = 0
-    isRoundOver = true
-    if (unchecked === 0 && common === undefined) {
-      receipts.settleAll()
-      host.onConfirmed()
-    }
-    if (common === undefined && theirs !== undefined && host.unchecked.size === 0) {
-      history.setCursor(link.peer, { incarnation: hexId<Incarnation>(theirs.incarnation), arrival })
-    }
-    check.cancel()
-    if (isNews) host.onProgress(session)
-  }
-
-  const sendRoot = (isAnswer: boolean): void =>
-    sendLive({
-      type: 'root',
-      root: sumBytes(summary.root()),
-      log: summary.log(),
-      unchecked: host.unchecked.size,
-      arrival: store.lastArrival(),
-      isAnswer,
-    })
-
-  /** Looks whether what this side waits for is complete, and goes on. */
-  const advance = (): void => {
-    if (phase === 'closed' || wants.count(session) > 0 || !hasPeerOffered) return
-    if (phase === 'log' && !isReady) {
-      isReady = true
-      hasPeerOffered = false
-      onBulk(() => send('sync-bulk', { type: 'ready' }))
-      if (peerIsReady) begin()
-    } else if (phase === 'comparing' && !isRoundOver) {
-      isRoundOver = true
-      if (common !== undefined) enterInSync(1, 0)
-      else sendRoot(false)
-    }
-  }
-
-  const onRoot = (root: Extract<SyncMessage, { type: 'root' }>): void => {
-    if (common !== undefined || !isLive()) return
-    if (!sameLog(summary.log(), root.log)) onBulk(() => offers.offerLog(false))
-    if (equalBytes(root.root, sumBytes(summary.root()))) {
-      enterInSync(root.unchecked, root.arrival)
-      if (!root.isAnswer) sendRoot(true)
-    } else if (isRoundOver) {
-      mismatches++
-      check.set(Math.min(SECOND_MS * 2 ** Math.min(mismatches, 6), 30 * SECOND_MS), () => compareAgain(false))
-    }
-  }
-
-  /** A new round: both offer by summary. */
-  const compareAgain = (isAnswer: boolean): void => {
-    phase = 'comparing'
-    isRoundOver = false
-    hasPeerOffered = false
-    onBulk(() => offers.sendSummary(isAnswer))
-    watchStall()
-    host.onProgress(session)
-  }
-  /** Rounds that cross can leave one side waiting for an offer that came before it began: then it asks whether there is anything. */
-  const watchStall = (): void =>
-    check.set(STALL_MS, () => {
-      if (phase !== 'comparing') return
-      if (wants.count(session) === 0) sendRoot(false)
-      watchStall()
-    })
-  const onChanged = (): void => {
-    lastChange = clock.monotonic()
-    if (phase === 'in-sync' && !check.isSet() && common === undefined) watchQuiet(QUIET_MS)
-  }
-  /** When it has been quiet for a while after changes, one side asks whether all arrived; the other only if the first did not. */
-  const watchQuiet = (ms: number): void =>
-    check.set(ms, () => {
-      const isFirst = theirs !== undefined && history.id < toHex(theirs.replica)
-      const quietMs = (isFirst ? 1 : 2) * QUIET_MS
-      const goneMs = clock.monotonic() - lastChange
-      if (goneMs < quietMs) watchQuiet(quietMs - goneMs)
-      else sendRoot(false)
-    })
 
   const push: Session['push'] = entries => {
-    if (!isLive()) return
+    if (!meeting.isLive()) return
     const chunks: Uint8Array[] = []
     let room = LIVE_WINDOW_BYTES - link.pending('sync-live')
     for (const { chunk, knownBy } of entries) {
@@ -222,9 +90,10 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
 
   const announce: Session['announce'] = (chunks, owed) => {
+    const phase = meeting.phase()
     if (phase === 'closed') return
     const inScope = chunks.filter(isInScope)
-    if (!owed && !isLive()) {
+    if (!owed && !meeting.isLive()) {
       if (phase === 'greeting' || phase === 'log') backlog.push(...chunks)
       return
     }
@@ -252,8 +121,8 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     // What was just stored by a peer is often on its way from its maker too.
     if (message.fresh && host.otherSessions(session) > 0) return fresh.add(offered.filter(isInScope))
     await takeOffer(offered.filter(isInScope), message.fresh)
-    if (message.last) hasPeerOffered = true
-    advance()
+    if (message.last) meeting.onOffered()
+    meeting.advance()
   }
   const fresh = createDelay<Offer>(clock, FRESH_DELAY_MS, due => void takeOffer(due, true).catch(fail))
   const takeOffer = async (offered: readonly Offer[], isFresh: boolean): Promise<void> => {
@@ -264,7 +133,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     wants.pump(session)
     const receipted = isFresh ? [] : held.filter(offer => !host.unchecked.has(offer.id))
     if (receipted.length > 0) announce(receipted, true)
-    if (!isFresh && mismatches > 0) {
+    if (!isFresh && meeting.hasMismatched()) {
       const complete = new Set(offered.map(offer => offer.docTag))
       for (const offer of lacking) complete.delete(offer.docTag)
       await journal.reconsider([...complete])
@@ -295,23 +164,18 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const handle = (message: SyncMessage): Promise<void> | void => {
     switch (message.type) {
       case 'hello':
-        return theirs === undefined ? onHello(message) : close('malformed-frame')
+        return meeting.theirs() === undefined ? meeting.onHello(message) : close('malformed-frame')
       case 'ready':
-        peerIsReady = true
-        return isReady && phase === 'log' ? begin() : undefined
-      case 'summary': {
-        const isNews = !message.isAnswer && isLive() && (phase === 'in-sync' || isRoundOver)
+        return meeting.onReady()
+      case 'summary':
         onBulk(() => offers.answerSummary(message.buckets), message.buckets.length)
-        return isNews ? compareAgain(true) : undefined
-      }
+        return meeting.onSummary(message.isAnswer)
       case 'docs':
-        onBulk(() => offers.answerDocs([...message.buckets], unpackDocSums(message.docs), message.last), message.docs.length)
-        return
+        return onBulk(() => offers.answerDocs([...message.buckets], unpackDocSums(message.docs), message.last), message.docs.length)
       case 'have':
         return onHave(message)
       case 'want':
-        onBulk(() => serving.serve(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)), message.ids.length)
-        return
+        return onBulk(() => serving.serve(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)), message.ids.length)
       case 'chunks':
         return onChunks(message.chunks)
       case 'part':
@@ -325,13 +189,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       case 'refused':
         for (const id of unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)) wants.fail(id, session)
         wants.pump(session)
-        return advance()
+        return meeting.advance()
       case 'reject':
         return host.onReject(hexId<ChunkId>(message.id), message.bytesHash, session, message.why)
       case 'retire':
         return host.onRetire(hexId<DocTag>(message.tag), unpackIds(message.ids, CHUNK_ID_BYTES), unpackIds(message.keep, CHUNK_ID_BYTES))
       case 'root':
-        return onRoot(message)
+        return meeting.onRoot(message)
       case 'ask':
         return onBulk(() => offers.offerDocuments(message), message.tags.length)
       case 'ask-snapshot':
@@ -344,13 +208,28 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
 
   const ask = (docTags: readonly DocTag[]): void => {
-    for (const tags of slicesOf(docTags, MAX_WANT_IDS)) if (isLive()) void offers.askFor(tags).then(sendLive, fail)
+    for (const tags of slicesOf(docTags, MAX_WANT_IDS)) if (meeting.isLive()) void offers.askFor(tags).then(sendLive, fail)
   }
 
+  const meeting = createMeeting({
+    host,
+    peer: link.peer,
+    scope,
+    session: () => session,
+    offers: () => offers,
+    onBulk,
+    send: sendLive,
+    sendReady: () => send('sync-bulk', { type: 'ready' }),
+    close,
+    onGreeted(hello) {
+      if (hello.isKeyless === true && !host.isKeyless) retiring.begin()
+    },
+    onBegin,
+  })
   const session: Session = {
     peer: link.peer,
-    phase: () => phase,
-    isLive,
+    phase: meeting.phase,
+    isLive: meeting.isLive,
     isInScope,
     push,
     announce,
@@ -362,23 +241,23 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     sendReject: (id, bytesHash, why) => sendLive({ type: 'reject', id: idBytes(id), bytesHash, why: why.slice(0, 100) }),
     onSettled() {
       wants.pump(session)
-      advance()
+      meeting.advance()
     },
-    onChanged,
+    onChanged: meeting.onChanged,
     close,
     async onFrame(_channel, frame) {
-      if (phase === 'closed') return
+      if (!isOpen()) return
       if (frame.length > MAX_FRAME_BYTES) return close('frame-too-large')
       const slowed = throttle.take(link.closed)
       if (slowed !== undefined) await slowed
       const message = decodeSyncMessage(frame)
       if (!message.ok) return close('malformed-frame')
       // The two channels do not wait for each other: what overtook the hello waits for it here.
-      if (theirs === undefined && message.value.type !== 'hello') await greeting
+      if (meeting.theirs() === undefined && message.value.type !== 'hello') await meeting.greeting
       if (isOpen()) await handle(message.value)
     },
     onClosed() {
-      if (phase !== 'closed') end()
+      if (isOpen()) end()
     },
   }
   const serving = createServing({ store, isOpen, isInScope, send: message => send('sync-bulk', message) })
@@ -391,10 +270,10 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   })
   const offers = createOffers({
     host,
-    common: () => common,
+    common: meeting.common,
     send: message => send('sync-bulk', message),
     onKnown: host.onConfirmed,
   })
-  void send('sync-live', mine).catch(() => undefined) // see sendLive
+  void send('sync-live', meeting.hello).catch(() => undefined) // see sendLive
   return session
 }
