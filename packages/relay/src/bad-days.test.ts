@@ -160,7 +160,7 @@ test('[B10] the key is made once, for this user alone', async () => {
   expect(await readKey(file)).toBe('cd'.repeat(32))
   await expect(writeKey(file, 'ef'.repeat(32))).rejects.toThrow('EEXIST')
   execFileSync('chmod', ['644', file])
-  await expect(readKey(file)).rejects.toSatisfy(error => isSegueError(error, 'STORE_UNSAFE_PLACE'))
+  await expect(readKey(file)).rejects.toSatisfy(error => isSegueError(error, 'STORE_NOT_PRIVATE'))
 })
 
 describe.skipIf(!mayMount())('on a small file system (not run: mounting is not allowed here)', () => {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, open, readFile, stat } from 'node:fs/promises'
 import { createIdentity, SegueError, type DeviceIdentity } from '@segue/core'
 
-/** Made on first use, 0600. Throws STORE_UNSAFE_PLACE when others may read it, STORE_DAMAGED when it is no key. */
+/** Made on first use, 0600. Throws STORE_NOT_PRIVATE when others may read it, STORE_DAMAGED when it is no key. */
 export async function readOrCreateKey(path: string): Promise<string> {
   const present = await readKey(path)
   if (present !== undefined) return present
@@ -16,7 +16,9 @@ export async function readKey(path: string): Promise<string | undefined> {
   try {
     const text = (await readFile(path, 'utf8')).trim()
     const { mode } = await stat(path)
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) throw new SegueError('STORE_UNSAFE_PLACE')
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      throw new SegueError('STORE_NOT_PRIVATE', { path, problem: 'can be read or changed by other users', mend: `chmod 600 '${path}'` })
+    }
     if (!isSeed(text)) throw new SegueError('STORE_DAMAGED')
     return text
   } catch (error) {

@@ -19,7 +19,7 @@ test('[L20] its file is 0600, and one that others may read is refused', async ()
   await openDeviceKeys(file)
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   await chmod(file, 0o644)
-  await expect(openDeviceKeys(file)).rejects.toSatisfy(error => isSegueError(error, 'STORE_UNSAFE_PLACE'))
+  await expect(openDeviceKeys(file)).rejects.toSatisfy(error => isSegueError(error, 'STORE_NOT_PRIVATE'))
 })
 
 test('[L20] a file without keys in it is named and left as it is', async () => {

@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path'
 import { SegueError, createIdentity, decodeIdentity, encodeIdentity, type DeviceId, type DeviceIdentity } from '@segue/core'
 import type { Random } from '@segue/core/ports'
 import { readIfThere, writeWhole } from './files.ts'
-import { assertPrivate, prepareDirectory } from './place.ts'
+import { assertPrivateIfThere, prepareDirectory } from './place.ts'
 
 export interface DeviceKeys {
   /** What other devices name in their `members`. */
@@ -17,13 +17,13 @@ export interface DeviceKeys {
 }
 
 /**
- * Reads the file, or makes it (0600, in a directory of 0700) when there is none. Rejects with STORE_UNSAFE_PLACE when others may read it,
+ * Reads the file, or makes it (0600, in a directory of 0700) when there is none. Rejects with STORE_NOT_PRIVATE when others may read it,
  * STORE_DAMAGED when it holds no keys, STORE_FAILED when it cannot be written.
  */
 export async function openDeviceKeys(file: string): Promise<DeviceKeys> {
+  await assertPrivateIfThere(file)
   const stored = await readIfThere(file)
   if (stored === undefined) return createDeviceKeys(file)
-  await assertPrivate(file)
   const decoded = decodeIdentity(stored)
   if (!decoded.ok) throw new SegueError('STORE_DAMAGED')
   return decoded.value

@@ -19,6 +19,7 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
   try {
     const file = await open(temporary, 'wx', 0o600)
     try {
+      await file.chmod(0o600) // whatever the umask
       await file.writeFile(bytes)
       await file.sync()
     } finally {
@@ -36,7 +37,8 @@ export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** What was made, renamed or removed in it is so on disk. */
+export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return // cannot be opened there
   const directory = await open(path, 'r')
   try {

@@ -13,7 +13,7 @@ import { createChunkStore } from './chunk-store.ts'
 import type { OnDamaged } from './damage.ts'
 import { migrate, readFormat, FORMAT } from './format.ts'
 import { openLevel } from './level/level-store.ts'
-import { prepareDirectory } from './place.ts'
+import { assertStorePrivate, prepareDirectory } from './place.ts'
 import { createRecordStore } from './record-store.ts'
 import { keychain } from './vault/keychain.ts'
 import type { Unlock } from './vault/unlock.ts'
@@ -40,7 +40,7 @@ export interface Store {
 }
 
 /**
- * Opens or makes a store. Throws STORE_UNSAFE_PLACE, STORE_NEWER, UNLOCK_WRONG and UNLOCK_NEEDED before anything in an existing
+ * Opens or makes a store. Throws STORE_UNSAFE_PLACE, STORE_NOT_PRIVATE, STORE_NEWER, UNLOCK_WRONG and UNLOCK_NEEDED before anything in an existing
  * store is touched; STORE_LOCKED when another process has it; STORE_FAILED when the disk does not let it; STORE_DAMAGED.
  */
 export async function openStore({
@@ -52,6 +52,7 @@ export async function openStore({
   const unlocks = 'kind' in unlock ? [unlock] : unlock
   if (unlocks.length === 0) throw new SegueError('UNLOCK_NEEDED')
   const place = await prepareDirectory(directory)
+  await assertStorePrivate(place)
   const formatBefore = await readFormat(place)
   const openedBefore = await openVault(place, unlocks, random)
   if (formatBefore !== undefined && openedBefore === undefined) throw new SegueError('STORE_DAMAGED') // its keys are gone
@@ -60,6 +61,7 @@ export async function openStore({
     const level = opened.use(await openLevel(join(place, 'level')))
     // Alone from here on. Another process may have made the vault since.
     const vault = openedBefore ?? (await openVault(place, unlocks, random)) ?? (await createVault(place, unlocks, random))
+    opened.add(() => vault.forget())
     await migrate(place, level, await readFormat(place))
     const chunks = opened.use(await createChunkStore(level, onDamaged))
     const records = opened.use(createRecordStore(level, { deviceKey: vault.deviceKey, random, onDamaged }))

@@ -34,11 +34,35 @@ const ERRORS = {
     retry: 'later',
   },
   STORE_UNSAFE_PLACE: {
-    text: 'This directory or key file belongs to another user, can be read by others, or is synchronised by a cloud service. Choose a private local place.',
+    text: 'This directory is synchronised by a cloud service, which would tear a store apart. Choose a local place.',
+    peer: 'unavailable',
+    retry: 'never',
+  },
+  STORE_NOT_PRIVATE: {
+    text: '{path} {problem}, so it is not opened. Mend it with: {mend}',
     peer: 'unavailable',
     retry: 'never',
   },
   // keys at rest
+  LOCKED: { text: 'This device is locked: its keys are not in memory. Unlock it (segue unlock).', peer: 'locked', retry: 'later' },
+  KEYS_LAST_SLOT: {
+    text: 'That is the only way to open this device; without it everything here is lost. Add another first (segue keys add).',
+    peer: 'refused',
+    retry: 'never',
+  },
+  KEYS_NO_SUCH_SLOT: {
+    text: 'The keys of this device are not kept that way. segue keys list says how they are.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  KEYS_SLOT_TAKEN: {
+    text: 'The keys of this device are kept that way already. segue keys change replaces it.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  // the person, asked again
+  CONFIRMATION_NEEDED: { text: 'This asks for you again: {wanted}.', peer: 'refused', retry: 'never' },
+  CONFIRMATION_WRONG: { text: 'That is not {wanted}. Nothing was changed.', peer: 'refused', retry: 'now' },
   UNLOCK_NEEDED: {
     text: 'No way to unlock the keys was given and this machine has no keychain. Pass unlock: passphrase(...), keyFile(...) or custom(...).',
     peer: 'locked',
@@ -77,6 +101,12 @@ const ERRORS = {
   GROUP_NEWER: {
     text: 'Your group uses something this version does not know. Reading still works; update Segue to change the group.',
     peer: 'update needed',
+    retry: 'never',
+  },
+  NEEDS_ADMIN: { text: 'Only an admin of your group can do that. segue devices shows who is one.', peer: 'refused', retry: 'never' },
+  LAST_ADMIN: {
+    text: 'This is the only admin of your group, and a group needs one. Promote another device first (segue devices promote NAME).',
+    peer: 'refused',
     retry: 'never',
   },
   GROUP_FULL: { text: 'A group holds 32 devices at most. Remove one first.', peer: 'refused', retry: 'never' },

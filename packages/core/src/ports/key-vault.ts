@@ -2,7 +2,13 @@
  * Where the device key (32 random bytes that seal every other secret) is kept between runs. A vault has one or more slots; any
  * one opens it. It never writes the device key in the clear, except a `key-file` slot that somebody asked for.
  */
-export type SlotKind = 'keychain' | 'passphrase' | 'key-file' | 'custom'
+export type SlotKind =
+  | 'keychain'
+  | 'passphrase'
+  /** It takes both. */
+  | 'keychain+passphrase'
+  | 'key-file'
+  | 'custom'
 
 export interface KeyVault {
   /** How keys are kept, for `status`: said plainly. */

@@ -7,7 +7,7 @@
  *   that only once the disk is seen to have room, because opening needs some; until then the old handle serves reads.
  * - Closing ends iterators under way: reads and reopening take turns.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { SegueError } from '@segue/core'
@@ -52,7 +52,8 @@ export async function openLevel(location: string): Promise<LevelStore> {
 
   const open = async (): Promise<void> => {
     try {
-      mkdirSync(location, { recursive: true, mode: 0o700 }) // Level would make it with the process's umask
+      const made = mkdirSync(location, { recursive: true, mode: 0o700 }) // Level would make it with the process's umask
+      if (made !== undefined) chmodSync(location, 0o700)
       await db.open()
       state = 'open'
     } catch (error) {

@@ -3,12 +3,13 @@
  * that start alone; best on another disk than the store.
  */
 import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { SegueError, fromHex, fromUtf8, openRecord, sealRecord, toHex } from '@segue/core'
-import { isErrno, readIfThere } from '../files.ts'
-import { assertPrivate } from '../place.ts'
+import { isErrno, readIfThere, syncDirectory } from '../files.ts'
+import { assertPrivateIfThere } from '../place.ts'
 import type { Unlock } from './unlock.ts'
 
-/** The file is made on first use; one that is there already is used as it is. Throws STORE_UNSAFE_PLACE when others may read it. */
+/** The file is made on first use; one that is there already is used as it is. Throws STORE_NOT_PRIVATE when others have rights to it. */
 export function keyFile(path: string): Unlock {
   return {
     kind: 'key-file',
@@ -38,9 +39,9 @@ const KEY_BYTES = 32
 
 /** Undefined when there is no such file. */
 async function readKey(path: string): Promise<Uint8Array | undefined> {
+  await assertPrivateIfThere(path)
   const bytes = await readIfThere(path)
   if (bytes === undefined) return undefined
-  await assertPrivate(path)
   const key = parseKeyFile(bytes)
   if (key === undefined) throw new SegueError('UNLOCK_WRONG')
   return key
@@ -50,11 +51,13 @@ async function createKey(path: string, key: Uint8Array): Promise<Uint8Array> {
   try {
     const file = await open(path, 'wx', 0o600)
     try {
+      await file.chmod(0o600) // whatever the umask
       await file.writeFile(`${toHex(key)}\n`)
       await file.sync()
     } finally {
       await file.close()
     }
+    await syncDirectory(dirname(path)) // before a vault counts on it
   } catch (error) {
     if (isErrno(error, 'EEXIST')) throw new SegueError('UNLOCK_WRONG', {}, { cause: error })
     throw new SegueError('STORE_FAILED', {}, { cause: error })

@@ -7,6 +7,8 @@ export interface Unlock {
   wrap(deviceKey: Uint8Array, vault: VaultPlace): Promise<Uint8Array>
   /** The device key, or undefined when this does not open the slot. Changes nothing. */
   unwrap(wrapped: Uint8Array, vault: VaultPlace): Promise<Uint8Array | undefined>
+  /** The vault has this slot no more: what lies elsewhere for it alone goes. A failure leaves something that opens nothing. */
+  forget?(wrapped: Uint8Array, vault: VaultPlace): Promise<void>
 }
 
 export interface VaultPlace {

@@ -5,6 +5,7 @@ import { SegueError, bytesUpTo, decodeCbor, encodeCbor } from '@segue/core'
 import type { SlotKind } from '@segue/core/ports'
 import { checked, withChecksum } from '../checksum.ts'
 import { readIfThere, writeWhole } from '../files.ts'
+import { assertPrivateIfThere } from '../place.ts'
 
 export interface VaultContents {
   readonly version: 1
@@ -17,8 +18,14 @@ export interface VaultSlot {
   readonly wrapped: Uint8Array
 }
 
-/** Undefined when there is none yet. Throws STORE_DAMAGED when it is none of ours. */
+/** How the keys of the store there are kept, without opening it. Undefined when there is none yet. Throws as `readVault`. */
+export async function readSlots(directory: string): Promise<readonly SlotKind[] | undefined> {
+  return (await readVault(directory))?.slots.map(({ kind }) => kind)
+}
+
+/** Undefined when there is none yet. Throws STORE_NOT_PRIVATE when others have rights to it, STORE_DAMAGED when it is none of ours. */
 export async function readVault(directory: string): Promise<VaultContents | undefined> {
+  await assertPrivateIfThere(pathIn(directory))
   const bytes = await readIfThere(pathIn(directory))
   if (bytes === undefined) return undefined
   const contents = decodeVault(bytes)
@@ -49,7 +56,7 @@ const vaultSchema = v.strictObject({
   slots: v.pipe(
     v.array(
       v.strictObject({
-        kind: v.picklist(['keychain', 'passphrase', 'key-file', 'custom']),
+        kind: v.picklist(['keychain', 'passphrase', 'keychain+passphrase', 'key-file', 'custom']),
         wrapped: bytesUpTo(MAX_WRAPPED_BYTES),
       }),
     ),

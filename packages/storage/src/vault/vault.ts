@@ -1,14 +1,23 @@
-/** The device key and its slots. Any one slot opens the vault; a failed try changes nothing. */
-import { SegueError, openRecord, sealRecord, toHex } from '@segue/core'
+/**
+ * The device key and its slots. Any one slot opens the vault; a failed try changes nothing. Changing slots wraps the same device key
+ * anew, so no data is encrypted again; the file is replaced in one step, and until then the old slots open it.
+ */
+import { SegueError, equalBytes, openRecord, sealRecord, toHex } from '@segue/core'
 import type { KeyVault, Random, SlotKind } from '@segue/core/ports'
-import type { Unlock } from './unlock.ts'
-import { readVault, writeVault, type VaultContents } from './vault-file.ts'
+import { keychain, keychainAndPassphrase } from './keychain.ts'
+import { passphrase } from './passphrase.ts'
+import type { Unlock, VaultPlace } from './unlock.ts'
+import { readVault, writeVault, type VaultContents, type VaultSlot } from './vault-file.ts'
 
 export interface Vault extends KeyVault {
-  /** Adds a way to open it, or replaces the one of the same kind (a new passphrase). */
+  /** Adds a way to open it, or replaces the one of the same kind (a new passphrase). On disk when it resolves. */
   setSlot(unlock: Unlock): Promise<void>
-  /** Throws RangeError for the last one: then nothing would open it any more. */
+  /** Throws KEYS_LAST_SLOT for the last one (nothing would open it any more), KEYS_NO_SUCH_SLOT when there is none of that kind. */
   removeSlot(kind: SlotKind): Promise<void>
+  /** Whether this is the passphrase of a slot; takes the time of scrypt. Throws UNLOCK_NEEDED when the keychain it goes with is away. */
+  isPassphrase(text: string): Promise<boolean>
+  /** Overwrites the device key in memory. Nothing can be sealed or opened from then on. */
+  forget(): void
 }
 
 /** Undefined when there is no vault yet. Throws UNLOCK_WRONG, UNLOCK_NEEDED or STORE_DAMAGED. */
@@ -50,7 +59,19 @@ async function unwrap(contents: VaultContents, unlocks: readonly Unlock[], rando
 
 function vaultOf(directory: string, opened: VaultContents, deviceKey: Uint8Array, random: Random): Vault {
   let contents = opened
-  const change = async (slots: VaultContents['slots']): Promise<void> => {
+  let isForgotten = false
+  let last: Promise<unknown> = Promise.resolve()
+  const place: VaultPlace = { vaultId: opened.vaultId, random }
+  const assertThere = (): void => {
+    if (isForgotten) throw new SegueError('CLOSED')
+  }
+  /** One change at a time: each starts from what the one before left. */
+  const inTurn = (task: () => Promise<void>): Promise<void> => {
+    const done = last.then(task)
+    last = done.catch(() => undefined)
+    return done
+  }
+  const write = async (slots: readonly VaultSlot[]): Promise<void> => {
     const changed = { ...contents, slots }
     await writeVault(directory, changed)
     contents = changed
@@ -60,16 +81,55 @@ function vaultOf(directory: string, opened: VaultContents, deviceKey: Uint8Array
       return contents.slots.map(({ kind }) => kind)
     },
     deviceKey,
-    seal: (purpose, secret) => sealRecord(deviceKey, `vault-secret/${purpose}`, secret, random),
-    open: (purpose, sealed) => openRecord(deviceKey, `vault-secret/${purpose}`, sealed),
-    async setSlot(unlock) {
-      const wrapped = await unlock.wrap(deviceKey, { vaultId: contents.vaultId, random })
-      await change([...contents.slots.filter(({ kind }) => kind !== unlock.kind), { kind: unlock.kind, wrapped }])
+    seal(purpose, secret) {
+      assertThere()
+      return sealRecord(deviceKey, `vault-secret/${purpose}`, secret, random)
     },
-    async removeSlot(kind) {
-      const rest = contents.slots.filter(slot => slot.kind !== kind)
-      if (rest.length === 0) throw new RangeError('the last way to open a vault cannot be removed')
-      await change(rest)
+    open(purpose, sealed) {
+      assertThere()
+      return openRecord(deviceKey, `vault-secret/${purpose}`, sealed)
+    },
+    setSlot: unlock =>
+      inTurn(async () => {
+        assertThere()
+        const made = { kind: unlock.kind, wrapped: await unlock.wrap(deviceKey, place) }
+        const gone = contents.slots.find(({ kind }) => kind === unlock.kind)
+        try {
+          await write([...contents.slots.filter(slot => slot !== gone), made])
+        } catch (error) {
+          await forget(made, place)
+          throw error
+        }
+        if (gone !== undefined) await forget(gone, place)
+      }),
+    removeSlot: kind =>
+      inTurn(async () => {
+        const gone = contents.slots.find(slot => slot.kind === kind)
+        if (gone === undefined) throw new SegueError('KEYS_NO_SUCH_SLOT')
+        if (contents.slots.length === 1) throw new SegueError('KEYS_LAST_SLOT')
+        await write(contents.slots.filter(slot => slot !== gone))
+        await forget(gone, place)
+      }),
+    async isPassphrase(text) {
+      assertThere()
+      for (const { kind, wrapped } of contents.slots) {
+        const unlock = kind === 'passphrase' ? passphrase(text) : kind === 'keychain+passphrase' ? keychainAndPassphrase(text) : undefined
+        const key = await unlock?.unwrap(wrapped, place)
+        if (key !== undefined && equalBytes(key, deviceKey)) return true
+      }
+      return false
+    },
+    forget() {
+      isForgotten = true
+      deviceKey.fill(0)
     },
   }
+}
+
+/** What a slot left outside the vault opens nothing any more, so leaving it there does no harm. */
+async function forget({ kind, wrapped }: VaultSlot, place: VaultPlace): Promise<void> {
+  if (kind === 'keychain' || kind === 'keychain+passphrase')
+    await keychain()
+      .forget?.(wrapped, place)
+      .catch(() => undefined)
 }
