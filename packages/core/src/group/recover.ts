@@ -9,7 +9,7 @@ import { deviceIdOf } from '../lib/ids.ts'
 import type { SignedEntry } from './entry.ts'
 import { openAny, openGroup, type StoredGroup } from './group.ts'
 import type { Group } from './group-interface.ts'
-import type { GroupParts } from './held-group.ts'
+import type { GroupParts, HeldGroup } from './held-group.ts'
 import type { GroupDevice } from './reduce.ts'
 import type { GroupRecovery, RecoveryPublicKeys } from './trust.ts'
 
@@ -38,10 +38,8 @@ export interface Recovered {
  * that was in the group before, GROUP_FULL when so few are lost that it finds no place, and what `openGroup` throws. Nothing is written anywhere unless it returns.
  */
 export function recoverGroup({ keys, isLost, replacement, time, secret, entries, id, ...parts }: Recovery): Recovered {
-  const phrase = deviceIdOf(keys.signing.publicKey)
-  const onPaper = openAny({ ...parts, identity: { id: phrase, name: 'recovery phrase', ...keys } }, { secret, entries, id })
-  const { devices, recovery } = onPaper.state.peek()
-  if (recovery?.id !== phrase || !onPaper.holdsKeys()) throw new SegueError('RECOVERY_PHRASE_BURNED')
+  const onPaper = openOnPaper({ ...parts, keys, secret, entries, id })
+  const { devices } = onPaper.state.peek()
   const { identity } = parts
   const before = new Set(onPaper.entries().map(entry => entry.id))
   onPaper.addWaiting({
@@ -57,6 +55,20 @@ export function recoverGroup({ keys, isLost, replacement, time, secret, entries,
   if (!group.isActive(identity.id)) throw new SegueError('GROUP_FULL')
   group.rotate({ time })
   return { group, written: group.entries().filter(entry => !before.has(entry.id)) }
+}
+
+/** The group as the phrase in force holds it, a device of paper. Throws SegueError RECOVERY_PHRASE_BURNED when it is not in force. */
+export function openOnPaper({
+  keys,
+  secret,
+  entries,
+  id,
+  ...parts
+}: Omit<GroupParts, 'identity'> & StoredGroup & Pick<Recovery, 'keys'>): HeldGroup {
+  const phrase = deviceIdOf(keys.signing.publicKey)
+  const group = openAny({ ...parts, identity: { id: phrase, name: 'recovery phrase', ...keys } }, { secret, entries, id })
+  if (group.state.peek().recovery?.id !== phrase || !group.holdsKeys()) throw new SegueError('RECOVERY_PHRASE_BURNED')
+  return group
 }
 
 /** The group secret that a log or a relay keeps for a phrase; undefined when it is for another one. */
