@@ -1,9 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
-import { portableHasher } from '../crypto/hash.ts'
-import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
+import { createReplicaCast, sumOnDisk, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
-import { openSummary, sumOfRecords } from './summary.ts'
+import { openSummary } from './summary.ts'
 
 let clock: SimulatedClock
 let cast: ReplicaCast
@@ -25,11 +24,6 @@ beforeEach(async () => {
 
 const areInSync = (): boolean =>
   [laptop, desk].every(({ replica }) => [...replica.peers.peek().values()].some(({ state }) => state === 'in-sync'))
-const sumOnDisk = async ({ store }: CastMember): Promise<bigint> => {
-  let sum = 0n
-  for await (const docTag of store.docTags()) sum += sumOfRecords(await store.listDocument(docTag), portableHasher)
-  return BigInt.asUintN(256, sum)
-}
 const first = (): SealedChunk => chunks[0] as SealedChunk
 
 test('[R20] a damaged chunk that is asked for is fetched again', async () => {

@@ -5,7 +5,7 @@ import { idBytes, type ChunkId, type DeviceId, type DocTag } from '../lib/ids.ts
 import { DAY_MS } from '../lib/units.ts'
 import type { DeviceLink, DeviceLinkHandler } from '../ports/device-link.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
-import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
+import { areEqual, createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
 import { linkDevices, type SimulatedLink } from '../testing/simulated-link.ts'
 import { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
@@ -41,7 +41,6 @@ const link = (a: CastMember, b: CastMember): SimulatedLink =>
     },
   })
 const count = (type: SyncMessage['type']): number => seen.filter(message => message.type === type).length
-const areEqual = (...members: CastMember[]): boolean => new Set(members.map(({ replica }) => replica.fingerprint())).size === 1
 const report = (): DocTag => cast.chunks.docTag('report')
 const commits = (...names: string[]): SealedChunk[] => names.map(name => cast.chunks.commit('report', name))
 const idsOf = (chunks: readonly SealedChunk[]): ChunkId[] => chunks.map(({ id }) => id)

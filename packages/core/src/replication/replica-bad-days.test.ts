@@ -1,14 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { concatBytes } from '../lib/bytes.ts'
-import type { DeviceId } from '../lib/ids.ts'
-import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
+import { areEqual, createReplicaCast, sumOnDisk, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
-import { type SimulatedLink, type SimulatedLinkOptions } from '../testing/simulated-link.ts'
 import { MAX_FRAME_BYTES } from '../wire/limits.ts'
-import { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
-import { sumOfRecords } from './summary.ts'
-import { portableHasher } from '../crypto/hash.ts'
+import { encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
 import type { DeviceLink } from '../ports/device-link.ts'
 
 const settle = (): Promise<void> => new Promise(done => setImmediate(done))
@@ -18,7 +14,6 @@ let cast: ReplicaCast
 let laptop: CastMember
 let desk: CastMember
 let phone: CastMember
-let seen: { from: DeviceId; to: DeviceId; type: SyncMessage['type']; message: SyncMessage }[]
 
 beforeEach(async () => {
   clock = createSimulatedClock({ settle })
@@ -26,38 +21,13 @@ beforeEach(async () => {
   laptop = await cast.join('laptop')
   desk = await cast.join('desk')
   phone = await cast.join('phone')
-  seen = []
 })
-
-const onFrame: SimulatedLinkOptions['onFrame'] = (from, to, _channel, frame) => {
-  const message = decodeSyncMessage(frame)
-  if (message.ok) seen.push({ from, to, type: message.value.type, message: message.value })
-}
-const link = (a: CastMember, b: CastMember, options: Parameters<ReplicaCast['link']>[2] = {}): SimulatedLink =>
-  cast.link(a, b, { onFrame, ...options })
-const areEqual = (...members: CastMember[]): boolean =>
-  members.every(
-    ({ replica }) =>
-      replica.fingerprint() === laptop.replica.fingerprint() && replica.log().fingerprint === laptop.replica.log().fingerprint,
-  )
-const fill = (member: CastMember, documents: number, from = 0): Promise<void> =>
-  member.replica.add(Array.from({ length: documents }, (_, i) => cast.chunks.commit(`document ${from + i}`, 'first')))
-const inSync = async (a: CastMember, b: CastMember, options: Parameters<ReplicaCast['link']>[2] = {}): Promise<SimulatedLink> => {
-  const made = link(a, b, options)
-  await clock.runUntil(() => a.replica.peers.peek().get(b.id)?.state === 'in-sync' && b.replica.peers.peek().get(a.id)?.state === 'in-sync')
-  return made
-}
-const sumOnDisk = async (member: CastMember): Promise<bigint> => {
-  let sum = 0n
-  for await (const docTag of member.store.docTags()) sum += sumOfRecords(await member.store.listDocument(docTag), portableHasher)
-  return BigInt.asUintN(256, sum)
-}
 
 describe('receipts', () => {
   const report = (): ReturnType<typeof cast.chunks.docTag> => cast.chunks.docTag('report')
 
   test('[R21] no receipt before the chunk is durable', async () => {
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     const release = desk.store.holdWrites()
     await laptop.replica.add([cast.chunks.commit('report', 'edit')])
     await clock.advance(1_000)
@@ -69,11 +39,11 @@ describe('receipts', () => {
 
   test('[R22] a peer that starts again has confirmed nothing until it says so', async () => {
     await laptop.replica.add([cast.chunks.commit('report', 'edit')])
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     expect(laptop.replica.confirmedAt(desk.id, report())).toBe(true)
     desk.store = (await cast.join('fresh')).store
     await cast.restart(desk)
-    const made = link(laptop, desk, { latencyMs: 10 })
+    const made = cast.link(laptop, desk, { latencyMs: 10 })
     await clock.advance(11)
     expect(laptop.replica.confirmedAt(desk.id, report())).toBe(false)
     await clock.advance(1_000)
@@ -82,11 +52,11 @@ describe('receipts', () => {
   })
 
   test('[R23] documents are confirmed one by one during a first sync', async () => {
-    await fill(laptop, 300)
+    await cast.fill(laptop, 300)
     await laptop.replica.add([cast.chunks.commit('report', 'edit')])
     expect(laptop.replica.confirmedAt(desk.id, report())).toBe(false)
     desk.replica.want([report()])
-    link(laptop, desk, { bytesPerSecond: 50_000 })
+    cast.link(laptop, desk, { bytesPerSecond: 50_000 })
     await clock.runUntil(() => laptop.replica.confirmedAt(desk.id, report()))
     expect(laptop.replica.peers.peek().get(desk.id)?.state).toBe('catching-up')
   })
@@ -94,7 +64,7 @@ describe('receipts', () => {
   test('[R24] compacting what a sleeping peer has confirmed leaves it confirmed', async () => {
     const commits = ['a', 'b'].map(name => cast.chunks.commit('report', name))
     await laptop.replica.add(commits)
-    const made = await inSync(laptop, desk)
+    const made = await cast.inSync(laptop, desk)
     made.cut()
     await laptop.replica.add([cast.chunks.fragment('report', { level: 1, covers: commits.map(({ id }) => id) })])
     expect(laptop.replica.confirmedAt(desk.id, report())).toBe(true)
@@ -105,7 +75,7 @@ describe('receipts', () => {
 
 describe('bad days', () => {
   test('[R25] a full disk: edits wait in memory and reach the others, and are written when there is room', async () => {
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     laptop.store.failWrites(new Error('ENOSPC'))
     const written = laptop.replica.add([cast.chunks.commit('report', 'edit')])
     await clock.advance(1_000)
@@ -119,7 +89,7 @@ describe('bad days', () => {
   })
 
   test('[R25] a peer with a full disk gives no receipt', async () => {
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     desk.store.failWrites(new Error('ENOSPC'))
     await laptop.replica.add([cast.chunks.commit('report', 'edit')])
     await clock.advance(5_000)
@@ -184,7 +154,7 @@ describe('bad days', () => {
   })
 
   test('[R27] closing rejects what cannot be written and leaves nothing waiting', async () => {
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     laptop.store.failWrites(new Error('ENOSPC'))
     const written = laptop.replica.add([cast.chunks.commit('report', 'edit')])
     const outcome = expect(written).rejects.toMatchObject({ code: 'CLOSED' })
@@ -213,14 +183,14 @@ describe('bad days', () => {
         .pick(devices)
         .replica.add([cast.chunks.fragment('document 0', { level: random.below(3), covers: ids })])
         .catch(() => undefined)
-      const links = [link(laptop, desk), link(desk, phone)]
+      const links = [cast.link(laptop, desk), cast.link(desk, phone)]
       await clock.advance(random.below(12))
       for (const each of links) each.cut()
       await clock.advance(random.below(3))
       if (random.chance(0.4)) await cast.restart(random.pick(devices))
     }
-    link(laptop, desk)
-    link(desk, phone)
+    cast.link(laptop, desk)
+    cast.link(desk, phone)
     await clock.advance(40_000)
     expect(areEqual(laptop, desk, phone)).toBe(true)
     for (const device of devices) expect(BigInt(`0x${device.replica.fingerprint()}`)).toBe(await sumOnDisk(device))
@@ -238,7 +208,7 @@ describe('bad days', () => {
       cast.chunks.register('report', 'claim', 1, 'one'),
       cast.chunks.log('genesis'),
     ]
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     await phone.replica.add(all)
     for (const [i, chunk] of [...all, ...all].entries()) {
       void (i % 2 === 0 ? laptop : desk).replica.add([i % 3 === 0 ? chunk : (all[(i * 7) % all.length] ?? chunk)])
@@ -252,21 +222,21 @@ describe('bad days', () => {
   })
 
   test('[R30] an edit and its claim cost at most 20 messages among three devices, then silence', async () => {
-    await fill(laptop, 10)
-    await inSync(laptop, desk)
-    await inSync(laptop, phone)
-    await inSync(desk, phone)
+    await cast.fill(laptop, 10)
+    await cast.inSync(laptop, desk)
+    await cast.inSync(laptop, phone)
+    await cast.inSync(desk, phone)
     await clock.advance(120_000)
-    seen = []
+    cast.seen.splice(0)
     await laptop.replica.add([cast.chunks.commit('report', 'edit')])
     await clock.advance(1_000)
     await laptop.replica.add([cast.chunks.register('report', 'claim', 1, 'head')])
     await clock.advance(120_000)
-    expect(seen.length).toBeLessThanOrEqual(20)
+    expect(cast.seen.length).toBeLessThanOrEqual(20)
     expect(areEqual(laptop, desk, phone)).toBe(true)
-    seen = []
+    cast.seen.splice(0)
     await clock.advance(600_000)
-    expect(seen).toEqual([])
+    expect(cast.seen).toEqual([])
   })
 
   const helloFrame = (): Uint8Array =>

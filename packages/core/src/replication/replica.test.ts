@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { compareBytes, equalBytes } from '../lib/bytes.ts'
-import type { DeviceId, EpochId } from '../lib/ids.ts'
-import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
+import type { EpochId } from '../lib/ids.ts'
+import { areEqual, createReplicaCast, sumOnDisk, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
-import { linkDevices, type SimulatedLink, type SimulatedLinkOptions } from '../testing/simulated-link.ts'
+import { linkDevices } from '../testing/simulated-link.ts'
 import { PART_BYTES } from '../wire/limits.ts'
-import { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
-import { openSummary, sumOfRecords } from './summary.ts'
+import { decodeSyncMessage, encodeSyncMessage } from '../wire/sync-messages.ts'
+import { openSummary } from './summary.ts'
 import { unpackOffers } from './sync-records.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import { parseHeader } from '../crypto/seal.ts'
@@ -19,7 +19,6 @@ let cast: ReplicaCast
 let laptop: CastMember
 let desk: CastMember
 let phone: CastMember
-let seen: { from: DeviceId; to: DeviceId; type: SyncMessage['type']; message: SyncMessage }[]
 
 beforeEach(async () => {
   clock = createSimulatedClock({ settle })
@@ -27,46 +26,20 @@ beforeEach(async () => {
   laptop = await cast.join('laptop')
   desk = await cast.join('desk')
   phone = await cast.join('phone')
-  seen = []
 })
-
-const onFrame: SimulatedLinkOptions['onFrame'] = (from, to, _channel, frame) => {
-  const message = decodeSyncMessage(frame)
-  if (message.ok) seen.push({ from, to, type: message.value.type, message: message.value })
-}
-const types = (): string[] => seen.map(({ type }) => type)
-const link = (a: CastMember, b: CastMember, options: Parameters<ReplicaCast['link']>[2] = {}): SimulatedLink =>
-  cast.link(a, b, { onFrame, ...options })
-const areEqual = (...members: CastMember[]): boolean =>
-  members.every(
-    ({ replica }) =>
-      replica.fingerprint() === laptop.replica.fingerprint() && replica.log().fingerprint === laptop.replica.log().fingerprint,
-  )
-const fill = (member: CastMember, documents: number, from = 0): Promise<void> =>
-  member.replica.add(Array.from({ length: documents }, (_, i) => cast.chunks.commit(`document ${from + i}`, 'first')))
-const inSync = async (a: CastMember, b: CastMember, options: Parameters<ReplicaCast['link']>[2] = {}): Promise<SimulatedLink> => {
-  const made = link(a, b, options)
-  await clock.runUntil(() => a.replica.peers.peek().get(b.id)?.state === 'in-sync' && b.replica.peers.peek().get(a.id)?.state === 'in-sync')
-  return made
-}
-const sumOnDisk = async (member: CastMember): Promise<bigint> => {
-  let sum = 0n
-  for await (const docTag of member.store.docTags()) sum += sumOfRecords(await member.store.listDocument(docTag), portableHasher)
-  return BigInt.asUintN(256, sum)
-}
 
 describe('meeting', () => {
   test.each([3_000, 10_000])('[R1] an equal reconnect with %i documents is one hello each and under 1 KB', async documents => {
-    await fill(laptop, documents)
-    const first = await inSync(laptop, desk)
+    await cast.fill(laptop, documents)
+    const first = await cast.inSync(laptop, desk)
     first.cut()
     await clock.advance(5)
-    seen = []
-    const again = link(laptop, desk, { latencyMs: 20 })
+    cast.seen.splice(0)
+    const again = cast.link(laptop, desk, { latencyMs: 20 })
     const ms = await clock.runUntil(() => laptop.replica.peers.peek().get(desk.id)?.state === 'in-sync')
     expect(ms).toBe(20)
     await clock.advance(60_000)
-    expect(types()).toEqual(['hello', 'hello'])
+    expect(cast.types()).toEqual(['hello', 'hello'])
     expect(again.sent[0].bytes + again.sent[1].bytes).toBeLessThan(1_024)
   })
 
@@ -74,37 +47,39 @@ describe('meeting', () => {
     const names = Array.from({ length: 700 }, (_, i) => `edit ${i}`)
     await laptop.replica.add(names.map(name => cast.chunks.commit('report', name)))
     const covers = names.slice(0, 256).map(name => cast.chunks.commit('report', name).id)
-    const first = await inSync(laptop, desk)
+    const first = await cast.inSync(laptop, desk)
     await laptop.replica.add([cast.chunks.fragment('report', { level: 1, covers })])
     await clock.advance(5_000)
     first.cut()
     laptop.replica.want([cast.chunks.docTag('report')])
     desk.replica.want([cast.chunks.docTag('report')])
     await clock.advance(5)
-    seen = []
-    const again = await inSync(laptop, desk)
+    cast.seen.splice(0)
+    const again = await cast.inSync(laptop, desk)
     await clock.advance(60_000)
-    expect(types()).toEqual(['hello', 'hello'])
+    expect(cast.types()).toEqual(['hello', 'hello'])
     expect(again.sent[0].bytes + again.sent[1].bytes).toBeLessThan(1_024)
   })
 
   test('[R2] a peer of the far future is told so', async () => {
     let stranger: DeviceLink | undefined
     const closed: string[] = []
+    const heard: ReturnType<typeof decodeSyncMessage>[] = []
     const made = linkDevices(
       { id: laptop.id, accept: each => laptop.replica.attach(each) },
       {
         id: desk.id,
         accept: each => {
           stranger = each
-          return { onFrame: () => undefined, onClosed: code => void closed.push(code) }
+          return { onFrame: (_, frame) => void heard.push(decodeSyncMessage(frame)), onClosed: code => void closed.push(code) }
         },
       },
-      { clock, onFrame },
+      { clock },
     )
     await clock.advance(1)
-    const hello = seen.find(({ type }) => type === 'hello')?.message as Extract<SyncMessage, { type: 'hello' }>
-    await stranger?.send('sync-live', encodeSyncMessage({ ...hello, versions: { min: 7, current: 9 } }))
+    const [hello] = heard
+    if (hello?.ok !== true || hello.value.type !== 'hello') throw new Error('no hello')
+    await stranger?.send('sync-live', encodeSyncMessage({ ...hello.value, versions: { min: 7, current: 9 } }))
     await clock.advance(1)
     expect(made.closedWith()).toBe('version-unsupported')
     expect(closed).toEqual(['version-unsupported'])
@@ -113,8 +88,8 @@ describe('meeting', () => {
   test('[R3] the whole log is there before the first other chunk', async () => {
     await laptop.replica.add([cast.chunks.log('genesis'), cast.chunks.log('add desk')])
     await desk.replica.add([cast.chunks.log('rename desk')])
-    await fill(laptop, 50)
-    await inSync(laptop, desk)
+    await cast.fill(laptop, 50)
+    await cast.inSync(laptop, desk)
     const arrived = desk.arrived.map(chunk => chunk.class)
     expect(arrived.slice(0, 2)).toEqual(['log', 'log'])
     expect(arrived.slice(2)).not.toContain('log')
@@ -123,40 +98,40 @@ describe('meeting', () => {
   })
 
   test('[R4] what differs is found by summary when there is no cursor', async () => {
-    await fill(laptop, 300)
-    await fill(desk, 300)
+    await cast.fill(laptop, 300)
+    await cast.fill(desk, 300)
     await laptop.replica.add([cast.chunks.commit('document 7', 'here')])
     await desk.replica.add([cast.chunks.commit('document 8', 'there'), cast.chunks.commit('new', 'there')])
-    const made = await inSync(laptop, desk)
+    const made = await cast.inSync(laptop, desk)
     expect(areEqual(laptop, desk)).toBe(true)
-    expect(types()).toContain('summary')
+    expect(cast.types()).toContain('summary')
     expect(laptop.arrived).toHaveLength(2)
     expect(desk.arrived).toHaveLength(1)
     expect(made.sent[0].bytes).toBeLessThan(12_000)
   })
 
   test('[R4] a usual reconnect sends what arrived since the cursor, without summaries', async () => {
-    await fill(laptop, 300)
-    const first = await inSync(laptop, desk)
+    await cast.fill(laptop, 300)
+    const first = await cast.inSync(laptop, desk)
     first.cut()
-    await fill(laptop, 20, 1_000)
-    seen = []
-    await inSync(laptop, desk)
+    await cast.fill(laptop, 20, 1_000)
+    cast.seen.splice(0)
+    await cast.inSync(laptop, desk)
     expect(areEqual(laptop, desk)).toBe(true)
-    expect(types()).not.toContain('summary')
+    expect(cast.types()).not.toContain('summary')
   })
 
   test('[R5] a replica restored from a backup is compared, not believed', async () => {
-    await fill(laptop, 20)
+    await cast.fill(laptop, 20)
     const backup = laptop.store.crash()
     await cast.restart(laptop)
-    await fill(laptop, 5, 100)
-    const first = await inSync(laptop, desk)
+    await cast.fill(laptop, 5, 100)
+    const first = await cast.inSync(laptop, desk)
     first.cut()
     laptop.store = backup
     await cast.restart(laptop)
-    await fill(laptop, 9, 200)
-    link(laptop, desk)
+    await cast.fill(laptop, 9, 200)
+    cast.link(laptop, desk)
     await clock.runUntil(() => areEqual(laptop, desk), { limitMs: 500 }) // at once, not by a later repair
     expect(laptop.store.size().chunks).toBe(34)
     expect(desk.store.size().chunks).toBe(34)
@@ -164,9 +139,9 @@ describe('meeting', () => {
 
   test('[R6] a page with a scope gets only its documents and the log', async () => {
     await laptop.replica.add([cast.chunks.log('genesis')])
-    await fill(laptop, 30)
+    await cast.fill(laptop, 30)
     const scope = [cast.chunks.docTag('document 3'), cast.chunks.docTag('document 4')]
-    await inSync(laptop, phone, { scopes: [{}, { scope }] })
+    await cast.inSync(laptop, phone, { scopes: [{}, { scope }] })
     expect(phone.arrived.map(chunk => chunk.docTag).sort()).toEqual([...scope, cast.chunks.log('genesis').docTag].sort())
     await laptop.replica.add([cast.chunks.commit('document 3', 'live'), cast.chunks.commit('document 9', 'live')])
     await clock.advance(100)
@@ -176,9 +151,9 @@ describe('meeting', () => {
 
 describe('the summary', () => {
   test('[R7] after a crash in the middle of writing it equals what is on disk', async () => {
-    await fill(laptop, 10)
+    await cast.fill(laptop, 10)
     const release = laptop.store.holdWrites()
-    void fill(laptop, 10, 100).catch(() => undefined)
+    void cast.fill(laptop, 10, 100).catch(() => undefined)
     await settle()
     await cast.restart(laptop)
     release()
@@ -195,7 +170,7 @@ describe('the summary', () => {
     expect((await laptop.store.get(a.id))?.bytes).toEqual(greater?.bytes)
     expect((await desk.store.get(a.id))?.bytes).toEqual(greater?.bytes)
     expect(areEqual(laptop, desk)).toBe(true)
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     await laptop.replica.add([cast.chunks.register('session', 'claim', 3, 'three')])
     await clock.advance(50)
     expect((await desk.store.head(a.id))?.sequence).toBe(3)
@@ -222,7 +197,7 @@ describe('the summary', () => {
     await laptop.replica.add(commits)
     await desk.replica.add(commits)
     await desk.replica.add([cast.chunks.fragment('report', { level: 1, covers: commits.map(({ id }) => id) })])
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     expect(areEqual(laptop, desk)).toBe(true)
     expect(laptop.store.size().chunks).toBe(1)
     expect(desk.arrived).toEqual([])
@@ -231,9 +206,9 @@ describe('the summary', () => {
   test('[R10] a covered commit that is pushed again is not stored', async () => {
     const commit = cast.chunks.commit('report', 'edit')
     await desk.replica.add([cast.chunks.fragment('report', { level: 1, covers: [commit.id] })])
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     await cast.restart(desk)
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     await laptop.replica.add([commit])
     await clock.advance(60_000)
     expect(await desk.store.head(commit.id)).toBeUndefined()
@@ -243,7 +218,7 @@ describe('the summary', () => {
 
 describe('moving', () => {
   test('[R11] an edit is at the other device before it is durable here', async () => {
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     const release = laptop.store.holdWrites()
     const edit = cast.chunks.commit('report', 'edit')
     const written = laptop.replica.add([edit])
@@ -254,48 +229,48 @@ describe('moving', () => {
   })
 
   test('[R12] wanted documents come first, then fragments, then commits', async () => {
-    await fill(laptop, 200)
+    await cast.fill(laptop, 200)
     const covered = cast.chunks.commit('other', 'x')
     await laptop.replica.add([cast.chunks.fragment('other', { level: 1, covers: [covered.id] })])
     desk.replica.want([cast.chunks.docTag('document 150')])
-    await inSync(laptop, desk)
-    const carried = seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : [])).map(parseHeader)
+    await cast.inSync(laptop, desk)
+    const carried = cast.seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : [])).map(parseHeader)
     expect(carried.slice(0, 2).map(header => header.ok && header.value.docTag)).toEqual(['document 150', 'other'].map(cast.chunks.docTag))
   })
 
   test('[R44] of two wanted documents only the one that changed is listed', async () => {
-    for (const member of [laptop, desk]) await fill(member, 300)
-    const first = await inSync(laptop, desk)
+    for (const member of [laptop, desk]) await cast.fill(member, 300)
+    const first = await cast.inSync(laptop, desk)
     first.cut()
     await laptop.replica.add([cast.chunks.commit('document 8', 'edit')])
     desk.replica.want(['document 7', 'document 8'].map(cast.chunks.docTag))
-    seen = []
-    await inSync(laptop, desk)
-    const listed = seen.flatMap(({ message }) => (message.type === 'have' ? (unpackOffers(message.items) ?? []) : []))
+    cast.seen.splice(0)
+    await cast.inSync(laptop, desk)
+    const listed = cast.seen.flatMap(({ message }) => (message.type === 'have' ? (unpackOffers(message.items) ?? []) : []))
     expect(new Set(listed.map(({ docTag }) => docTag))).toEqual(new Set([cast.chunks.docTag('document 8')]))
     expect(areEqual(laptop, desk)).toBe(true)
   })
 
   test('[R12] two holders share the work: nothing comes twice', async () => {
-    await fill(laptop, 500)
-    await fill(desk, 500)
-    link(laptop, phone)
-    link(desk, phone)
-    await clock.runUntil(() => areEqual(phone))
-    const carried = seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : []))
+    await cast.fill(laptop, 500)
+    await cast.fill(desk, 500)
+    cast.link(laptop, phone)
+    cast.link(desk, phone)
+    await clock.runUntil(() => areEqual(laptop, phone))
+    const carried = cast.seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : []))
     expect(carried).toHaveLength(500)
   })
 
   test('[R13] 10,000 documents arrive in few frames and few batches', async () => {
-    await fill(laptop, 10_000)
+    await cast.fill(laptop, 10_000)
     let batches = 0
     const { apply } = desk.store
     desk.store.apply = batch => {
       batches++
       return apply(batch)
     }
-    const made = link(laptop, desk)
-    await clock.runUntil(() => areEqual(desk))
+    const made = cast.link(laptop, desk)
+    await clock.runUntil(() => areEqual(laptop, desk))
     expect(batches).toBeLessThan(20)
     expect(made.sent[0].frames).toBeLessThan(40)
     expect(made.sent[1].frames).toBeLessThan(60)
@@ -304,20 +279,20 @@ describe('moving', () => {
   test('[R14] a large chunk comes in parts, whole', async () => {
     const large = cast.chunks.commit('report', 'import', { bytes: 3 * PART_BYTES + 17 })
     await laptop.replica.add([large])
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     expect(equalBytes((await desk.store.get(large.id))?.bytes ?? new Uint8Array(), large.bytes)).toBe(true)
-    expect(types().filter(type => type === 'part')).toHaveLength(4)
+    expect(cast.types().filter(type => type === 'part')).toHaveLength(4)
   })
 
   test('[R14] a link that dies between parts leaves nothing', async () => {
     const large = cast.chunks.commit('report', 'import', { bytes: 3 * PART_BYTES })
     await laptop.replica.add([large])
-    const made = link(laptop, desk, { bytesPerSecond: 1_000_000 })
+    const made = cast.link(laptop, desk, { bytesPerSecond: 1_000_000 })
     await clock.advance(1_200)
     made.cut()
     await clock.advance(1_000)
     expect(desk.store.size().chunks).toBe(0)
-    await inSync(laptop, desk)
+    await cast.inSync(laptop, desk)
     expect(areEqual(laptop, desk)).toBe(true)
   })
 
@@ -325,24 +300,24 @@ describe('moving', () => {
     const good = cast.chunks.commit('report', 'edit')
     await laptop.replica.add([cast.chunks.spoiled(good)])
     await desk.replica.add([good])
-    link(laptop, phone)
-    link(desk, phone)
+    cast.link(laptop, phone)
+    cast.link(desk, phone)
     await clock.advance(5_000)
     expect((await phone.store.get(good.id))?.bytes).toEqual(good.bytes)
     expect(phone.arrived).toHaveLength(1)
-    expect(seen.filter(({ type }) => type === 'reject').map(({ to }) => to)).toEqual(['laptop'])
+    expect(cast.seen.filter(({ type }) => type === 'reject').map(({ to }) => to)).toEqual(['laptop'])
     expect((await laptop.store.get(good.id))?.bytes).not.toEqual(cast.chunks.spoiled(good).bytes)
   })
 
   test('[R16] what a dying link did not bring is asked of another', async () => {
-    await fill(laptop, 400)
-    await fill(desk, 400)
-    const slow = link(laptop, phone, { bytesPerSecond: 30_000 })
+    await cast.fill(laptop, 400)
+    await cast.fill(desk, 400)
+    const slow = cast.link(laptop, phone, { bytesPerSecond: 30_000 })
     await clock.advance(1_500)
-    link(desk, phone)
+    cast.link(desk, phone)
     await clock.advance(200)
     slow.cut()
-    await clock.runUntil(() => areEqual(phone))
+    await clock.runUntil(() => areEqual(laptop, phone))
   })
 
   test('[R17] a chunk of an unknown epoch waits unread, without receipt, until the key comes', async () => {
@@ -350,7 +325,7 @@ describe('moving', () => {
     desk.missing.add(epoch)
     const secret = cast.chunks.commit('report', 'secret', { epoch })
     await laptop.replica.add([secret])
-    link(laptop, desk)
+    cast.link(laptop, desk)
     await clock.advance(60_000)
     expect(desk.store.size().chunks).toBe(1)
     expect(desk.arrived).toEqual([])
@@ -364,8 +339,8 @@ describe('moving', () => {
 
   test('[R18] a keyless replica passes chunks on at once', async () => {
     const relay = await cast.join('relay', { keyless: true })
-    await inSync(laptop, relay)
-    await inSync(desk, relay)
+    await cast.inSync(laptop, relay)
+    await cast.inSync(desk, relay)
     await laptop.replica.add([cast.chunks.commit('report', 'edit')])
     await clock.advance(2)
     expect(desk.arrived).toHaveLength(1)
@@ -373,8 +348,8 @@ describe('moving', () => {
 
   test('[R19] a snapshot is found at whoever has one, and counts for nothing else', async () => {
     const docTag = cast.chunks.docTag('report')
-    await inSync(laptop, desk)
-    await inSync(laptop, phone)
+    await cast.inSync(laptop, desk)
+    await cast.inSync(laptop, phone)
     const before = phone.replica.fingerprint()
     const sealed = new Uint8Array(PART_BYTES + 5).fill(7)
     await phone.replica.putSnapshot(docTag, sealed)
