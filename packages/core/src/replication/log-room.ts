@@ -40,7 +40,7 @@ export function createLogRoom(parts: LogRoomParts): LogRoom {
     const stored = (await store.listDocument(GROUP_DOC_TAG)).filter(record => record.class === 'log')
     for (const slice of slicesOf(stored, 64)) {
       const chunks = await store.getMany(slice.map(({ id }) => id))
-      const verdicts = await Promise.all(chunks.map(chunk => inspector.inspect(chunk)))
+      const verdicts = await Promise.all(chunks.map(async chunk => inspector.inspect(chunk)))
       const bad = chunks.filter((_, i) => verdicts[i]?.kind === 'bad')
       if (bad.length > 0) await journal.drop(bad)
       await clock.sleep(0)
