@@ -1,4 +1,4 @@
-/** What goes by itself: what was retired long enough ago, mailboxes nobody came to for long, invites that expired. */
+/** What goes by itself: what was retired long enough ago, what everybody has where the account says so, mailboxes nobody came to for long, invites that expired. */
 import { DAY_MS, HOUR_MS, RETIRED_KEPT_MS, type MailboxId } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import type { MailboxEngine } from './engine/mailbox-engine.ts'
@@ -10,6 +10,8 @@ export interface HousekeepingOptions {
   readonly logger: Logger
   /** A mailbox that no member came to for this long goes; 0: never. */
   readonly idleMailboxDays: number
+  /** Of accounts that keep until all have it: what everybody had for this long may go. */
+  readonly acknowledgedDays: number
   readonly use: <T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>) => Promise<T>
   readonly noteUses: () => Promise<void>
   readonly onErase: (id: MailboxId) => Promise<void>
@@ -17,8 +19,15 @@ export interface HousekeepingOptions {
 
 export interface Housekeeping {
   /** Once through everything. */
-  run(): Promise<{ readonly removedMailboxes: number; readonly removedInvites: number }>
+  run(): Promise<Done>
   close(): Promise<void>
+}
+
+export interface Done {
+  readonly removedMailboxes: number
+  readonly removedInvites: number
+  /** Chunks of which only the head is left, because everybody has them. */
+  readonly emptiedChunks: number
 }
 
 /** Runs every hour from the first hour on, one mailbox after the other; what was retired, once a day. */
@@ -28,11 +37,11 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   let isClosed = false
   let retiredDroppedAt = Number.NEGATIVE_INFINITY
 
-  const sweep = async (): Promise<{ removedMailboxes: number; removedInvites: number }> => {
+  const sweep = async (): Promise<Done> => {
     const now = clock.now()
     const dropsRetired = Math.abs(now - retiredDroppedAt) >= DAY_MS
     if (dropsRetired) retiredDroppedAt = now
-    let [removedMailboxes, removedInvites] = [0, 0]
+    let [removedMailboxes, removedInvites, emptiedChunks] = [0, 0, 0]
     for (const invite of await engine.invites()) {
       const isOver = invite.claimedBy === undefined && invite.expiresAt < now - INVITES_KEPT_MS
       if (isOver && (await engine.removeInvite(invite.tokenHash))) removedInvites++
@@ -45,11 +54,14 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
         await options.onErase(mailbox.id)
         await engine.removeMailbox(mailbox.id)
         removedMailboxes++
-      } else if (dropsRetired) {
-        await options.use(mailbox.id, ({ replica }) => replica.dropRetired(now - RETIRED_KEPT_MS))
+        continue
       }
+      if (dropsRetired) await options.use(mailbox.id, ({ replica }) => replica.dropRetired(now - RETIRED_KEPT_MS))
+      if ((await engine.account(mailbox.account))?.retention !== 'until-acknowledged') continue
+      const heldMs = options.acknowledgedDays * DAY_MS
+      emptiedChunks += await options.use(mailbox.id, async ({ acknowledged }) => (await acknowledged?.letGo(heldMs)) ?? 0)
     }
-    return { removedMailboxes, removedInvites }
+    return { removedMailboxes, removedInvites, emptiedChunks }
   }
   const run = (): ReturnType<Housekeeping['run']> => {
     const done = running.then(sweep)

@@ -20,6 +20,7 @@ test('[B20] every setting is the same as a flag, a variable, the file of a varia
     key: ['a', 'b', 'c', 'd'].map(digit => digit.repeat(64)) as unknown as readonly [string, string, string, string],
     logLevel: ['debug', 'info', 'warn', 'error'],
     logIds: ['true', 'false', 'true', 'false'],
+    retention: ['keep', 'until-acknowledged', 'keep', 'until-acknowledged'],
   }
   for (const setting of SETTINGS) {
     const [flag, variable, inFile, config] = given[setting.name] ?? ['1', '2', '3', '4']

@@ -16,6 +16,7 @@ import {
   type Closeable,
   type DeviceId,
   type RelayQuotas,
+  type Retention,
 } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, systemClock } from '@segue/net'
@@ -51,6 +52,10 @@ export interface RelayOptions {
   readonly quotas: RelayQuotas
   /** A mailbox that no member came to for this long is removed; 0: never. */
   readonly idleMailboxDays: number
+  /** Of new invites. Default: keep. */
+  readonly retention?: Retention
+  /** With `until-acknowledged`: how long after everybody has something it may go. Default: 7. */
+  readonly acknowledgedDays?: number
   readonly maxConnections: number
   readonly logger: Logger
   readonly clock?: Clock
@@ -179,6 +184,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       clock,
       logger,
       idleMailboxDays,
+      acknowledgedDays: options.acknowledgedDays ?? ACKNOWLEDGED_DAYS,
       use: mailboxes.use,
       noteUses: mailboxes.noteUses,
       onErase: forget,
@@ -223,7 +229,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
 
 /** The operations on the folder of a relay that does not run. */
 export async function openStopped(
-  options: Pick<RelayOptions, 'directory' | 'announce' | 'key' | 'quotas'>,
+  options: Pick<RelayOptions, 'directory' | 'announce' | 'key' | 'quotas' | 'retention'>,
 ): Promise<Closeable & { readonly operations: Operations; readonly volume: Volume }> {
   return openOrCleanUp(async opened => {
     const damages: Damage[] = []
@@ -253,6 +259,7 @@ export const KEY_FILE = 'relay.key'
 
 const CLOSE_IDLE_AFTER_MS: number = 5 * MINUTE_MS
 /** Those who wait for a person to type six digits at a rendezvous among them. */
+const ACKNOWLEDGED_DAYS = 7
 const MAX_STRANGERS = 256
 /** Behind a proxy all connections come from one address; the proxy has the limit for one client. */
 const MAX_CONNECTIONS_PER_SECOND = 256

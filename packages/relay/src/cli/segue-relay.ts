@@ -57,6 +57,7 @@ async function serve(settings: Settings): Promise<void> {
     ...optionsOf(settings),
     logger,
     idleMailboxDays: settings.idleMailboxDays,
+    acknowledgedDays: settings.acknowledgedDays,
     maxConnections: settings.maxConnections,
   })
   const stop = (): void => {
@@ -87,7 +88,7 @@ async function serve(settings: Settings): Promise<void> {
 async function invite(settings: Settings, flags: Flags): Promise<void> {
   const note = typeof flags['note'] === 'string' ? flags['note'] : undefined
   const days = typeof flags['days'] === 'number' ? flags['days'] : undefined
-  const made = await ask(settings, 'invite', { note, days, quotas: quotasOf(settings) })
+  const made = await ask(settings, 'invite', { note, days, quotas: quotasOf(settings), retention: settings.retention })
   print(flags['json'] === true ? JSON.stringify(made) : await inviteText(made.invite, made.expiresAt))
 }
 
@@ -165,6 +166,7 @@ function optionsOf(settings: Settings) {
     key: rest.key,
     ops: rest.ops,
     quotas,
+    retention: rest.retention,
   }
 }
 

@@ -4,7 +4,7 @@
  * file that holds the value, as containers hand over secrets.
  */
 import { readFileSync } from 'node:fs'
-import { MIB } from '@segue/core'
+import { MIB, RETENTIONS, type Retention } from '@segue/core'
 import { LOG_LEVELS, type LogLevel } from '../ops/log.ts'
 import { isSeed } from '../identity-file.ts'
 
@@ -19,6 +19,8 @@ export interface Settings {
   readonly quotaMailboxes: number
   readonly quotaBytesPerMinute: number
   readonly idleMailboxDays: number
+  readonly retention: Retention
+  readonly acknowledgedDays: number
   readonly maxConnections: number
   readonly logLevel: LogLevel
   readonly logIds: boolean
@@ -86,6 +88,8 @@ export const SETTINGS: readonly Setting[] = [
   number('quotaMailboxes', 'quota-mailboxes', 'of new invites: mailboxes of an account', 4),
   number('quotaBytesPerMinute', 'quota-bytes-per-minute', 'of new invites: more in a minute is slowed down', 256 * MIB),
   number('idleMailboxDays', 'idle-mailbox-days', 'removes a mailbox no device came to for so long; 0: never', 0),
+  choice('retention', 'retention', RETENTIONS, 'of new invites: a full sealed copy, or only until every device has it', 'keep'),
+  number('acknowledgedDays', 'acknowledged-days', 'how long after every device has something it is still kept, with until-acknowledged', 7),
   number('maxConnections', 'max-connections', 'at one time', 4_096),
   choice('logLevel', 'log-level', LOG_LEVELS, 'how much is logged', 'info'),
   {

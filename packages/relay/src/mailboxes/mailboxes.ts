@@ -2,10 +2,11 @@
  * The mailboxes that are open: each a replica without keys on its chunk store, opened when a member's link comes up, closed when none was
  * there for a while. Replication itself is core's; here are only the gate, the quota and the comings and goings.
  */
-import { createReplica, isSegueError, type CloseCode, type MailboxId, type Replica } from '@segue/core'
+import { createReplica, isSegueError, type CloseCode, type DeviceId, type MailboxId, type Replica } from '@segue/core'
 import type { ChunkStore, Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, Hasher, Inspector, Logger, Random } from '@segue/core/ports'
 import type { Admission } from '../accounts/admission.ts'
 import type { Mailbox, MailboxEngine, MailboxRecord } from '../engine/mailbox-engine.ts'
+import { openAcknowledged, type Acknowledged } from './acknowledged.ts'
 import type { Directory } from './directory.ts'
 
 export interface Mailboxes {
@@ -23,6 +24,8 @@ export interface Mailboxes {
 export interface OpenMailbox {
   readonly replica: Replica
   readonly store: Mailbox
+  /** Only for accounts whose chunks may go once everybody has them. */
+  readonly acknowledged: Acknowledged | undefined
 }
 
 export interface MailboxesOptions {
@@ -88,7 +91,10 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
     const store = storeFor(record, await engine.open(id))
     const replica = await createReplica({ store, inspector: inspectorFor(record, store), clock, random, logger, hasher, keyless: true })
     await noteUse(record)
-    return { replica, store }
+    const isKept = (await engine.account(record.account))?.retention !== 'until-acknowledged'
+    const members = (): readonly DeviceId[] => directory.get(id)?.list?.peers ?? []
+    const acknowledged = isKept ? undefined : await openAcknowledged({ store, replica, members, clock, logger })
+    return { replica, store, acknowledged }
   }
   const noteUse = async (record: MailboxRecord): Promise<void> => {
     const now = Math.max(0, Math.trunc(clock.now()))
@@ -130,6 +136,7 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
     mailbox.cancelIdle?.()
     mailbox.ended = (async () => {
       const open = await mailbox.opened.catch(() => undefined) // told to whoever opened it
+      await open?.acknowledged?.close()
       await open?.replica.close()
       await open?.store.close()
       if (held.get(mailbox.id) === mailbox) held.delete(mailbox.id)

@@ -56,11 +56,13 @@ async function checkMailbox(
   let after = 0
   for (;;) {
     const ids = []
+    const before = after
     for await (const record of mailbox.since(after, { limit: PAGE })) {
-      ids.push(record.id)
+      if (record.isEmptied === true) chunks++
+      else ids.push(record.id)
       after = record.arrival
     }
-    if (ids.length === 0) break
+    if (after === before) break
     for (const chunk of await mailbox.getMany(ids)) {
       chunks++
       bytes += chunk.byteLength

@@ -1,6 +1,6 @@
 /** What an operator may ask, of a relay that runs (through its socket) or of its store when it does not: the same code. */
 import { randomBytes } from 'node:crypto'
-import { DAY_MS, MAX_RELAY_ADDRESSES, encodeInvite, isDeviceId, wholeNumber } from '@segue/core'
+import { DAY_MS, MAX_RELAY_ADDRESSES, RETENTIONS, encodeInvite, isDeviceId, wholeNumber } from '@segue/core'
 import type { DeviceId, RelayQuotas, Retention } from '@segue/core'
 import type { Clock } from '@segue/core/ports'
 import type { Volume } from '@segue/storage/volume'
@@ -25,6 +25,7 @@ export interface InviteRequest {
   readonly note?: string | undefined
   readonly days?: number | undefined
   readonly quotas?: SomeQuotas | undefined
+  readonly retention?: Retention | undefined
 }
 
 export interface InviteAnswer {
@@ -81,7 +82,7 @@ export interface OperationsOptions {
   readonly seed: string
   readonly relay: DeviceId
   readonly clock: Clock
-  readonly defaults: { readonly quotas: RelayQuotas }
+  readonly defaults: { readonly quotas: RelayQuotas; readonly retention?: Retention }
   /** Where the engine reports to. */
   readonly damages: readonly unknown[]
   readonly addresses: () => readonly string[]
@@ -97,7 +98,7 @@ export function createOperations(options: OperationsOptions): Operations {
   const { engine, volume, clock } = options
   const now = (): number => Math.max(0, Math.trunc(clock.now()))
   return {
-    async invite({ note, days = DEFAULT_INVITE_DAYS, quotas = {} }) {
+    async invite({ note, days = DEFAULT_INVITE_DAYS, quotas = {}, retention = options.defaults.retention ?? 'keep' }) {
       const token = new Uint8Array(randomBytes(32))
       // The key says who it is; without the id behind each address the QR code is half the size.
       const addresses = options.addresses().map(address => address.replace(/\/p2p\/[^/]+$/, ''))
@@ -105,7 +106,7 @@ export function createOperations(options: OperationsOptions): Operations {
       const invite = encodeInvite({ relay: options.relay, addresses: addresses.slice(0, MAX_RELAY_ADDRESSES), token })
       const [id, expiresAt] = [hashOfToken(token), now() + days * DAY_MS]
       const all = { ...options.defaults.quotas, ...defined(quotas) }
-      await engine.putInvite({ tokenHash: id, quotas: all, retention: 'keep', createdAt: now(), expiresAt, note })
+      await engine.putInvite({ tokenHash: id, quotas: all, retention, createdAt: now(), expiresAt, note })
       return { invite, id: id.slice(0, INVITE_ID_LENGTH), expiresAt }
     },
     async accounts() {
@@ -186,6 +187,7 @@ export const OPERATION_REQUESTS: { readonly [Name in keyof Operations]: v.Generi
     note: v.optional(v.pipe(v.string(), v.maxLength(MAX_NOTE_LENGTH))),
     days: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_650))),
     quotas: v.optional(someQuotas),
+    retention: v.optional(v.picklist(RETENTIONS)),
   }),
   accounts: v.strictObject({}),
   quotas: v.strictObject({ account: deviceId, quotas: someQuotas }),
