@@ -34,7 +34,7 @@ export * from './wire/rendezvous-messages.ts'
 
 // who this device is, and who belongs
 export { createIdentity, decodeIdentity, encodeIdentity, isDeviceName, type DeviceIdentity } from './identity/index.ts'
-export { foundGroup, groupSecretIn, openGroup, proveMembership, receiveProof, recoverGroup } from './group/index.ts'
+export { foundGroup, groupSecretIn, openGroup, openOnPaper, proveMembership, receiveProof, recoverGroup } from './group/index.ts'
 export type {
   Group,
   GroupDevice,

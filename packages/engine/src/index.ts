@@ -1,6 +1,10 @@
 /** Segue for Node: `openSegue()` and what an app needs beside it. */
 export { openSegue, type NetworkOptions, type OpenSegueOptions } from './open-segue.ts'
 export type { DeviceStatus, Invitation, InviteOptions, Joining, JoinOutcome, Pairing, Segue, SegueSessions, SegueStatus } from './segue.ts'
+export type { BackupOptions, BackupProgress, Backups, BackupWritten } from './backup/backups.ts'
+export { BACKUP_FRESH_MS, type BackupStatus } from './backup/only-here.ts'
+export { checkRecoveryWords, makeRecoveryPhrase, type RecoveryPhrases } from './recovery/phrases.ts'
+export { restoreSegue, type Restored, type RestoreOptions, type RestoreProgress } from './recovery/restore-segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
 export type { SegueHandoffs, SegueHandoffSummary } from './handoff-face.ts'
 export type { Relays, RelayStatus } from './relays.ts'
@@ -18,6 +22,7 @@ export type {
   DeviceId,
   Draft,
   ErrorCode,
+  GroupDevice,
   Handoff,
   HandoffId,
   HandoffOutcome,

@@ -5,6 +5,7 @@ import { createRecorder, openOrCleanUp, SegueError, type Joined } from '@segue/c
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, type NetNode } from '@segue/net'
 import { openStore, type Unlock } from '@segue/storage'
+import { createBackups } from './backup/backups.ts'
 import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
 import { loadIdentity, saveGroup } from './device-records.ts'
@@ -17,6 +18,7 @@ import { nativeHasher } from './platform/native-hasher.ts'
 import { createSystemClock } from './platform/system-clock.ts'
 import { systemRandom } from './platform/system-random.ts'
 import type { RelayPlace } from './relay-client.ts'
+import { createPhrases } from './recovery/phrases.ts'
 import { createRelays } from './relays.ts'
 import { createRuntime, type Runtime, type RuntimeParts } from './runtime.ts'
 import type { Segue } from './segue.ts'
@@ -140,7 +142,14 @@ export function openSegueOn(
 
     // what an app sees of it
     const list = opened.use(createDeviceList(identity.id, node, members, relays.list))
-    const status = opened.use(createStatus({ node, store, damaged: damage.damaged, devices: list.devices, relays: relays.list }))
+    const deviceName = (): string => ownName()
+    const backups = await createBackups({ chunks: store.chunks, records: store.records, clock, random, runtime: present, deviceName })
+    const status = opened.use(
+      createStatus({
+        ...{ node, store, clock, damaged: damage.damaged, devices: list.devices, relays: relays.list },
+        lastBackupAt: backups.lastAt,
+      }),
+    )
     const follow = (): void => {
       const now = present()
       relays.follow(now)
@@ -208,6 +217,8 @@ export function openSegueOn(
         return present().handoffs
       },
       relays: { add: relays.add, list: relays.list, remove: relays.remove },
+      backup: { write: backups.write },
+      recovery: createPhrases({ runtime: present, clock }),
       status: status.status,
       events: recorder.events,
       async rename(name) {

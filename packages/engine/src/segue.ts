@@ -13,8 +13,11 @@ import type {
   TelemetryEvent,
 } from '@segue/core'
 import type { LinkPath, NearbyDevice, SlotKind } from '@segue/core/ports'
+import type { Backups } from './backup/backups.ts'
+import type { BackupStatus } from './backup/only-here.ts'
 import type { PairingQr } from './pairing-images.ts'
 import type { SegueHandoffs } from './handoff-face.ts'
+import type { RecoveryPhrases } from './recovery/phrases.ts'
 import type { Relays } from './relays.ts'
 import type { SegueSession } from './session-face.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -33,6 +36,9 @@ export interface Segue extends Closeable {
   readonly handoff: SegueHandoffs
   /** Relays that keep sealed copies for devices that are not awake together. */
   readonly relays: Relays
+  /** Everything the group holds here, in one file that the words of the recovery phrase open. */
+  readonly backup: Backups
+  readonly recovery: RecoveryPhrases
   readonly status: Observable<SegueStatus>
   /** What happened, content-free by construction: links, pairings, handoffs with one trace id on both devices. Oldest first. */
   readonly events: Observable<readonly TelemetryEvent[]>
@@ -134,6 +140,7 @@ export interface SegueStatus {
   /** `behind`: those that hold or show less than they confirmed. */
   readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
   readonly sessions: number
+  readonly backup: BackupStatus
   /** The group uses something this version does not know: update. */
   readonly needsUpdate: boolean
 }

@@ -1,7 +1,9 @@
 /** One look at everything: what a status line or `segue status` shows. */
 import { createSubject, type Observable } from '@segue/core'
+import type { Clock } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import type { Damage, Store } from '@segue/storage'
+import { BACKUP_FRESH_MS, isOnlyHere } from './backup/only-here.ts'
 import type { RelayStatus } from './relays.ts'
 import type { Runtime } from './runtime.ts'
 import type { DeviceStatus, SegueStatus } from './segue.ts'
@@ -18,14 +20,19 @@ interface Parts {
   readonly damaged: Observable<readonly Damage[]>
   readonly devices: Observable<readonly DeviceStatus[]>
   readonly relays: Observable<readonly RelayStatus[]>
+  readonly lastBackupAt: Observable<number | undefined>
+  readonly clock: Clock
 }
 
-export function createStatus({ node, store, damaged, devices, relays }: Parts): StatusWatch {
+export function createStatus({ node, store, damaged, devices, relays, lastBackupAt, clock }: Parts): StatusWatch {
   let current: Runtime | undefined
   let stops: (() => void)[] = []
   const look = (): SegueStatus => {
     const durability = current?.replica.durability.peek()
     const others = devices.peek().filter(device => !device.isThisDevice)
+    const sessions = current?.index.sessions.peek().length ?? 0
+    const lastAt = lastBackupAt.peek()
+    const places = { devices: devices.peek(), relays: relays.peek(), lastBackupAt: lastAt, now: clock.now() }
     return {
       isOpen: current !== undefined,
       storage: { state: durability?.state ?? 'good', pending: durability?.pending ?? 0, damaged: damaged.peek().length },
@@ -37,7 +44,8 @@ export function createStatus({ node, store, damaged, devices, relays }: Parts): 
         linked: relays.peek().filter(relay => relay.state === 'linked').length,
         behind: relays.peek().filter(relay => relay.behind !== undefined).length,
       },
-      sessions: current?.index.sessions.peek().length ?? 0,
+      sessions,
+      backup: { isOnlyHere: sessions > 0 && isOnlyHere(places), lastAt },
       needsUpdate: current?.group.state.peek().needsUpdate ?? false,
     }
   }
@@ -46,7 +54,23 @@ export function createStatus({ node, store, damaged, devices, relays }: Parts): 
     const now = look()
     if (JSON.stringify(now) !== JSON.stringify(subject.peek())) subject.set(now)
   }
-  const always = [node.addresses.subscribe(update), damaged.subscribe(update), devices.subscribe(update), relays.subscribe(update)]
+  let cancelStale = (): void => undefined
+  /** A backup grows old while nothing else changes. */
+  const onBackup = (): void => {
+    update()
+    cancelStale()
+    const at = lastBackupAt.peek()
+    if (at !== undefined) cancelStale = clock.after(Math.max(0, at + BACKUP_FRESH_MS - clock.now()), update)
+  }
+  const always = [
+    node.addresses.subscribe(update),
+    damaged.subscribe(update),
+    devices.subscribe(update),
+    relays.subscribe(update),
+    lastBackupAt.subscribe(onBackup),
+    () => cancelStale(),
+  ]
+  onBackup()
   const unfollow = (): void => {
     for (const stop of stops) stop()
     stops = []

@@ -229,6 +229,7 @@ const ERRORS = {
     peer: 'unavailable',
     retry: 'later',
   },
+  BACKUP_UNREADABLE: { text: 'There is no such file, or it may not be read. Nothing was changed.', peer: 'refused', retry: 'now' },
   RECOVERY_NO_PHRASE: {
     text: 'Your devices have no recovery phrase yet, and a backup is sealed to it. Make one first: segue recovery create',
     peer: 'refused',
