@@ -26,7 +26,15 @@ export { isAdmissibleKey, SIGNATURE_BYTES, signingKeysOf } from './crypto/sign.t
 export { createSubject, type Observable, type Subject } from './lib/observable.ts'
 export { failed, ok, type Result } from './lib/result.ts'
 export { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './lib/units.ts'
-export { CHANNELS, GROUP_PROTOCOL, PAIRING_PROTOCOL, PROTOCOL_OF, RELAY_PROTOCOL, RENDEZVOUS_PROTOCOL, type Channel } from './wire/channels.ts'
+export {
+  CHANNELS,
+  GROUP_PROTOCOL,
+  PAIRING_PROTOCOL,
+  PROTOCOL_OF,
+  RELAY_PROTOCOL,
+  RENDEZVOUS_PROTOCOL,
+  type Channel,
+} from './wire/channels.ts'
 export { CLOSE_CODES, closeCodeOf, type CloseCode } from './wire/close-codes.ts'
 export * from './wire/limits.ts'
 export * from './wire/relay-messages.ts'
@@ -34,8 +42,19 @@ export * from './wire/rendezvous-messages.ts'
 
 // who this device is, and who belongs
 export { createIdentity, decodeIdentity, encodeIdentity, isDeviceName, type DeviceIdentity } from './identity/index.ts'
-export { foundGroup, groupSecretIn, openGroup, openOnPaper, proveMembership, receiveProof, recoverGroup } from './group/index.ts'
+export {
+  foundGroup,
+  groupSecretIn,
+  openGroup,
+  openOnPaper,
+  proveMembership,
+  readErasure,
+  receiveProof,
+  recoverGroup,
+  signErasure,
+} from './group/index.ts'
 export type {
+  Erasure,
   Group,
   GroupDevice,
   GroupDuty,

@@ -8,6 +8,8 @@ import type { Verifier } from '../ports/verifier.ts'
 import { signedEntryBytes } from '../testing/group-log.ts'
 import { createPairingLinks, type PairingLinkPair } from '../testing/pairing-links.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
+import type { SignedEntry } from './entry.ts'
+import { readErasure, signErasure, type Erasure } from './erasure.ts'
 import { foundGroup, openGroup } from './group.ts'
 import type { Group } from './group-interface.ts'
 import { proveMembership, receiveProof } from './proof.ts'
@@ -193,4 +195,102 @@ test('a proof ends when the link does, and when the signal aborts', async () => 
   const receiving = receiveProof(createPairingLinks({ a: desk.id, b: phone.id }).a, onDesk, { signal: stopping.signal })
   stopping.abort(new Error('enough'))
   await expect(receiving).rejects.toThrow('enough')
+})
+
+/** The laptop removed the phone; the desk knows, the phone does not. `a` is the desk's end, `b` the phone's. */
+function removedStory(): ReturnType<typeof story> & { readonly removal: SignedEntry } {
+  const told = story()
+  told.onDesk.receive(told.onLaptop.entries().map(entry => entry.bytes))
+  const removal = told.onLaptop.remove(phone.id, { time: 7 })
+  told.onDesk.receive([removal.bytes])
+  return { ...told, removal }
+}
+
+test('[G59] [I12] a removed device gets the entry that removed it, and nothing else', async () => {
+  const { onDesk, onPhone, links, removal } = removedStory()
+  const heard: string[] = []
+  const outcomes = await Promise.all([
+    receiveProof(links.a, onDesk),
+    proveMembership(links.b, onPhone, {
+      onRemoved(entry) {
+        heard.push(entry.id)
+        void links.b.close()
+        return Promise.resolve(undefined)
+      },
+    }),
+  ])
+  expect(outcomes).toEqual([
+    { ok: false, error: 'DEVICE_REMOVED' },
+    { ok: false, error: 'DEVICE_REMOVED' },
+  ])
+  expect(heard).toEqual([removal.id])
+  expect(links.sent.byA).toEqual([encodeCbor({ v: 1, removed: removal.bytes })])
+  expect(onPhone.isActive(phone.id)).toBe(false)
+})
+
+test('[G60] a removed device signs that it erased, and the receiver learns it', async () => {
+  const { onDesk, onPhone, links } = removedStory()
+  const heard: (readonly [Erasure, Uint8Array])[] = []
+  await Promise.all([
+    receiveProof(links.a, onDesk, { onErasure: (erasure, frame) => heard.push([erasure, frame]) }),
+    proveMembership(links.b, onPhone, {
+      onRemoved: entry => Promise.resolve(signErasure({ group: entry.group, removal: entry.id, erased: true, time: 8 }, phone)),
+    }),
+  ])
+  const [[erasure, frame] = []] = heard
+  expect(erasure).toEqual({ group: onDesk.id, removal: onDesk.removalOf(phone.id)?.entry, device: phone.id, erased: true, time: 8 })
+  expect(readErasure(frame ?? new Uint8Array())).toEqual(erasure)
+})
+
+test('[G60] a word on erasing by another device, about another removal, or with a broken signature is passed on to nobody', async () => {
+  const { onDesk, removal } = removedStory()
+  const about = { group: onDesk.id, removal: removal.id, erased: true, time: 8 }
+  const broken = signErasure(about, phone)
+  broken[broken.length - 1] = (broken.at(-1) as number) ^ 1
+  for (const answer of [signErasure(about, laptop), signErasure({ ...about, removal: onDesk.entries()[0]?.id as never }, phone), broken]) {
+    const links = createPairingLinks({ a: desk.id, b: phone.id })
+    links.inject('a', answer)
+    const heard: unknown[] = []
+    expect(await receiveProof(links.a, onDesk, { onErasure: erasure => heard.push(erasure) })).toEqual({
+      ok: false,
+      error: 'DEVICE_REMOVED',
+    })
+    expect(heard).toEqual([])
+  }
+})
+
+test('[G60] nobody talks a device into erasing: not a member, not a stranger, not for another device', async () => {
+  const { onLaptop, onPhone } = story()
+  const body = { target: phone.signing.publicKey, epoch: { check: new Uint8Array(32), parents: [], wraps: [] } }
+  const forged = (by: DeviceIdentity, target: DeviceIdentity = phone): Uint8Array =>
+    signedEntryBytes(by, {
+      v: 1,
+      group: idBytes(onPhone.id),
+      author: by.signing.publicKey,
+      parents: onPhone.state.peek().heads.map(idBytes),
+      kind: 'remove',
+      body: { ...body, target: target.signing.publicKey },
+      time: 9,
+    })
+  const unsigned = forged(laptop)
+  unsigned[unsigned.length - 1] = (unsigned.at(-1) as number) ^ 1
+  expect(onLaptop.isActive(phone.id)).toBe(true)
+  for (const bytes of [forged(desk), forged(device('stranger')), forged(laptop, desk), unsigned]) {
+    const links = createPairingLinks({ a: desk.id, b: phone.id })
+    links.inject('b', encodeCbor({ v: 1, removed: bytes }))
+    const onRemoved = (): Promise<undefined> => Promise.reject(new Error('believed'))
+    expect(await proveMembership(links.b, onPhone, { onRemoved })).toEqual({ ok: false, error: 'NOT_A_MEMBER' })
+  }
+})
+
+test('[G60] a device that slept through much believes the admin it knows, although it lacks what came between', async () => {
+  const { onLaptop, onPhone } = story()
+  onLaptop.setRole(desk.id, 'admin', 5)
+  const removal = onLaptop.remove(phone.id, { time: 6 })
+  const links = createPairingLinks({ a: desk.id, b: phone.id })
+  links.inject('b', encodeCbor({ v: 1, removed: removal.bytes }))
+  const heard: string[] = []
+  const onRemoved = (entry: SignedEntry): Promise<undefined> => Promise.resolve(void heard.push(entry.id))
+  await proveMembership(links.b, onPhone, { onRemoved })
+  expect(heard).toEqual([removal.id])
 })

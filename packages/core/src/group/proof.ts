@@ -1,36 +1,63 @@
 /**
- * Membership proof, `/segue/group/1`: how a device that a member does not know yet shows that it belongs. One exchange, then the stream
- * closes; the peers' keys are proven by Noise.
+ * Membership proof, `/segue/group/1` (the messages are in wire/group-messages.ts): how a device that a member does not know yet shows
+ * that it belongs, and how a removed one hears of its removal.
  *
- *     receiver -> newcomer   heads   {v: 1, heads: [32...]}                         the log heads the receiver has
- *     newcomer -> receiver   entries {v: 1, entries: [bytes...], last: bool} ...    the path from there to its own add
- *     receiver -> newcomer   answer  {v: 1, admitted: bool}
- *
- * Every frame is at most MAX_PAIRING_FRAME_BYTES, the entries together at most MAX_PROOF_BYTES. The newcomer shows entries only to
- * a device that is active in its own log; the receiver takes them only if with them the peer is active. Anything malformed is
- * answered with `admitted: false`: the link's deadline and the number of proofs are its owner's business.
+ * The newcomer shows entries only to a device that is active in its own log; the receiver takes them only if with them the peer is
+ * active. Anything malformed is answered with `admitted: false`: the link's deadline and the number of proofs are its owner's business.
  */
-import * as v from 'valibot'
-import { bytesOf, bytesUpTo, decodeCbor, encodeCbor } from '../lib/codec.ts'
 import type { ErrorCode } from '../lib/errors.ts'
-import { ENTRY_ID_BYTES, hexId, idBytes, type DeviceId, type EntryId } from '../lib/ids.ts'
+import { hexId, idBytes, type DeviceId, type EntryId } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 import type { PairingLink } from '../ports/pairing-link.ts'
+import {
+  MAX_PROOF_HEADS,
+  decodeGroupMessage,
+  encodeGroupMessage,
+  proofAnswer,
+  proofEntries,
+  proofGreeting,
+} from '../wire/group-messages.ts'
 import { MAX_ENTRY_BYTES, MAX_PAIRING_FRAME_BYTES, MAX_PROOF_BYTES } from '../wire/limits.ts'
-import { MAX_PARENTS } from './envelope.ts'
+import { decodeEntry, type SignedEntry } from './entry.ts'
+import { isSigned } from './envelope.ts'
+import { readErasure, type Erasure } from './erasure.ts'
 import type { Group } from './group-interface.ts'
 
 interface Waiting {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface Proving extends Waiting {
+  /**
+   * The peer showed the entry by which this device was removed; it is signed by somebody who could. Erases if it is to, and answers
+   * with `signErasure` of what it did, or with nothing. DEVICE_REMOVED is the outcome either way.
+   */
+  readonly onRemoved?: ((removal: SignedEntry) => Promise<Uint8Array | undefined>) | undefined
+}
+
+export interface ReceivingProof extends Waiting {
+  /** The removed peer signed that it heard; `frame` is what it signed. */
+  readonly onErasure?: ((erasure: Erasure, frame: Uint8Array) => void) | undefined
+}
+
 /** The newcomer's side. Rejects only when the link ends or the signal aborts. */
-export async function proveMembership(link: PairingLink, group: Group, waiting: Waiting = {}): Promise<Result<void, ErrorCode>> {
+export async function proveMembership(
+  link: PairingLink,
+  group: Group,
+  { onRemoved, ...waiting }: Proving = {},
+): Promise<Result<void, ErrorCode>> {
   if (!group.isActive(link.peer)) return failed('NOT_A_MEMBER')
   const added = group.entryThatAdded(link.self)
   if (added === undefined) return failed('NOT_A_MEMBER')
-  const theirs = decodeCbor(HEADS, await link.receive(waiting), MAX_PAIRING_FRAME_BYTES)
+  const theirs = decodeGroupMessage(proofGreeting, await link.receive(waiting))
   if (!theirs.ok) return failed('FRAME_INVALID')
+  if ('removed' in theirs.value) {
+    const removal = ownRemoval(link.self, group, theirs.value.removed)
+    if (removal === undefined) return failed('NOT_A_MEMBER')
+    const answer = await onRemoved?.(removal)
+    if (answer !== undefined) await link.send(answer)
+    return failed('DEVICE_REMOVED')
+  }
   const path = group.path(
     [added.id],
     theirs.value.heads.map(head => hexId<EntryId>(head)),
@@ -38,27 +65,36 @@ export async function proveMembership(link: PairingLink, group: Group, waiting: 
   const entries = path.map(entry => entry.bytes)
   if (sizeOf(entries) > MAX_PROOF_BYTES) return failed('FRAME_TOO_LARGE')
   for (const frame of framesOf(entries)) await link.send(frame)
-  const answer = decodeCbor(ANSWER, await link.receive(waiting), MAX_PAIRING_FRAME_BYTES)
+  const answer = decodeGroupMessage(proofAnswer, await link.receive(waiting))
   if (!answer.ok) return failed('FRAME_INVALID')
   return answer.value.admitted ? ok(undefined) : failed('NOT_A_MEMBER')
 }
 
-/** The receiver's side: takes the entries if they make the peer active. Rejects only when the link ends or the signal aborts. */
-export async function receiveProof(link: PairingLink, group: Group, waiting: Waiting = {}): Promise<Result<DeviceId, ErrorCode>> {
-  await link.send(encodeCbor({ v: 1, heads: group.state.peek().heads.slice(0, MAX_PARENTS).map(idBytes) }))
+/**
+ * The receiver's side: takes the entries if they make the peer active. DEVICE_REMOVED for a peer that was removed: it gets the entry
+ * that removed it, and nothing else. Rejects only when the link ends or the signal aborts.
+ */
+export async function receiveProof(
+  link: PairingLink,
+  group: Group,
+  { onErasure, ...waiting }: ReceivingProof = {},
+): Promise<Result<DeviceId, ErrorCode>> {
+  const removal = group.removalOf(link.peer)
+  const removed = removal === undefined ? undefined : group.entry(removal.entry)
+  if (removed !== undefined) {
+    await link.send(encodeGroupMessage({ v: 1, removed: removed.bytes }))
+    const answer = await link.receive(waiting).catch(() => undefined) // most do not answer
+    const erasure = answer === undefined ? undefined : readErasure(answer)
+    const isAboutThis = erasure?.device === link.peer && erasure.group === group.id && erasure.removal === removed.id
+    if (answer !== undefined && erasure !== undefined && isAboutThis) onErasure?.(erasure, answer)
+    return failed('DEVICE_REMOVED')
+  }
+  await link.send(encodeGroupMessage({ v: 1, heads: group.state.peek().heads.slice(0, MAX_PROOF_HEADS).map(idBytes) }))
   const brought = await receiveEntries(link, waiting)
   const proven = brought.ok ? admit(link.peer, group, brought.value) : brought
-  await link.send(encodeCbor({ v: 1, admitted: proven.ok }))
+  await link.send(encodeGroupMessage({ v: 1, admitted: proven.ok }))
   return proven
 }
-
-const HEADS = v.strictObject({ v: v.literal(1), heads: v.pipe(v.array(bytesOf(ENTRY_ID_BYTES)), v.maxLength(MAX_PARENTS)) })
-const ENTRIES = v.strictObject({
-  v: v.literal(1),
-  entries: v.pipe(v.array(bytesUpTo(MAX_ENTRY_BYTES)), v.maxLength(10_000)),
-  last: v.boolean(),
-})
-const ANSWER = v.strictObject({ v: v.literal(1), admitted: v.boolean() })
 
 // Leaves room for an entry of full size and the CBOR around it.
 const FRAME_FILL_BYTES: number = MAX_PAIRING_FRAME_BYTES - MAX_ENTRY_BYTES - 1_024
@@ -71,14 +107,14 @@ function* framesOf(entries: readonly Uint8Array[]): Generator<Uint8Array> {
   let filled = 0
   for (const entry of entries) {
     if (filled > FRAME_FILL_BYTES) {
-      yield encodeCbor({ v: 1, entries: batch, last: false })
+      yield encodeGroupMessage({ v: 1, entries: batch, last: false })
       batch = []
       filled = 0
     }
     batch.push(entry)
     filled += entry.length + ENTRY_OVERHEAD_BYTES
   }
-  yield encodeCbor({ v: 1, entries: batch, last: true })
+  yield encodeGroupMessage({ v: 1, entries: batch, last: true })
 }
 
 async function receiveEntries(link: PairingLink, waiting: Waiting): Promise<Result<readonly Uint8Array[], ErrorCode>> {
@@ -89,7 +125,7 @@ async function receiveEntries(link: PairingLink, waiting: Waiting): Promise<Resu
     total += frame.length
     // The frames are hardly larger than what they carry: stop before even parsing more.
     if (total > MAX_PROOF_BYTES + MAX_PAIRING_FRAME_BYTES) return failed('FRAME_TOO_LARGE')
-    const read = decodeCbor(ENTRIES, frame, MAX_PAIRING_FRAME_BYTES)
+    const read = decodeGroupMessage(proofEntries, frame)
     if (!read.ok) return failed(read.error.reason === 'too-large' ? 'FRAME_TOO_LARGE' : 'FRAME_INVALID')
     entries.push(...read.value.entries)
     if (sizeOf(entries) > MAX_PROOF_BYTES) return failed('FRAME_TOO_LARGE')
@@ -109,4 +145,21 @@ function admit(peer: DeviceId, group: Group, entries: readonly Uint8Array[]): Re
     group.receive(entries)
   }
   return group.isActive(peer) ? ok(peer) : failed('NOT_A_MEMBER')
+}
+
+/**
+ * The entry, if it removes this device and is signed by somebody who can: an admin, or the recovery phrase, as this device knows them.
+ * That of an admin it never heard of is not believed; then it stays cut off without knowing why.
+ */
+function ownRemoval(self: DeviceId, group: Group, bytes: Uint8Array): SignedEntry | undefined {
+  const entry = decodeEntry(bytes)
+  if (!entry.ok || entry.value.group !== group.id) return undefined
+  const { author, content } = entry.value
+  if (content.kind !== 'remove' || content.target !== self) return undefined
+  const by = group.device(author)
+  const mayRemove = (by?.active === true && by.role === 'admin') || group.state.peek().recovery?.id === author
+  if (!mayRemove || !isSigned(entry.value)) return undefined
+  const [outcome] = group.receive([bytes])
+  // Where all that it rests on is here, it has to prevail as well.
+  return outcome?.kind === 'held' || group.removalOf(self) !== undefined ? entry.value : undefined
 }
