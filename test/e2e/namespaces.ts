@@ -66,6 +66,54 @@ export function createTestLan(count: number): TestLan {
   }
 }
 
+export interface TestNetworks {
+  readonly relay: readonly string[]
+  readonly laptop: readonly string[]
+  readonly desk: readonly string[]
+  /** Where both networks reach the relay. */
+  readonly relayAddress: string
+  /** The desk's address on its own network, which the laptop has no way to. */
+  readonly deskAddress: string
+  remove(): void
+}
+
+/** Two networks with one device each, and a relay that both reach. It forwards nothing: there is no way from one device to the other. */
+export function createTestNetworks(): TestNetworks {
+  const prefix = `sn${process.pid % 100_000}`
+  const names = { relay: `${prefix}-relay`, laptop: `${prefix}-laptop`, desk: `${prefix}-desk` }
+  const remove = (): void => {
+    for (const name of Object.values(names)) {
+      try {
+        ip('netns', 'del', name)
+      } catch {
+        // it was not made: the setup failed before
+      }
+    }
+  }
+  const relayAddress = '10.78.0.1'
+  try {
+    for (const name of Object.values(names)) {
+      ip('netns', 'add', name)
+      ip('-n', name, 'link', 'set', 'lo', 'up')
+    }
+    ip('-n', names.relay, 'addr', 'add', `${relayAddress}/32`, 'dev', 'lo')
+    for (const [i, device] of [names.laptop, names.desk].entries()) {
+      ip('link', 'add', 'eth0', 'netns', device, 'type', 'veth', 'peer', 'name', `p${i}`, 'netns', names.relay)
+      ip('-n', names.relay, 'addr', 'add', `10.78.${i + 1}.1/24`, 'dev', `p${i}`)
+      ip('-n', names.relay, 'link', 'set', `p${i}`, 'up')
+      ip('-n', device, 'addr', 'add', `10.78.${i + 1}.2/24`, 'dev', 'eth0')
+      ip('-n', device, 'link', 'set', 'eth0', 'up')
+      ip('-n', device, 'route', 'add', 'default', 'via', `10.78.${i + 1}.1`)
+    }
+    execFileSync('ip', ['netns', 'exec', names.relay, 'sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward'], { stdio: 'ignore' })
+  } catch (error) {
+    remove()
+    throw error
+  }
+  const on = (name: string): readonly string[] => ['ip', 'netns', 'exec', name]
+  return { relay: on(names.relay), laptop: on(names.laptop), desk: on(names.desk), relayAddress, deskAddress: '10.78.2.2', remove }
+}
+
 function ip(...args: readonly string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
 }

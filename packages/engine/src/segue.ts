@@ -136,7 +136,12 @@ export interface SegueStatus {
   /** How the keys of this device are kept. */
   readonly keys: readonly SlotKind[]
   readonly addresses: readonly string[]
-  readonly devices: { readonly total: number; readonly linked: number }
+  readonly devices: {
+    readonly total: number
+    readonly linked: number
+    /** How many are reached which way now; see DeviceStatus. */
+    readonly paths: Readonly<Record<LinkPath | 'mailbox', number>>
+  }
   /** `behind`: those that hold or show less than they confirmed. */
   readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
   readonly sessions: number

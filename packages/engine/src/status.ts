@@ -38,7 +38,11 @@ export function createStatus({ node, store, damaged, devices, relays, lastBackup
       storage: { state: durability?.state ?? 'good', pending: durability?.pending ?? 0, damaged: damaged.peek().length },
       keys: store.vault.slots,
       addresses: node.addresses.peek(),
-      devices: { total: others.length, linked: others.filter(device => device.state === 'linked').length },
+      devices: {
+        total: others.length,
+        linked: others.filter(device => device.state === 'linked').length,
+        paths: pathsOf(others),
+      },
       relays: {
         total: relays.peek().length,
         linked: relays.peek().filter(relay => relay.state === 'linked').length,
@@ -92,4 +96,10 @@ export function createStatus({ node, store, damaged, devices, relays, lastBackup
       for (const stop of always) stop()
     },
   }
+}
+
+function pathsOf(others: readonly DeviceStatus[]): SegueStatus['devices']['paths'] {
+  const paths = { lan: 0, direct: 0, relayed: 0, mailbox: 0 }
+  for (const { path } of others) if (path !== undefined) paths[path]++
+  return paths
 }

@@ -174,7 +174,7 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
           : 'good'
     return [
       `${device.name}  ${shortId(device.id)}`,
-      `  devices   ${now.devices.linked} of ${now.devices.total} linked${now.devices.total === 0 ? ' (segue pair new lets one in)' : ''}`,
+      `  devices   ${now.devices.linked} of ${now.devices.total} linked${now.devices.total === 0 ? ' (segue pair new lets one in)' : pathsText(now.devices.paths)}`,
       ...(now.relays.total === 0 ? [] : [`  relays    ${relaysText(now.relays)}`]),
       `  sessions  ${now.sessions}`,
       `  storage   ${storage}`,
@@ -183,6 +183,12 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
       ...(now.needsUpdate ? ['  update    your group uses something this version does not know'] : []),
     ]
   })
+}
+
+/** Such as ` (1 lan, 1 relayed)`. */
+function pathsText(paths: Readonly<Record<string, number>>): string {
+  const ways = Object.entries(paths).flatMap(([path, count]) => (count === 0 ? [] : [`${count} ${path}`]))
+  return ways.length === 0 ? '' : ` (${ways.join(', ')})`
 }
 
 function relaysText({ total, linked, behind }: StatusResult['status']['relays']): string {
@@ -197,7 +203,7 @@ interface StatusResult {
   readonly status: {
     readonly storage: { readonly state: string; readonly pending: number; readonly damaged: number }
     readonly keys: readonly string[]
-    readonly devices: { readonly total: number; readonly linked: number }
+    readonly devices: { readonly total: number; readonly linked: number; readonly paths: Readonly<Record<string, number>> }
     readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
     readonly sessions: number
     readonly needsUpdate: boolean

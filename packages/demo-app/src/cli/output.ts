@@ -17,6 +17,8 @@ export interface Output {
   data(value: Readonly<Record<string, unknown>>, human: () => string | readonly string[] | Table): void
   /** A line of explanation on stderr; nothing with --json. */
   note(text: string): void
+  /** The same in red: for what a person must not read past. */
+  warning(text: string): void
   /** The same, unchanged: for what this program drew itself. */
   drawing(text: string): void
   /** With --json, one JSON line on stderr: what a script must show or answer while the command runs. */
@@ -50,6 +52,10 @@ export function createOutput(isJson: boolean): Output {
     note(text) {
       clearProgress()
       if (!isJson) process.stderr.write(`${printableLines(text)}\n`)
+    },
+    warning(text) {
+      clearProgress()
+      if (!isJson) process.stderr.write(`${colors.bold(colors.red(printableLines(text)))}\n`)
     },
     drawing(text) {
       clearProgress()

@@ -10,6 +10,8 @@ import { shortId } from './output.ts'
 interface NearbyRow {
   readonly id: string
   readonly name: string
+  /** Of those waiting: through a relay. */
+  readonly isRemote?: boolean
 }
 
 export function addPairCommands(program: Command): void {
@@ -19,8 +21,13 @@ export function addPairCommands(program: Command): void {
     .description('show a QR code for the other device, then type the digits that it shows')
     .option('--minutes <minutes>', 'how long the code lives, at most 10', '2')
     .option('--png <file>', 'also write the QR code as a picture')
-    .addHelpText('after', '\nWith --json the invitation ({text, expiresAt}) is a line on stderr, and the digits are read from stdin.')
-    .action(action<[{ readonly minutes: string; readonly png?: string }]>(pairNew))
+    .option('--no-remote', 'let nobody in who is on another network, also where a relay is linked')
+    .addHelpText(
+      'after',
+      '\nWith --json the invitation ({text, expiresAt}) is a line on stderr, and the digits are read from stdin. For a device on another' +
+        '\nnetwork a line {remote: {id, name}} follows, and "yes" is read from stdin before its digits count.',
+    )
+    .action(action<[InviteOptions]>(pairNew))
   pair
     .command('join')
     .description('join the group of a device nearby; or of the one whose text or picture you have')
@@ -29,6 +36,12 @@ export function addPairCommands(program: Command): void {
     .option('--nearby', 'choose among devices nearby, also where stdin is no terminal')
     .addHelpText('after', '\nWith --json the digits ({code}) are a line on stderr.')
     .action(action<[string | undefined, JoinOptions]>(pairJoin))
+}
+
+interface InviteOptions {
+  readonly minutes: string
+  readonly png?: string
+  readonly remote: boolean
 }
 
 interface JoinOptions {
@@ -40,7 +53,7 @@ interface PairedDevice {
   readonly device: { readonly id: string; readonly name: string }
 }
 
-async function pairNew(context: CliContext, options: { readonly minutes: string; readonly png?: string }): Promise<void> {
+async function pairNew(context: CliContext, options: InviteOptions): Promise<void> {
   const { daemon, output, signal } = context
   const minutes = Number(options.minutes)
   if (!(minutes > 0 && minutes <= 10)) throw new UsageError('--minutes takes a number up to 10.')
@@ -55,13 +68,18 @@ async function pairNew(context: CliContext, options: { readonly minutes: string;
     const waiting = event['waiting']
     if (event['type'] !== 'state' || !Array.isArray(waiting)) return
     for (const device of waiting as readonly NearbyRow[]) {
-      if (!seen.has(device.id)) output.note(`“${device.name}” wants to join.`)
+      if (!seen.has(device.id) && device.isRemote === true) output.warning(`REMOTE: “${device.name}” wants to join, from another network.`)
+      else if (!seen.has(device.id)) output.note(`“${device.name}” wants to join.`)
       if (seen.size === 0) asking = askForCode(client, output, over.signal)
       seen.add(device.id)
     }
   }
   try {
-    const result = await client.call<PairedDevice>('pair.new', { minutes }, { signal: AbortSignal.any([signal, over.signal]), onEvent })
+    const result = await client.call<PairedDevice>(
+      'pair.new',
+      { minutes, remote: options.remote },
+      { signal: AbortSignal.any([signal, over.signal]), onEvent },
+    )
     output.data(
       { ...result },
       () => `“${result.device.name}” (${shortId(result.device.id)}) is in your group; your other devices are told.`,
@@ -98,13 +116,33 @@ async function askUntilRight(client: DaemonClient, output: CliContext['output'],
   for (;;) {
     const code = await askLine('Digits that the new device shows:', { signal })
     if (code === undefined) return // nobody is there to answer: it expires by itself
-    const outcome = await client.call<{ readonly ok: boolean; readonly code?: string; readonly triesLeft?: number }>('pair.confirm', {
-      code,
-    })
+    let outcome = await client.call<ConfirmResult>('pair.confirm', { code })
+    if (outcome.code === 'PAIRING_REMOTE' && outcome.device !== undefined) {
+      if (!(await askAboutRemote(outcome.device, output, signal))) continue
+      outcome = await client.call<ConfirmResult>('pair.confirm', { code, mayBeRemote: true })
+    }
     if (outcome.ok || outcome.code !== 'PAIRING_WRONG_CODE') return
     const left = outcome.triesLeft ?? 0
     output.note(`Those digits match no waiting device. ${left} ${left === 1 ? 'try' : 'tries'} left.`)
   }
+}
+
+interface ConfirmResult {
+  readonly ok: boolean
+  readonly code?: string
+  readonly triesLeft?: number
+  readonly device?: NearbyRow
+}
+
+/** The digits are right; what they do not say is where the device is, and who holds it. */
+async function askAboutRemote(device: NearbyRow, output: CliContext['output'], signal: AbortSignal): Promise<boolean> {
+  output.event({ remote: { id: device.id, name: device.name } })
+  output.warning(`\nREMOTE: “${device.name}” (${shortId(device.id)}) is not on this network. It will read everything in your group.`)
+  output.note('Admit it only if it is in your hands, or in those of somebody you are speaking to right now.')
+  const answer = await askLine('Type yes to admit it:', { signal })
+  if (/^yes$/i.test(answer ?? '')) return true
+  output.note('Not admitted.')
+  return false
 }
 
 async function pairJoin(context: CliContext, text: string | undefined, options: JoinOptions): Promise<void> {

@@ -10,9 +10,12 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
   /** Emits the invitation, then each change of its state; ends when it does. Going away before closes it. */
   defineCommand(
     'pair.new',
-    v.strictObject({ minutes: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(10)), 2) }),
-    async ({ segue, emit, signal }, { minutes }) => {
-      const invitation = await segue.pairing.invite({ expiresInMs: minutes * 60_000 })
+    v.strictObject({
+      minutes: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(10)), 2),
+      remote: v.optional(v.boolean(), true),
+    }),
+    async ({ segue, emit, signal }, { minutes, remote }) => {
+      const invitation = await segue.pairing.invite({ expiresInMs: minutes * 60_000, remote })
       shown.set(segue, invitation)
       try {
         emit({
@@ -36,11 +39,16 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
     },
   ),
 
-  defineCommand('pair.confirm', v.strictObject({ code: v.string() }), async ({ segue }, { code }) => {
-    const invitation = shown.get(segue)
-    if (invitation === undefined) throw new SegueError('PAIRING_EXPIRED')
-    return { ...(await invitation.confirm(code)) }
-  }),
+  /** `mayBeRemote`: the person was asked about the device of PAIRING_REMOTE, and said yes. */
+  defineCommand(
+    'pair.confirm',
+    v.strictObject({ code: v.string(), mayBeRemote: v.optional(v.boolean(), false) }),
+    async ({ segue }, { code, mayBeRemote }) => {
+      const invitation = shown.get(segue)
+      if (invitation === undefined) throw new SegueError('PAIRING_EXPIRED')
+      return { ...(await invitation.confirm(code, { mayBeRemote })) }
+    },
+  ),
 
   /** Emits the code to be typed on the other device; ends when that was done. */
   defineCommand(
