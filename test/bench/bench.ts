@@ -24,7 +24,7 @@ export interface Result {
   /** The bench's id and what is special about this line, as 'P2/1000'. */
   readonly id: string
   readonly what: string
-  readonly unit: 'ms' | 'B' | 'MB' | 'x'
+  readonly unit: 'ms' | 'B' | 'KB' | 'MB' | 'x' | '/s'
   readonly value: number
   readonly p50?: number
   readonly p99?: number

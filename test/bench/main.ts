@@ -11,10 +11,12 @@ import { compileDevices } from './compile-devices.ts'
 import { editLatency } from './p1-edit-latency.ts'
 import { firstSync } from './p2-first-sync.ts'
 import { reconnect } from './p3-reconnect.ts'
+import { away } from './p4-away.ts'
 import { opening } from './p8-opening.ts'
+import { relay } from './p9-relay.ts'
 import { reportOf, tableOf } from './report.ts'
 
-const BENCHES: readonly Bench[] = [editLatency, firstSync, reconnect, opening]
+const BENCHES: readonly Bench[] = [editLatency, firstSync, reconnect, away, opening, relay]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -31,10 +31,10 @@ export function serve(methods: object): void {
 }
 
 /** `file` is a module beside the caller that calls `serve`. */
-export function startRemote<Methods>(file: URL): RemoteProcess<Methods> {
+export function startRemote<Methods>(file: URL, nodeFlags: readonly string[] = []): RemoteProcess<Methods> {
   const main = compiled(file)
   const loading = main === file ? process.execArgv : []
-  const execArgv = [...loading, ...(process.env[NODE_ARGUMENTS]?.split(' ') ?? [])]
+  const execArgv = [...loading, ...nodeFlags, ...(process.env[NODE_ARGUMENTS]?.split(' ') ?? [])]
   const child = fork(main, [], { execArgv, serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] })
   const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: unknown): void }>()
   let calls = 0

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import type { Opened, SegueDevice } from './devices/segue.ts'
 import { startRemote, type RemoteProcess } from './remote.ts'
-import { openWire, type Wire } from './wire.ts'
+import { openWire, type Wire, type WireOptions } from './wire.ts'
 
 export interface Device {
   readonly call: RemoteProcess<SegueDevice>['call']
@@ -22,10 +22,10 @@ export interface Pair {
   stop(): Promise<void>
 }
 
-export async function startDevice(name: string, directory: string, { delayMs = 0 }: { readonly delayMs?: number } = {}): Promise<Device> {
+export async function startDevice(name: string, directory: string, options: WireOptions = {}): Promise<Device> {
   const remote = startRemote<SegueDevice>(new URL('./devices/segue.ts', import.meta.url))
   const port = await freePort()
-  const wire = await openWire(port, { delayMs })
+  const wire = await openWire(port, options)
   const address = `/ip4/127.0.0.1/tcp/${wire.port}`
   const opened = await remote.call.open({ directory, name, listen: `/ip4/127.0.0.1/tcp/${port}`, announce: address })
   return {
@@ -42,7 +42,7 @@ export async function startDevice(name: string, directory: string, { delayMs = 0
 }
 
 /** Paired and in sync. */
-export async function startPair(directory: string, options: { readonly delayMs?: number } = {}): Promise<Pair> {
+export async function startPair(directory: string, options: WireOptions = {}): Promise<Pair> {
   const laptop = await startDevice('laptop', path.join(directory, 'laptop'), options)
   const desk = await startDevice('desk', path.join(directory, 'desk'), options)
   await laptop.call.confirm(await desk.call.join(await laptop.call.invite()))
@@ -52,10 +52,10 @@ export async function startPair(directory: string, options: { readonly delayMs?:
 }
 
 /** The devices of `template` (a folder of a stopped pair), on copies of their stores. They do not know each other's addresses yet. */
-export async function startCopies(template: string, directory: string): Promise<Pair> {
+export async function startCopies(template: string, directory: string, options: WireOptions = {}): Promise<Pair> {
   await copyStores(template, directory)
-  const laptop = await startDevice('laptop', path.join(directory, 'laptop'))
-  const desk = await startDevice('desk', path.join(directory, 'desk'))
+  const laptop = await startDevice('laptop', path.join(directory, 'laptop'), options)
+  const desk = await startDevice('desk', path.join(directory, 'desk'), options)
   return { laptop, desk, stop: () => stopBoth({ laptop, desk }) }
 }
 
@@ -67,7 +67,7 @@ async function stopBoth({ laptop, desk }: { readonly laptop: Device; readonly de
   await Promise.all([laptop.stop(), desk.stop()])
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -1,15 +1,24 @@
 /** One automerge-repo peer in a process of its own: its documented set-up over WebSocket, with or without files. */
 import { once } from 'node:events'
-import { Repo, type AutomergeUrl, type DocHandle, type DocumentId, type PeerId } from '@automerge/automerge-repo'
-import { save, splice } from '@automerge/automerge'
+import { Repo, parseAutomergeUrl, type AutomergeUrl, type DocHandle, type DocumentId, type PeerId } from '@automerge/automerge-repo'
+import { getHeads, init, load, loadIncremental, save, saveSince, splice } from '@automerge/automerge'
 import { WebSocketClientAdapter, WebSocketServerAdapter } from '@automerge/automerge-repo-network-websocket'
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { WebSocketServer } from 'ws'
 import { serve } from '../remote.ts'
-import { TEXT, createArrivals, monotonicMs, smallDocument, timed, typed, type EditTimes } from './times.ts'
+import { TEXT, createArrivals, monotonicMs, hurried, letterTyped, smallDocument, timed, typed, type EditTimes } from './times.ts'
 
 interface TextDocument {
   text: string
+}
+
+export interface Difference {
+  readonly after: Uint8Array
+  /** How much larger a whole save has become. */
+  readonly saveBytes: number
+  /** The changes one by one, as Automerge's `saveSince` gives them. */
+  readonly changesBytes: number
+  readonly applyMs: number
 }
 
 interface Exported {
@@ -43,6 +52,11 @@ const methods = {
     repo.networkSubsystem.addNetworkAdapter(new WebSocketClientAdapter(`ws://127.0.0.1:${port}`, RETRY_MS))
     await repo.networkSubsystem.whenReady()
   },
+  /** As connect, and gives when its connection was there. */
+  async connectAt(port: number): Promise<number> {
+    await methods.connect(port)
+    return monotonicMs()
+  },
   exportAll: (): readonly Exported[] =>
     Object.values(running().handles).map(handle => ({ documentId: handle.documentId, saved: save(handle.doc()) })),
   importAll(documents: readonly Exported[]): void {
@@ -57,6 +71,21 @@ const methods = {
     while (!isReady()) await new Promise(resolve => setTimeout(resolve, POLL_MS))
     return monotonicMs() - startedAt
   },
+  /** So many clients connect at once; resolves with how long it took until each has `count` documents. */
+  async crowd(port: number, clients: number, count: number): Promise<number> {
+    const startedAt = monotonicMs()
+    const repos = Array.from(
+      { length: clients },
+      (_, i) => new Repo({ network: [new WebSocketClientAdapter(`ws://127.0.0.1:${port}`)], peerId: `client-${i}` as PeerId }),
+    )
+    const isReady = (each: Repo): boolean => Object.values(each.handles).filter(handle => handle.isReady()).length >= count
+    while (!repos.every(isReady)) await new Promise(resolve => setTimeout(resolve, POLL_MS))
+    return monotonicMs() - startedAt
+  },
+  cpuMs: (): number => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1_000
+  },
   async create(count: number): Promise<readonly AutomergeUrl[]> {
     const urls = Array.from({ length: count }, (_, i) => running().create(smallDocument(i)).url)
     await running().flush()
@@ -67,6 +96,23 @@ const methods = {
     const handle = await running().find<TextDocument>(url)
     if (handle.doc().text.length === 0) throw new Error('an empty document')
     return monotonicMs() - startedAt
+  },
+  /** The document now, as Automerge saves it, and what it takes to bring one that was saved as `before` to it. */
+  async difference(url: AutomergeUrl, before: Uint8Array): Promise<Difference> {
+    const doc = edited.get(url)?.doc()
+    if (doc === undefined) throw new Error('not watched')
+    const after = save(doc)
+    const changes = saveSince(doc, getHeads(load(before)))
+    const base = load<TextDocument>(before)
+    const startedAt = monotonicMs()
+    loadIncremental(base, changes)
+    return { after, saveBytes: after.length - before.length, changesBytes: changes.length, applyMs: monotonicMs() - startedAt }
+  },
+  saved: (url: AutomergeUrl): Uint8Array => save(edited.get(url)?.doc() ?? init<TextDocument>()),
+  async importText(url: AutomergeUrl, saved: Uint8Array): Promise<void> {
+    repo ??= new Repo({ peerId: 'client' as PeerId })
+    repo.import(saved, { docId: parseAutomergeUrl(url).documentId })
+    await methods.watch(url)
   },
   residentMb: (): number => process.memoryUsage.rss() / 2 ** 20,
   peakMb: (): number => process.resourceUsage().maxRSS / 1_024,
@@ -88,6 +134,8 @@ const methods = {
   edit: (url: AutomergeUrl): Promise<number> => timed(() => insertLetter(edited.get(url))),
   type: (url: AutomergeUrl, count: number, everyMs: number): Promise<EditTimes> =>
     typed(count, everyMs, () => insertLetter(edited.get(url))),
+  /** One change a letter, as fast as they go. */
+  editMany: (url: AutomergeUrl, count: number): Promise<void> => hurried(count, number => typeLetter(edited.get(url), number)),
   arrived: async (url: AutomergeUrl, from: number, count: number): Promise<EditTimes> => (await arrivals.get(url)?.take(from, count)) ?? [],
 }
 export type AutomergeRepoPeer = typeof methods
@@ -106,6 +154,11 @@ function running(): Repo {
 
 function storedIn(directory: string | undefined): { readonly storage?: NodeFSStorageAdapter } {
   return directory === undefined ? {} : { storage: new NodeFSStorageAdapter(directory) }
+}
+
+function typeLetter(handle: DocHandle<TextDocument> | undefined, number: number): void {
+  const { at, letter } = letterTyped(number, handle?.doc().text.length ?? 0)
+  handle?.change(doc => splice(doc, ['text'], at, 0, letter))
 }
 
 function insertLetter(handle: DocHandle<TextDocument> | undefined): void {

@@ -3,7 +3,7 @@ import { splice } from '@automerge/automerge'
 import type { AutomergeUrl, DocHandle } from '@automerge/automerge-repo'
 import { keyFile, openSegue, type DeviceId, type Invitation, type Joining, type Segue } from '@segue/engine'
 import { serve } from '../remote.ts'
-import { TEXT, createArrivals, monotonicMs, smallDocument, timed, typed, type EditTimes } from './times.ts'
+import { TEXT, createArrivals, monotonicMs, hurried, letterTyped, smallDocument, timed, typed, type EditTimes } from './times.ts'
 import { countTraffic } from './traffic.ts'
 
 export interface OpenOptions {
@@ -88,6 +88,25 @@ const methods = {
     await running().addAddress(device, address)
     return (await methods.whenInSync()) - startedAt
   },
+  /** Uses a relay's invite; resolves when everything is there and it lets in the whole group. */
+  async addRelay(invite: string): Promise<void> {
+    await running().relays.add(invite)
+    await methods.whenOnRelay()
+  },
+  async whenOnRelay(): Promise<number> {
+    await running().relays.list.when(
+      relays =>
+        relays.length > 0 &&
+        relays.every(({ sync, unconfirmed, members }) => sync === 'in-sync' && unconfirmed === 0 && members === 'current'),
+    )
+    return monotonicMs()
+  },
+  /** When the link to the relay came up, as far as this process saw it. */
+  async whenRelayLinked(): Promise<number> {
+    await running().relays.list.when(relays => relays.some(({ state }) => state === 'linked'))
+    return monotonicMs()
+  },
+  flush: () => running().flush(),
   /** When the last link came up. */
   linkedAt: (): number => links.findLast(({ up }) => up)?.at ?? Number.NaN,
   linkCount: (): number => links.filter(({ up }) => up).length,
@@ -155,6 +174,8 @@ const methods = {
   edit: (url: AutomergeUrl): Promise<number> => timed(() => insertLetter(edited.get(url))),
   type: (url: AutomergeUrl, count: number, everyMs: number): Promise<EditTimes> =>
     typed(count, everyMs, () => insertLetter(edited.get(url))),
+  /** One change a letter, as fast as they go. */
+  editMany: (url: AutomergeUrl, count: number): Promise<void> => hurried(count, number => typeLetter(edited.get(url), number)),
   arrived: async (url: AutomergeUrl, from: number, count: number): Promise<EditTimes> => (await arrivals.get(url)?.take(from, count)) ?? [],
 }
 export type SegueDevice = typeof methods
@@ -173,6 +194,11 @@ function portOf({ status }: Segue): number {
 
 function residentMb(): number {
   return process.memoryUsage.rss() / 2 ** 20
+}
+
+function typeLetter(handle: DocHandle<TextDocument> | undefined, number: number): void {
+  const { at, letter } = letterTyped(number, handle?.doc().text.length ?? 0)
+  handle?.change(doc => splice(doc, ['text'], at, 0, letter))
 }
 
 function insertLetter(handle: DocHandle<TextDocument> | undefined): void {

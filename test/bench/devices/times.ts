@@ -25,6 +25,14 @@ export async function timed(edit: () => void): Promise<number> {
   return at
 }
 
+/** Runs `edit` as fast as it goes; others get a turn now and then. */
+export async function hurried(count: number, edit: (number: number) => void): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    edit(i)
+    if (i % 100 === 99) await new Promise(resolve => setImmediate(resolve))
+  }
+}
+
 export interface Arrivals {
   /** The text is this long now. */
   seen(length: number): void
@@ -54,6 +62,23 @@ export function createArrivals(): Arrivals {
 
 /** 1 KB to begin with. */
 export const TEXT: string = 'Leave one device, carry on, exactly there, on another.\n'.repeat(19).slice(0, 1_000)
+
+/** The `number`th letter of somebody who types and now and then goes elsewhere in the text: where, and which. The same for everybody. */
+export function letterTyped(number: number, length: number): { readonly at: number; readonly letter: string } {
+  const within = number % SENTENCE
+  const start = scattered(number - within) % (length - within)
+  return { at: start + within, letter: LETTERS[scattered(number) % LETTERS.length] as string }
+}
+
+const SENTENCE = 60
+/** As often as in English, roughly; which comes next cannot be foreseen, so that packing helps no more than it does with prose. */
+const LETTERS = '       eeeeeeettttaaaooooiinnnsssrrhhhddlluucmfwygpbvk'
+
+function scattered(number: number): number {
+  let bits = Math.imul(number ^ 0x9e3779b9, 0x85ebca6b)
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
+  return (bits ^ (bits >>> 16)) >>> 0
+}
 
 /** What each of many small documents holds. */
 export function smallDocument(number: number): { title: string; text: string } {

@@ -1,0 +1,177 @@
+/**
+ * P9: a relay at work. Durable appends with all that a mailbox does for them, beside Level with the same bytes in the same batches; what a
+ * linked device costs in memory, beside a bare libp2p connection with as many streams; and everybody coming at once with nothing, beside
+ * a sync server built on automerge-repo. Devices hold sealed chunks and open none; automerge-repo's clients make documents of theirs, so
+ * what is compared there is the server's own processor time as well.
+ */
+import path from 'node:path'
+import type { Bench, BenchContext, Result } from './bench.ts'
+import type { Appends, AppendWork } from './devices/appends.ts'
+import type { AutomergeRepoPeer } from './devices/automerge-repo.ts'
+import type { BareLibp2p } from './devices/bare-libp2p.ts'
+import type { Crowd } from './devices/crowd.ts'
+import type { RelayServer } from './devices/relay.ts'
+import { startRemote, type RemoteProcess } from './remote.ts'
+import { freePort } from './segue-pair.ts'
+import { alternate, median, round } from './statistics.ts'
+
+export const relay: Bench = {
+  id: 'P9',
+  what: 'a relay: durable appends, a thousand linked devices, everybody at once',
+  run: async context => [...(await appends(context)), ...(await storm(context)), ...(await connections(context))],
+}
+
+async function appends(context: BenchContext): Promise<readonly Result[]> {
+  const results: Result[] = []
+  for (const { writers, batches, perBatch } of [
+    { writers: 1, batches: context.smoke ? 20 : 400, perBatch: 10 },
+    { writers: 20, batches: context.smoke ? 2 : 40, perBatch: 10 },
+  ]) {
+    const run = (what: 'relay' | 'raw') => async (): Promise<number> => {
+      const peer = startRemote<Appends>(new URL('./devices/appends.ts', import.meta.url))
+      try {
+        const directory = path.join(await context.scratch(what), 'data')
+        const work: AppendWork = { directory, writers, batches, perBatch, bytes: 300 }
+        return await peer.call[what](work)
+      } finally {
+        await peer.stop()
+      }
+    }
+    const measured = await alternate({ relay: run('relay'), raw: run('raw') }, context.rounds)
+    const [ours, theirs] = [median(measured.relay), median(measured.raw)]
+    results.push({
+      id: `P9/appends-${writers}`,
+      what: `durable chunks a second, batches of ${perBatch}, ${writers} ${writers === 1 ? 'mailbox' : 'mailboxes at once'}`,
+      unit: '/s',
+      value: round(ours, 0),
+      peer: 'Level, same batches',
+      peerValue: round(theirs, 0),
+      ratio: round(theirs / ours, 2),
+      target: '>= 65 % of Level',
+      holds: ours >= 0.65 * theirs,
+    })
+  }
+  return results
+}
+
+async function startRelay(context: BenchContext): Promise<RemoteProcess<RelayServer>> {
+  const server = startRemote<RelayServer>(new URL('./devices/relay.ts', import.meta.url), ['--expose-gc'])
+  await server.call.start({ directory: path.join(await context.scratch('relay'), 'data'), port: await freePort(), mailboxes: 2_000 })
+  return server
+}
+
+async function connections(context: BenchContext): Promise<readonly Result[]> {
+  const count = context.smoke ? 40 : 1_000
+  const ours = await segueConnections(context, count)
+  const bare = await bareConnections(count)
+  return [
+    {
+      id: `P9/connections-${count}`,
+      what: `memory of the relay for each of ${count} linked devices`,
+      unit: 'KB',
+      value: round(ours.kb, 0),
+      peer: 'bare libp2p',
+      peerValue: round(bare, 0),
+      ratio: round(bare / ours.kb, 2),
+      target: '<= 1.5 times a bare connection',
+      holds: ours.kb <= 1.5 * bare,
+    },
+    { id: `P9/resident-${count}`, what: `the relay's memory with ${count} linked devices`, unit: 'MB', value: round(ours.residentMb, 0) },
+  ]
+}
+
+/** Half of them in each of two processes. */
+const CROWDS = 2
+
+async function segueConnections(context: BenchContext, count: number): Promise<{ readonly kb: number; readonly residentMb: number }> {
+  const server = await startRelay(context)
+  const crowds = Array.from({ length: CROWDS }, () => startRemote<Crowd>(new URL('./devices/crowd.ts', import.meta.url)))
+  try {
+    for (const [i, crowd] of crowds.entries()) {
+      await crowd.call.found({ devices: count / CROWDS, perMailbox: 4, firstMailbox: 1 + i * count, invite: await server.call.invite() })
+    }
+    const before = await server.call.residentMb()
+    await Promise.all(crowds.map(crowd => crowd.call.connectAll(AT_ONCE)))
+    const linked = await server.call.linked()
+    if (linked !== count) throw new Error(`${linked} of ${count} are linked`)
+    const residentMb = await server.call.residentMb()
+    return { kb: ((residentMb - before) * 1_024) / count, residentMb }
+  } finally {
+    await Promise.all([server.stop(), ...crowds.map(crowd => crowd.stop())])
+  }
+}
+
+async function bareConnections(count: number): Promise<number> {
+  const server = startRemote<BareLibp2p>(new URL('./devices/bare-libp2p.ts', import.meta.url), ['--expose-gc'])
+  const crowds = Array.from({ length: CROWDS }, () => startRemote<BareLibp2p>(new URL('./devices/bare-libp2p.ts', import.meta.url)))
+  try {
+    const address = await server.call.listen()
+    const before = await server.call.residentMb()
+    await Promise.all(crowds.map(crowd => crowd.call.connectAll(address, count / CROWDS, AT_ONCE)))
+    const linked = await server.call.connections()
+    if (linked !== count) throw new Error(`${linked} of ${count} are connected`)
+    return (((await server.call.residentMb()) - before) * 1_024) / count
+  } finally {
+    await Promise.all([server.stop(), ...crowds.map(crowd => crowd.stop())])
+  }
+}
+
+const AT_ONCE = 4
+
+async function storm(context: BenchContext): Promise<readonly Result[]> {
+  const [devices, documents] = context.smoke ? [6, 20] : [50, 100]
+  const measured = await alternate(
+    { segue: () => segueStorm(context, devices, documents), automergeRepo: () => automergeStorm(context, devices, documents) },
+    Math.min(context.rounds, STORM_ROUNDS),
+  )
+  const of = (key: 'ms' | 'cpuMs') =>
+    [median(measured.segue.map(each => each[key])), median(measured.automergeRepo.map(each => each[key]))] as const
+  const line = (id: string, what: string, [ours, theirs]: readonly [number, number]): Result => ({
+    id,
+    what,
+    unit: 'ms',
+    value: round(ours, 0),
+    peer: 'automerge-repo server',
+    peerValue: round(theirs, 0),
+    ratio: round(theirs / ours, 1),
+  })
+  return [
+    line('P9/storm', `${devices} empty devices at once, ${documents} documents each, until all have all`, of('ms')),
+    line('P9/storm-cpu', "the server's processor time for it", of('cpuMs')),
+  ]
+}
+
+const STORM_ROUNDS = 2
+
+interface Weathered {
+  readonly ms: number
+  readonly cpuMs: number
+}
+
+async function segueStorm(context: BenchContext, devices: number, documents: number): Promise<Weathered> {
+  const server = await startRelay(context)
+  const crowd = startRemote<Crowd>(new URL('./devices/crowd.ts', import.meta.url))
+  try {
+    await crowd.call.found({ devices, perMailbox: 10, firstMailbox: 1, invite: await server.call.invite() })
+    await crowd.call.fill(documents)
+    const before = await server.call.cpuMs()
+    const ms = await crowd.call.connectAll(devices)
+    return { ms, cpuMs: (await server.call.cpuMs()) - before }
+  } finally {
+    await Promise.all([server.stop(), crowd.stop()])
+  }
+}
+
+async function automergeStorm(context: BenchContext, devices: number, documents: number): Promise<Weathered> {
+  const server = startRemote<AutomergeRepoPeer>(new URL('./devices/automerge-repo.ts', import.meta.url))
+  const crowd = startRemote<AutomergeRepoPeer>(new URL('./devices/automerge-repo.ts', import.meta.url))
+  try {
+    const port = await server.call.listen(await context.scratch('automerge-repo'))
+    await server.call.create(documents)
+    const before = await server.call.cpuMs()
+    const ms = await crowd.call.crowd(port, devices, documents)
+    return { ms, cpuMs: (await server.call.cpuMs()) - before }
+  } finally {
+    await Promise.all([server.stop(), crowd.stop()])
+  }
+}
