@@ -11,6 +11,7 @@ import {
 } from '@segue/core'
 import type { ChunkStore, Clock, Hasher, Logger, Random, RecordStore, SealedChunk } from '@segue/core/ports'
 import { loadGroup, saveGroup } from './device-records.ts'
+import { nativeVerifier } from './platform/native-verifier.ts'
 
 interface Parts {
   readonly identity: DeviceIdentity
@@ -35,6 +36,7 @@ export async function openOwnGroup(parts: Parts): Promise<OwnGroup> {
     identity,
     random,
     hasher,
+    verifier: nativeVerifier,
     onListenerError: (error: unknown) => logger.error('group-listener-failed', { error: String(error) }),
   }
   const kept = await loadGroup(records)
