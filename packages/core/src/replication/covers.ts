@@ -12,6 +12,8 @@ export interface Covers {
   of(docTag: DocTag): Promise<DocumentCover | undefined>
   /** After a durable batch; or with `undefined` to have it read again. */
   replace(docTag: DocTag, cover: DocumentCover | undefined): void
+  /** It is read again. */
+  forget(docTag: DocTag): void
 }
 
 export interface DocumentCover extends Cover {
@@ -66,6 +68,7 @@ export function createCovers(store: ChunkStore, inspector: Inspector, isUnchecke
       return cover
     },
     replace: keep,
+    forget,
   }
 }
 

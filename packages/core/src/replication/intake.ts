@@ -1,6 +1,6 @@
 /** What came is checked before anything else: good chunks go to the journal, bad ones back to their sender by name. */
 import { equalBytes, toHex } from '../lib/bytes.ts'
-import type { ChunkId } from '../lib/ids.ts'
+import type { ChunkId, DocTag } from '../lib/ids.ts'
 import { allOf, type Pending } from '../lib/pending.ts'
 import { MIB } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
@@ -8,6 +8,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { Inspector, Verdict } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
+import { REJECTED_AS_DROPPED } from '../wire/sync-messages.ts'
 import type { Journal, JournalItem } from './journal.ts'
 import type { LogRoom } from './log-room.ts'
 import type { Arriving, Session } from './session-host.ts'
@@ -21,6 +22,8 @@ export interface IntakeParts {
   readonly wants: Wants<Session>
   readonly logRoom: LogRoom
   readonly arriving: Map<ChunkId, Arriving>
+  /** Deleted documents. */
+  readonly dropped: ReadonlySet<DocTag>
   readonly logger: Logger | undefined
   /** Readable chunks, right after the journal got them. */
   readonly onChecked: (chunks: readonly SealedChunk[]) => void
@@ -32,7 +35,10 @@ export interface IntakeParts {
 export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[], from: Session) => Promise<void> {
   const { inspector, clock, hasher, journal, wants, logRoom, arriving } = parts
 
-  const verdictOn = (chunk: SealedChunk): Pending<Verdict> => (chunk.class === 'log' ? verdictOnLog(chunk) : inspector.inspect(chunk))
+  const verdictOn = (chunk: SealedChunk): Pending<Verdict> => {
+    if (parts.dropped.has(chunk.docTag)) return { kind: 'bad', reason: REJECTED_AS_DROPPED }
+    return chunk.class === 'log' ? verdictOnLog(chunk) : inspector.inspect(chunk)
+  }
   const verdictOnLog = async (chunk: SealedChunk): Promise<Verdict> => {
     const verdict = await inspector.inspect(chunk)
     if (verdict.kind === 'bad' || (await logRoom.take(chunk.id))) return verdict

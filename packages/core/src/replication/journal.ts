@@ -6,13 +6,15 @@
 import { compareBytes, equalBytes } from '../lib/bytes.ts'
 import { SegueError } from '../lib/errors.ts'
 import type { ChunkId, DocTag } from '../lib/ids.ts'
-import { MIB, SECOND_MS } from '../lib/units.ts'
+import { SECOND_MS } from '../lib/units.ts'
 import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
 import type { ChunkRecord, ChunkStore, NewChunk } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
+import { dropIn, undropIn } from './dropped.ts'
 import { documentCover, fragmentsMarker, type Covers, type DocumentCover } from './covers.ts'
 import type { Fragment } from './live.ts'
+import { takeBatch, type Task } from './journal-tasks.ts'
 import { doubtIn, expireIn, retiredOf, retireIn, DOUBTED_PREFIX, type RetireDraft, type RetireRequest } from './retired.ts'
 import type { Summary, SummaryDelta } from './summary.ts'
 
@@ -47,6 +49,9 @@ export interface Journal {
   retire(request: RetireRequest): Promise<void>
   /** Takes out for good what these records of retired chunks name. */
   expire(keys: readonly string[]): Promise<void>
+  /** The group deleted them: what is here counts no more, what comes is older than that. */
+  dropDocuments(docTags: readonly DocTag[], at: number): Promise<void>
+  undropDocuments(docTags: readonly DocTag[]): Promise<void>
   /** Without keys: a peer could not open what is stored. It stays until other bytes come; what it was said to contain comes back. */
   doubt(chunk: ChunkHeader, bytesHash: Uint8Array): Promise<void>
   /** Takes bad chunks out. */
@@ -70,6 +75,8 @@ export interface JournalParts {
   readonly mending: Set<ChunkId>
   /** Without keys: variants that a peer could not open, by their hash; kept up to date here. */
   readonly doubted: Map<ChunkId, Uint8Array>
+  /** Deleted documents; kept up to date here. */
+  readonly dropped: Set<DocTag>
   readonly onApplied: (applied: Applied) => void
   readonly onState: (state: { readonly isFailing: boolean; readonly error?: unknown }) => void
 }
@@ -77,7 +84,7 @@ export interface JournalParts {
 export const UNCHECKED_PREFIX = 'unchecked/'
 
 export function createJournal(parts: JournalParts): Journal {
-  const { store, clock, hasher, covers, summary, unchecked, mending, doubted } = parts
+  const { store, clock, hasher, covers, summary, unchecked, mending, doubted, dropped } = parts
   const ending = new AbortController()
   let queue: Task[] = []
   let records = new Map<string, Uint8Array | undefined>()
@@ -150,6 +157,10 @@ export function createJournal(parts: JournalParts): Journal {
     for (const request of tasks.flatMap(task => task.retire)) await retireIn(batch, store, request, id => doubted.has(id))
     for (const key of tasks.flatMap(task => task.expire)) await expireIn(batch, store, key)
     for (const { chunk, bytesHash } of tasks.flatMap(task => task.doubt)) await doubtIn(batch, store, chunk, bytesHash)
+    for (const { docTag, at } of tasks.flatMap(task => task.deleted)) {
+      if (at === undefined) await undropIn(batch, store, docTag)
+      else await dropIn(batch, store, docTag, at)
+    }
     if (tasks.some(task => task.recount)) await batch.delta.recount(store)
 
     for (const [key, value] of batch.delta.records()) batch.records.set(key, value)
@@ -159,6 +170,11 @@ export function createJournal(parts: JournalParts): Journal {
     }
     summary.commit(batch.delta)
     for (const [docTag, cover] of batch.covers) covers.replace(docTag, cover)
+    for (const { docTag, at } of tasks.flatMap(task => task.deleted)) {
+      covers.forget(docTag)
+      if (at === undefined) dropped.delete(docTag)
+      else dropped.add(docTag)
+    }
     for (const id of batch.read) unchecked.delete(id)
     for (const { chunk } of batch.mended) mending.delete(chunk.id)
     for (const [id, bytesHash] of batch.doubts) {
@@ -176,7 +192,9 @@ export function createJournal(parts: JournalParts): Journal {
 
   const place = async (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> => {
     const { chunk } = item
-    if (item.origin === 'read') {
+    if (dropped.has(chunk.docTag)) {
+      batch.fates.set(item, 'older')
+    } else if (item.origin === 'read') {
       markRead(batch, chunk.id)
       batch.fates.set(item, 'stored')
     } else if (batch.mended.has(item)) {
@@ -261,6 +279,7 @@ export function createJournal(parts: JournalParts): Journal {
   /** A document that gets a fragment: everything a fragment covers goes, in the very batch that writes the fragment. */
   const placeDocument = async (batch: Draft, docTag: DocTag, all: readonly JournalItem[]): Promise<void> => {
     const items = all.filter(({ chunk }) => chunk.docTag === docTag && (chunk.class === 'fragment' || chunk.class === 'commit'))
+    if (dropped.has(docTag)) return items.forEach(item => batch.fates.set(item, 'older'))
     const held = new Map((await store.listDocument(docTag)).map(record => [record.id, record]))
     const fragments = new Map<ChunkId, Fragment>((await covers.of(docTag))?.fragments.map(fragment => [fragment.id, fragment]))
     for (const { chunk, contents } of items) {
@@ -318,7 +337,7 @@ export function createJournal(parts: JournalParts): Journal {
     batch.read.push(id)
   }
 
-  const nothing = { items: [], reconsider: [], drop: [], retire: [], expire: [], doubt: [], recount: false, bytes: 0 }
+  const nothing = { items: [], reconsider: [], drop: [], retire: [], expire: [], doubt: [], deleted: [], recount: false, bytes: 0 }
   return {
     write: items => enqueue({ ...nothing, items, bytes: items.reduce((sum, item) => sum + item.chunk.bytes.length, 0) }),
     setRecord: (key, value) => void records.set(key, value),
@@ -327,6 +346,8 @@ export function createJournal(parts: JournalParts): Journal {
     retire: request => enqueue({ ...nothing, retire: [request] }),
     expire: keys => enqueue({ ...nothing, expire: keys }),
     doubt: (chunk, bytesHash) => enqueue({ ...nothing, doubt: [{ chunk, bytesHash }] }),
+    dropDocuments: (docTags, at) => enqueue({ ...nothing, deleted: docTags.map(docTag => ({ docTag, at })) }),
+    undropDocuments: docTags => enqueue({ ...nothing, deleted: docTags.map(docTag => ({ docTag, at: undefined })) }),
     drop: chunks => enqueue({ ...nothing, drop: chunks }),
     recount: () => enqueue({ ...nothing, recount: true }),
     pendingBytes: () => queuedBytes,
@@ -338,19 +359,6 @@ export function createJournal(parts: JournalParts): Journal {
       queue = []
     },
   }
-}
-
-interface Task {
-  readonly items: readonly JournalItem[]
-  readonly reconsider: readonly DocTag[]
-  readonly drop: readonly ChunkHeader[]
-  readonly retire: readonly RetireRequest[]
-  readonly expire: readonly string[]
-  readonly doubt: readonly { readonly chunk: ChunkHeader; readonly bytesHash: Uint8Array }[]
-  readonly recount: boolean
-  readonly bytes: number
-  readonly resolve: () => void
-  readonly reject: (reason: unknown) => void
 }
 
 interface Draft extends RetireDraft {
@@ -365,21 +373,5 @@ interface Draft extends RetireDraft {
   readonly contained: ChunkHeader[]
 }
 
-const MAX_BATCH_BYTES: number = 8 * MIB
 const FIRST_BACKOFF_MS = 250
 const LAST_BACKOFF_MS: number = 15 * SECOND_MS
-
-/** At least one task, then as many as fit. A recount goes alone: it looks at what is on disk. */
-function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[] } {
-  const alone = queue.findIndex(task => task.recount)
-  if (alone >= 0 && alone <= 1) return { taken: queue.slice(0, 1), rest: queue.slice(1) }
-  if (alone > 1) {
-    const { taken, rest } = takeBatch(queue.slice(0, alone))
-    return { taken, rest: [...rest, ...queue.slice(alone)] }
-  }
-  let bytes = 0
-  let count = 0
-  while (count < queue.length && (count === 0 || bytes + (queue[count] as Task).bytes <= MAX_BATCH_BYTES))
-    bytes += (queue[count++] as Task).bytes
-  return { taken: queue.slice(0, count), rest: queue.slice(count) }
-}

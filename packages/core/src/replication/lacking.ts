@@ -4,7 +4,7 @@ import type { ChunkRecord } from '../ports/chunk-store.ts'
 import type { Offer } from './sync-records.ts'
 import type { SessionHost } from './session-host.ts'
 
-export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving' | 'doubted' | 'unchecked'>
+export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving' | 'doubted' | 'unchecked' | 'dropped'>
 
 export interface Lacked {
   readonly lacking: readonly Offer[]
@@ -19,6 +19,7 @@ export async function lackedOf(holdings: Holdings, offered: readonly Offer[]): P
   const contained: Offer[] = []
   const present = await presentOf(holdings, offered)
   for (const offer of offered) {
+    if (holdings.dropped.has(offer.docTag)) continue
     const record = present.get(offer.id)
     if (record !== undefined && isAsGood(holdings, record, offer)) {
       held.push(offer)

@@ -71,6 +71,15 @@ export interface Replica extends Closeable {
    */
   dropRetired(before: number): Promise<void>
 
+  /**
+   * The group deleted these documents. What is here of them counts no more and goes with `dropRetired`; what comes is refused, for good;
+   * replicas without keys do the same when they are told, at once or when they next offer something of it. Devices believe no peer about
+   * it: each hears of a deletion in the group's own documents. Idempotent.
+   */
+  drop(docTags: readonly DocTag[]): Promise<void>
+  /** Brings back what is still here of them. Replicas without keys are not told. */
+  undrop(docTags: readonly DocTag[]): Promise<void>
+
   /** The store found these damaged: fetched again from whoever holds them. */
   refetch(damaged: readonly { readonly id: ChunkId }[]): void
   /** Brings the summary to what is on disk: after damage it may not be. Reads every header once. */

@@ -8,9 +8,10 @@ import { allOf, type Pending } from '../lib/pending.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
-import { REJECTED_AS_FULL } from '../wire/sync-messages.ts'
+import { MAX_DROP_TAGS, REJECTED_AS_DROPPED, REJECTED_AS_FULL } from '../wire/sync-messages.ts'
 import { slicesOf, sumHex, type Offer } from './sync-records.ts'
 import { createCovers } from './covers.ts'
+import { openDropped } from './dropped.ts'
 import { openHistory } from './history.ts'
 import { createIntake } from './intake.ts'
 import { createLogRoom } from './log-room.ts'
@@ -47,6 +48,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   const doubted = new Map<ChunkId, Uint8Array>()
   for await (const [key, bytesHash] of store.listRecords(DOUBTED_PREFIX))
     doubted.set(key.slice(DOUBTED_PREFIX.length) as ChunkId, bytesHash)
+  const dropped = await openDropped(store)
   const priorities = new Set<DocTag>()
   const linkedAt = new WeakMap<Session, number>()
   let pendingHere = 0
@@ -110,6 +112,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     }
     return contained
   }
+  const wholeNow = (): number => Math.max(0, Math.trunc(clock.now()))
   const show = (peer: DeviceId, shown: readonly Shown[], isWhole: boolean): void => {
     for (const listener of [...listeners]) if (listener.onShown !== undefined) tell(() => listener.onShown?.(peer, shown, isWhole))
   }
@@ -134,6 +137,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     unchecked,
     mending,
     doubted,
+    dropped,
     onApplied,
     onState(state) {
       isFailing = state.isFailing
@@ -157,6 +161,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     wants,
     logRoom: createLogRoom({ store, clock, inspector, journal, summary, maxLogChunks: components.maxLogChunks }),
     arriving,
+    dropped,
     logger,
     track: (item, entry) => tracked.set(item, entry),
     onChecked(chunks) {
@@ -207,6 +212,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     wants,
     unchecked,
     doubted,
+    dropped,
     isKeyless: keyless,
     arriving,
     priorities,
@@ -221,6 +227,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     receipts: receiptsOf(peer),
     onRetire(docTag, ids, keep) {
       if (keyless) void journal.retire({ docTag, ids, keep, at: clock.now() }).catch(() => undefined) // CLOSED: it is said again
+    },
+    onDrop(docTags) {
+      if (keyless) void journal.dropDocuments(docTags, wholeNow()).catch(() => undefined) // CLOSED: it is said again
     },
     onProgress: publish,
     onConfirmed: confirm,
@@ -237,6 +246,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
         receiptsOf(session.peer).turnAway(id)
         return publish()
       }
+      if (why === REJECTED_AS_DROPPED) return // the deletion is on its way here
       const stored = await store.get(id)
       if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash)) return
       if (keyless) return doubt(stored, bytesHash)
@@ -327,6 +337,11 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     async dropRetired(before) {
       for (const keys of slicesOf(await expiredKeys(store, before), 64)) await journal.expire(keys)
     },
+    async drop(docTags) {
+      await journal.dropDocuments(docTags, wholeNow())
+      for (const tags of slicesOf(docTags, MAX_DROP_TAGS)) for (const session of sessions) session.drop(tags)
+    },
+    undrop: docTags => journal.undropDocuments(docTags),
     refetch(damaged) {
       for (const { id } of damaged) mending.add(id)
       for (const session of sessions) if (session.isLive() && damaged.length > 0) session.sendWant(damaged.map(({ id }) => id))

@@ -32,6 +32,8 @@ export interface Session extends DeviceLinkHandler {
   readonly askSnapshot: (docTag: DocTag) => void
   /** Fragments held here contain these: a peer without keys is told. */
   readonly supersede: (chunks: readonly Contained[]) => void
+  /** A peer without keys is told that these were deleted. */
+  readonly drop: (docTags: readonly DocTag[]) => void
   readonly sendReject: (id: ChunkId, bytesHash: Uint8Array, why: string) => void
   /** Something of what it offered was settled. */
   readonly onSettled: () => void
@@ -53,6 +55,8 @@ export interface SessionHost {
   readonly unchecked: ReadonlyMap<ChunkId, DocTag>
   /** Here without keys, and a peer could not open it: any other variant is lacking. */
   readonly doubted: ReadonlyMap<ChunkId, Uint8Array>
+  /** Deleted: neither taken nor given. */
+  readonly dropped: ReadonlySet<DocTag>
   readonly isKeyless: boolean
   /** Chunks that came or were made and are not durable yet. */
   readonly arriving: ReadonlyMap<ChunkId, Arriving>
@@ -63,6 +67,8 @@ export interface SessionHost {
   onReject(id: ChunkId, bytesHash: Uint8Array, session: Session, why: string): Promise<void>
   /** The peer says that the fragments `keep` contain these. */
   onRetire(docTag: DocTag, ids: readonly ChunkId[], keep: readonly ChunkId[]): void
+  /** The peer says that the group deleted these. */
+  onDrop(docTags: readonly DocTag[]): void
   onProgress(session: Session): void
   onConfirmed(): void
   /** The peer says that it holds these. */

@@ -3,7 +3,7 @@
  * meeting.ts. Small frames go on the live channel, whatever may be large on the bulk one, in a chain, each frame after the channel took
  * the last.
  */
-import { CHUNK_ID_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DocTag } from '../lib/ids.ts'
+import { CHUNK_ID_BYTES, DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DocTag } from '../lib/ids.ts'
 import { unreachable } from '../lib/assert.ts'
 import { parseChunk } from '../crypto/seal.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
@@ -118,6 +118,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       note(id)
     }
     host.onOffered(offered, session)
+    drop([...new Set(offered.map(({ docTag }) => docTag).filter(docTag => host.dropped.has(docTag)))])
     // What was just stored by a peer is often on its way from its maker too.
     if (message.fresh && host.otherSessions(session) > 0) return fresh.add(offered.filter(isInScope))
     await takeOffer(offered.filter(isInScope), message.fresh)
@@ -194,6 +195,8 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         return host.onReject(hexId<ChunkId>(message.id), message.bytesHash, session, message.why)
       case 'retire':
         return host.onRetire(hexId<DocTag>(message.tag), unpackIds(message.ids, CHUNK_ID_BYTES), unpackIds(message.keep, CHUNK_ID_BYTES))
+      case 'drop':
+        return host.onDrop(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES))
       case 'root':
         return meeting.onRoot(message)
       case 'ask':
@@ -207,6 +210,11 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     }
   }
 
+  const drop = (docTags: readonly DocTag[]): void => {
+    const theirs = meeting.theirs()
+    const isTold = theirs?.isKeyless === true && theirs.versions.current >= DROP_VERSION && !host.isKeyless
+    if (isTold && docTags.length > 0) sendLive({ type: 'drop', tags: packIds(docTags) })
+  }
   const ask = (docTags: readonly DocTag[]): void => {
     for (const tags of slicesOf(docTags, MAX_WANT_IDS)) if (meeting.isLive()) void offers.askFor(tags).then(sendLive, fail)
   }
@@ -238,6 +246,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     sendWant: ids => sendLive({ type: 'want', ids: packIds(ids) }),
     askSnapshot: docTag => sendLive({ type: 'ask-snapshot', tag: idBytes(docTag) }),
     supersede: chunks => retiring.supersede(chunks.filter(isInScope)),
+    drop,
     sendReject: (id, bytesHash, why) => sendLive({ type: 'reject', id: idBytes(id), bytesHash, why: why.slice(0, 100) }),
     onSettled() {
       wants.pump(session)
@@ -277,3 +286,6 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   void send('sync-live', meeting.hello).catch(() => undefined) // see sendLive
   return session
 }
+
+/** From this version on a peer without keys knows the message. */
+const DROP_VERSION = 4

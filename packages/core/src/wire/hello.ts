@@ -5,13 +5,14 @@
  * Version 1 (2026): first.
  * Version 2 (2026): a relay says `isKeyless`; to it `retire` may be sent.
  * Version 3 (2026): `ask` carries sums; without them everything asked for is offered.
+ * Version 4 (2026): to a relay `drop` may be sent.
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, wholeNumber } from '../lib/codec.ts'
 import { DOC_TAG_BYTES, RANDOM_ID_BYTES } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 
-export const SYNC_VERSION = 3
+export const SYNC_VERSION = 4
 /** Versions N-1 to N+1 of each other work together. */
 export const SYNC_VERSION_MIN = 1
 /** Tags in a scope. */

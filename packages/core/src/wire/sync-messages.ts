@@ -7,7 +7,8 @@
  * `docs` (the sums of the documents in buckets that differ), answered by `have`. 4. Whoever lacks something says `want` and gets
  * `chunks` or `part`s, or `refused`. 5. `root`, when caught up; answered by `root` when equal. From `ready` on, new chunks come
  * unasked on the live channel, and `stored` goes back once they are checked and on disk. 6. To a peer without keys: `retire`, naming
- * what it need not keep and the fragments that contain it; it believes this only while it holds those fragments.
+ * what it need not keep and the fragments that contain it; it believes this only while it holds those fragments. And `drop`, whenever it
+ * offers something of a document that the group deleted.
  *
  * A frame that does not parse closes the link with `malformed-frame`, one over MAX_FRAME_BYTES with `frame-too-large`.
  */
@@ -25,6 +26,7 @@ export const MAX_HAVE_RECORDS = 8_192
 export const MAX_WANT_IDS = 4_096
 export const MAX_STORED_IDS = 8_192
 export const MAX_RETIRE_IDS = 8_192
+export const MAX_DROP_TAGS = 8_192
 /** Fragments of one document that together contain what is retired. */
 export const MAX_KEEP_IDS = 4_096
 /** docTag, sum. */
@@ -73,10 +75,14 @@ export type SyncMessage =
   | { readonly type: 'no-snapshot'; readonly tag: Uint8Array }
   /** Commits and lesser fragments of one document that the fragments `keep` contain. Only to a peer that says `isKeyless`. */
   | { readonly type: 'retire'; readonly tag: Uint8Array; readonly ids: Uint8Array; readonly keep: Uint8Array }
+  /** The group deleted these documents: nothing of them is to be kept, nor taken again. Only to a peer that says `isKeyless` and version 4. */
+  | { readonly type: 'drop'; readonly tags: Uint8Array }
 
 export type PartOf = 'chunk' | 'snapshot'
 /** The `why` of a reject that says nothing of the chunk: the peer, a relay, has no room for it. */
 export const REJECTED_AS_FULL = 'quota'
+/** Another such: the peer was told, or knows, that the document was deleted. */
+export const REJECTED_AS_DROPPED = 'dropped'
 /** absent: not held (any more). covered: contained in a fragment held, which was offered. */
 export type RefusalReason = 'absent' | 'covered' | 'out-of-scope'
 
@@ -129,6 +135,7 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
     ids: recordsOf(CHUNK_ID_BYTES, MAX_RETIRE_IDS),
     keep: recordsOf(CHUNK_ID_BYTES, MAX_KEEP_IDS),
   }),
+  v.object({ type: v.literal('drop'), tags: recordsOf(DOC_TAG_BYTES, MAX_DROP_TAGS) }),
 ])
 
 export function encodeSyncMessage(message: SyncMessage): Uint8Array {

@@ -1,0 +1,38 @@
+/** What waits to be written, and how much of it goes into one batch. */
+import type { DocTag } from '../lib/ids.ts'
+import { MIB } from '../lib/units.ts'
+import type { ChunkHeader } from '../ports/sealed-chunk.ts'
+import type { JournalItem } from './journal.ts'
+import type { RetireRequest } from './retired.ts'
+
+export interface Task {
+  readonly items: readonly JournalItem[]
+  readonly reconsider: readonly DocTag[]
+  readonly drop: readonly ChunkHeader[]
+  readonly retire: readonly RetireRequest[]
+  readonly expire: readonly string[]
+  readonly doubt: readonly { readonly chunk: ChunkHeader; readonly bytesHash: Uint8Array }[]
+  /** Without `at`: not any more. */
+  readonly deleted: readonly { readonly docTag: DocTag; readonly at: number | undefined }[]
+  readonly recount: boolean
+  readonly bytes: number
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** At least one task, then as many as fit. A recount and a deletion go alone: they look at what is on disk. */
+export function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[] } {
+  const alone = queue.findIndex(task => task.recount || task.deleted.length > 0)
+  if (alone >= 0 && alone <= 1) return { taken: queue.slice(0, 1), rest: queue.slice(1) }
+  if (alone > 1) {
+    const { taken, rest } = takeBatch(queue.slice(0, alone))
+    return { taken, rest: [...rest, ...queue.slice(alone)] }
+  }
+  let bytes = 0
+  let count = 0
+  while (count < queue.length && (count === 0 || bytes + (queue[count] as Task).bytes <= MAX_BATCH_BYTES))
+    bytes += (queue[count++] as Task).bytes
+  return { taken: queue.slice(0, count), rest: queue.slice(count) }
+}
+
+const MAX_BATCH_BYTES: number = 8 * MIB
