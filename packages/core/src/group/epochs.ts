@@ -29,6 +29,8 @@ export interface Epochs {
   readonly keys: Omit<Keyring, 'current'>
   /** Goes up whenever more can be opened. */
   readonly held: Observable<number>
+  /** An entry that is stored and about to be learnt: chunks under its epoch may come first. */
+  expect(entry: SignedEntry): void
   /** Learns what an entry says about epochs. Harmless to repeat. */
   learn(entry: SignedEntry, at: Position): void
   holdsAny(): boolean
@@ -66,6 +68,8 @@ export function createEpochs(
   const made = new Map<EpochId, Made>()
   /** Named by a later epoch, or perhaps made by an entry of a kind that this version does not know. */
   const alsoKnown = new Set<EpochId>()
+  /** Of entries on their way, the last so many. */
+  const expected = new Set<EpochId>()
   const secrets = new Map<EpochId, Uint8Array>()
   const contentKeys = new Map<EpochId, Uint8Array>()
   /** Wraps for this device whose epoch is not known yet. */
@@ -165,12 +169,18 @@ export function createEpochs(
       idKey: hkdf(groupSecret, undefined, 'id-key', SECRET_BYTES),
       tagKey: hkdf(groupSecret, undefined, 'tag-key', SECRET_BYTES),
       logKey,
-      knows: epoch => epoch === LOG_EPOCH || isKnown(epoch),
+      knows: epoch => epoch === LOG_EPOCH || isKnown(epoch) || expected.has(epoch),
       secretOf: epoch => (epoch === LOG_EPOCH ? logKey : contentKeys.get(epoch)),
     },
     held,
+    expect({ id, content }) {
+      if (content.kind !== 'remove' && content.kind !== 'rotate' && content.kind !== 'unknown') return
+      if (expected.size >= MAX_EXPECTED) for (const oldest of expected) if (expected.delete(oldest)) break
+      expected.add(epochOf(id))
+    },
     learn(entry, at) {
       const { id, author, content } = entry
+      expected.delete(epochOf(id))
       switch (content.kind) {
         case 'genesis':
           made.set(epochOf(id), { entry: id, at, check: content.check, parents: [] })
@@ -239,6 +249,8 @@ export function createEpochs(
     heldBy: device => withParents([...(given.get(device) ?? [])].filter(epoch => lacking.get(device)?.has(epoch) !== true)),
   }
 }
+
+const MAX_EXPECTED = 1_000
 
 /** The first epoch, wrapped for the device that founds the group. */
 export function firstEpoch(sealingKey: Uint8Array, random: Random): { readonly box: Uint8Array; readonly check: Uint8Array } {

@@ -60,7 +60,8 @@ export function holdGroup(parts: GroupParts, genesis: SignedEntry, secret: Uint8
   const state = createSubject<GroupState>(stateOf(log.evaluation()), onListenerError)
   trust.learn([genesis])
 
-  const { keyring, learn: _, holdsAny, wrapLatest, ...trusted } = trust
+  const admits = createAdmission(graph, author => log.evaluation().needsUpdate || log.device(author) !== undefined)
+  const { keyring, learn: _, expect: ___, holdsAny, wrapLatest, ...trusted } = trust
   const { learn: __, ...relayed } = relays
   const group: HeldGroup = {
     ...trusted,
@@ -86,7 +87,11 @@ export function holdGroup(parts: GroupParts, genesis: SignedEntry, secret: Uint8
         return graph.isHeld(id) ? { kind: 'held', id } : { kind: 'refused', reason: 'authorWasAdded or no room' }
       })
     },
-    mayBelong: createAdmission(graph, author => log.evaluation().needsUpdate || log.device(author) !== undefined),
+    mayBelong(entry) {
+      const isWorthIt = admits(entry)
+      if (isWorthIt && !graph.has(entry.id)) trust.expect(entry)
+      return isWorthIt
+    },
     onEntries: linkedEntries.subscribe,
     add(device) {
       if (log.evaluation().devices.filter(each => each.active).length >= MAX_ACTIVE_DEVICES) throw new SegueError('GROUP_FULL')

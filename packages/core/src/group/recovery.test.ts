@@ -89,6 +89,9 @@ test('[G56] from the words, the log and the group secret: this machine in, the l
   for (const gone of [laptop.id, phone.id, deviceIdOf(first.public.signing)]) {
     expect(group.epochsKnownTo(gone).has(now.epoch)).toBe(false)
   }
+  // Not even between one entry and the next is anything made for the phrase that is being used.
+  const made = written.flatMap(({ content }) => ('epoch' in content && typeof content.epoch === 'object' ? content.epoch.wraps : []))
+  expect(made.filter(({ device }) => device === deviceIdOf(first.public.signing))).toEqual([])
 })
 
 test('[G56] a phrase that was used, was replaced or was never named does nothing', () => {

@@ -71,6 +71,20 @@ test('[G45] [I5] what is sealed after a removal opens on those who stay, not on 
   expect(seal(onDesk.keyring).epoch).toBe(after.epoch)
 })
 
+test('[G45] a removal that wraps its epoch for whom it removes, or for a stranger, does not count', () => {
+  const { onLaptop, onDesk } = three()
+  for (const outsider of [phone, tablet]) {
+    const secret = random.bytes(32)
+    const wraps = [desk, outsider].map(({ id, sealing }) => ({ device: id, box: wrapFor(sealing.publicKey, secret, random) }))
+    const epoch = { check: labelledHash('epoch-check', [secret]), parents: [], wraps }
+    const parents = onDesk.state.peek().heads
+    const entry = signEntry({ group: onDesk.id, parents, time: 3, content: { kind: 'remove', target: phone.id, epoch } }, desk.signing)
+    expect(onLaptop.receive([entry.bytes])).toMatchObject([{ kind: 'added' }])
+    expect(onLaptop.isActive(phone.id)).toBe(true)
+    expect(onLaptop.keyring.knows(epochOf(entry.id))).toBe(false)
+  }
+})
+
 test('[G46] whoever comes after a removal, or slept through it, opens what came before it and after', () => {
   const { onLaptop, onDesk } = three()
   const chunks = [seal(onLaptop.keyring)]

@@ -13,6 +13,8 @@ import type { GroupDuty, GroupTrust } from './trust.ts'
 
 export interface TrustEntries extends GroupTrust {
   readonly keyring: Keyring
+  /** As of Epochs. */
+  expect(entry: SignedEntry): void
   /** What entries that count by their past say of epochs; then what follows for this device. */
   learn(entries: readonly SignedEntry[]): void
   holdsAny(): boolean
@@ -73,6 +75,7 @@ export function createTrustEntries(log: GroupLog, identity: DeviceIdentity, secr
       },
     },
     keyChanges,
+    expect: epochs.expect,
     learn(entries) {
       const { refused } = log.evaluation()
       for (const entry of entries) if (!refused.has(entry.id)) epochs.learn(entry, log.graph.positionOf(entry.id))

@@ -64,13 +64,15 @@ export function welcomeFrames(options: {
   const { group, device, signature, key, random } = options
   const add = group.entryThatAdded(device)
   if (add === undefined) throw new SegueError('NOT_A_MEMBER')
+  // Asked first: after two removals at once it writes an entry, which the newcomer needs.
+  const { epoch } = group.keyring.current()
   const entries = group.entries().map(entry => entry.bytes)
   const runs = runsOf(entries)
   const admission: Admission = {
     add: add.bytes,
     heads: group.state.peek().heads.map(idBytes),
     groupSecret: group.secret,
-    epoch: idBytes(group.keyring.current().epoch),
+    epoch: idBytes(epoch),
     entries: entries.length,
     frames: runs.length,
     signature,
