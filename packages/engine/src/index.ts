@@ -1,4 +1,5 @@
 /** Segue for Node: `openSegue()` and what an app needs beside it. */
+export { openLockable, type LockableOptions, type LockableSegue, type LockState } from './lockable.ts'
 export { openSegue, type NetworkOptions, type OpenSegueOptions } from './open-segue.ts'
 export type { DeviceStatus, Invitation, InviteOptions, Joining, JoinOutcome, Pairing, Segue, SegueSessions, SegueStatus } from './segue.ts'
 export type { BackupOptions, BackupProgress, Backups, BackupWritten } from './backup/backups.ts'
@@ -6,13 +7,16 @@ export { BACKUP_FRESH_MS, type BackupStatus } from './backup/only-here.ts'
 export { checkRecoveryWords, makeRecoveryPhrase, type RecoveryPhrases } from './recovery/phrases.ts'
 export { restoreSegue, type Restored, type RestoreOptions, type RestoreProgress } from './recovery/restore-segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
+export type { SegueKeys } from './keys-face.ts'
+export type { Confirmation, Person } from './person.ts'
+export type { Advice, Devices } from './roles.ts'
 export type { SegueHandoffs, SegueHandoffSummary } from './handoff-face.ts'
 export type { Relays, RelayStatus } from './relays.ts'
 export type { SessionDurability } from './durability.ts'
 export type { Surroundings } from './surroundings.ts'
 export { readQrImage, type PairingQr } from './pairing-images.ts'
 export { createLineLogger, silentLogger, type LogLevel } from './platform/loggers.ts'
-export { custom, keychain, keyFile, passphrase, type CustomUnlock, type Unlock } from '@segue/storage'
+export { custom, keychain, keychainAndPassphrase, keyFile, passphrase, readSlots, type CustomUnlock, type Unlock } from '@segue/storage'
 export { ERROR_TABLE, isHexId, isSegueError, RANDOM_ID_BYTES, SegueError, SESSION_KINDS, textOfFile } from '@segue/core'
 export type {
   Checkpoint,
@@ -43,6 +47,6 @@ export type {
   TelemetryEvent,
   View,
 } from '@segue/core'
-export type { Logger, NearbyDevice } from '@segue/core/ports'
+export type { Logger, NearbyDevice, SlotKind } from '@segue/core/ports'
 export * as Automerge from '@automerge/automerge'
 export type { AutomergeUrl, DocHandle, DocumentId, Repo } from '@automerge/automerge-repo'

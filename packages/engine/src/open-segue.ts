@@ -9,10 +9,12 @@ import { createBackups } from './backup/backups.ts'
 import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
 import { loadIdentity, saveGroup } from './device-records.ts'
+import { createKeys } from './keys-face.ts'
 import { createLinkHost } from './link-host.ts'
 import { keepListenAddresses, keptListenAddresses } from './listen-addresses.ts'
 import { createMembers, takeProofs, type Members } from './members.ts'
 import { createPairing } from './pairing-face.ts'
+import { createPerson } from './person.ts'
 import { silentLogger } from './platform/loggers.ts'
 import { nativeHasher } from './platform/native-hasher.ts'
 import { createSystemClock } from './platform/system-clock.ts'
@@ -20,6 +22,7 @@ import { systemRandom } from './platform/system-random.ts'
 import type { RelayPlace } from './relay-client.ts'
 import { createPhrases } from './recovery/phrases.ts'
 import { createRelays } from './relays.ts'
+import { createRoles, type Devices } from './roles.ts'
 import { createRuntime, type Runtime, type RuntimeParts } from './runtime.ts'
 import type { Segue } from './segue.ts'
 import { createStatus } from './status.ts'
@@ -50,7 +53,8 @@ export interface NetworkOptions {
 }
 
 /**
- * Rejects with SegueError: UNLOCK_NEEDED, UNLOCK_WRONG, STORE_LOCKED, STORE_NEWER, STORE_FAILED, STORE_DAMAGED, STORE_UNSAFE_PLACE. Then
+ * Rejects with SegueError: UNLOCK_NEEDED, UNLOCK_WRONG, STORE_LOCKED, STORE_NEWER, STORE_FAILED, STORE_DAMAGED, STORE_UNSAFE_PLACE,
+ * STORE_NOT_PRIVATE. Then
  * nothing runs and nothing was changed.
  */
 export function openSegue(options: OpenSegueOptions): Promise<Segue> {
@@ -77,6 +81,11 @@ export function openSegueOn(
       }),
     )
     const identity = await loadIdentity(store.records, device.name, random)
+    opened.add(() => {
+      for (const { secretKey } of [identity.signing, identity.sealing]) secretKey.fill(0)
+    })
+    const person = createPerson(store.vault)
+    const keys = createKeys(store.vault, person)
 
     // what it means
     const worker = opened.use(createNodeWorker())
@@ -146,7 +155,7 @@ export function openSegueOn(
     const backups = await createBackups({ chunks: store.chunks, records: store.records, clock, random, runtime: present, deviceName })
     const status = opened.use(
       createStatus({
-        ...{ node, store, clock, damaged: damage.damaged, devices: list.devices, relays: relays.list },
+        ...{ node, keys: keys.slots, clock, damaged: damage.damaged, devices: list.devices, relays: relays.list },
         lastBackupAt: backups.lastAt,
       }),
     )
@@ -177,10 +186,12 @@ export function openSegueOn(
     }
     const linkedRelay = (): RelayPlace | undefined => relays.list.peek().find(({ state }) => state === 'linked')
     const ownName = (): string => runtime?.group.device(identity.id)?.name ?? identity.name
+    const devices: Devices = { ...list.devices, ...createRoles({ clock, person, runtime: present }) }
     const pairing = opened.use(
       createPairing({
         node,
         identity,
+        person,
         name: ownName,
         clock,
         random,
@@ -204,7 +215,9 @@ export function openSegueOn(
         return present().documents.repo
       },
       pairing,
-      devices: list.devices,
+      devices,
+      person,
+      keys,
       sessions: {
         create: async options => present().faces.create(options),
         open: async (id, options) => present().faces.open(id, options),

@@ -18,12 +18,14 @@ import type { NetNode } from '@segue/net'
 import { dialOrMeet, keepMeetingPlace, relayHintOf } from './meeting.ts'
 import { createPairingQr } from './pairing-images.ts'
 import type { RelayPlace } from './relay-client.ts'
+import type { PersonCheck } from './person.ts'
 import type { Runtime } from './runtime.ts'
 import type { Invitation, JoinOutcome, Pairing } from './segue.ts'
 
 export interface PairingParts {
   readonly node: NetNode
   readonly identity: DeviceIdentity
+  readonly person: Pick<PersonCheck, 'confirmPassphrase'>
   readonly name: () => string
   readonly clock: Clock
   readonly random: Random
@@ -89,7 +91,10 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         qr: createPairingQr(inviter.qrText),
         expiresAt: clock.now() + (inviter.expiresAt - clock.monotonic()),
         state: inviter.state,
-        confirm: (code, confirmOptions) => inviter.confirm(code, confirmOptions),
+        async confirm(code, { passphrase, ...confirmOptions } = {}) {
+          await parts.person.confirmPassphrase(passphrase === undefined ? undefined : { passphrase })
+          return inviter.confirm(code, confirmOptions)
+        },
         async close() {
           stopWatching()
           cancelClosing?.()

@@ -17,8 +17,11 @@ import type { Backups } from './backup/backups.ts'
 import type { BackupStatus } from './backup/only-here.ts'
 import type { PairingQr } from './pairing-images.ts'
 import type { SegueHandoffs } from './handoff-face.ts'
+import type { SegueKeys } from './keys-face.ts'
+import type { Person } from './person.ts'
 import type { RecoveryPhrases } from './recovery/phrases.ts'
 import type { Relays } from './relays.ts'
+import type { Advice, Devices } from './roles.ts'
 import type { SegueSession } from './session-face.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -31,7 +34,10 @@ export interface Segue extends Closeable {
   readonly repo: Repo
   readonly pairing: Pairing
   /** This device first, then the others by name. */
-  readonly devices: Observable<readonly DeviceStatus[]>
+  readonly devices: Devices
+  /** How this device asks for the person again. */
+  readonly person: Person
+  readonly keys: SegueKeys
   readonly sessions: SegueSessions
   readonly handoff: SegueHandoffs
   /** Relays that keep sealed copies for devices that are not awake together. */
@@ -98,8 +104,11 @@ export interface Invitation extends Closeable {
   /**
    * The digits that the other device shows. Resolves once it is in the group, on this device's disk. PAIRING_REMOTE: they are right, and of
    * a device that is on another network; ask the person again, in a colour that warns, then confirm with `mayBeRemote`.
+   *
+   * Where the keys of this device are kept under a passphrase it takes that, too: rejects with CONFIRMATION_NEEDED or CONFIRMATION_WRONG
+   * before the digits are looked at. Elsewhere the digits are the typed confirmation.
    */
-  confirm(code: string, options?: { readonly mayBeRemote?: boolean }): Promise<ConfirmOutcome>
+  confirm(code: string, options?: { readonly mayBeRemote?: boolean; readonly passphrase?: string | undefined }): Promise<ConfirmOutcome>
 }
 
 export interface Joining {
@@ -145,6 +154,8 @@ export interface SegueStatus {
   /** `behind`: those that hold or show less than they confirmed. */
   readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
   readonly sessions: number
+  /** What a person is asked to do, when there is time for it. */
+  readonly advice: readonly Advice[]
   readonly backup: BackupStatus
   /** The group uses something this version does not know: update. */
   readonly needsUpdate: boolean

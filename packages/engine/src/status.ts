@@ -1,10 +1,11 @@
 /** One look at everything: what a status line or `segue status` shows. */
 import { createSubject, type Observable } from '@segue/core'
-import type { Clock } from '@segue/core/ports'
+import type { Clock, SlotKind } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
-import type { Damage, Store } from '@segue/storage'
+import type { Damage } from '@segue/storage'
 import { BACKUP_FRESH_MS, isOnlyHere } from './backup/only-here.ts'
 import type { RelayStatus } from './relays.ts'
+import { adviceOn } from './roles.ts'
 import type { Runtime } from './runtime.ts'
 import type { DeviceStatus, SegueStatus } from './segue.ts'
 
@@ -16,7 +17,7 @@ export interface StatusWatch {
 
 interface Parts {
   readonly node: NetNode
-  readonly store: Store
+  readonly keys: Observable<readonly SlotKind[]>
   readonly damaged: Observable<readonly Damage[]>
   readonly devices: Observable<readonly DeviceStatus[]>
   readonly relays: Observable<readonly RelayStatus[]>
@@ -24,7 +25,7 @@ interface Parts {
   readonly clock: Clock
 }
 
-export function createStatus({ node, store, damaged, devices, relays, lastBackupAt, clock }: Parts): StatusWatch {
+export function createStatus({ node, keys, damaged, devices, relays, lastBackupAt, clock }: Parts): StatusWatch {
   let current: Runtime | undefined
   let stops: (() => void)[] = []
   const look = (): SegueStatus => {
@@ -36,7 +37,7 @@ export function createStatus({ node, store, damaged, devices, relays, lastBackup
     return {
       isOpen: current !== undefined,
       storage: { state: durability?.state ?? 'good', pending: durability?.pending ?? 0, damaged: damaged.peek().length },
-      keys: store.vault.slots,
+      keys: keys.peek(),
       addresses: node.addresses.peek(),
       devices: {
         total: others.length,
@@ -50,6 +51,7 @@ export function createStatus({ node, store, damaged, devices, relays, lastBackup
       },
       sessions,
       backup: { isOnlyHere: sessions > 0 && isOnlyHere(places), lastAt },
+      advice: current === undefined ? [] : adviceOn(current.group.state.peek()),
       needsUpdate: current?.group.state.peek().needsUpdate ?? false,
     }
   }
@@ -85,6 +87,7 @@ export function createStatus({ node, store, damaged, devices, relays, lastBackup
       unfollow()
       current = runtime
       stops = [
+        keys.subscribe(update),
         runtime.replica.durability.subscribe(update),
         runtime.index.sessions.subscribe(update),
         runtime.group.state.subscribe(update),

@@ -1,4 +1,5 @@
 /** For tests of what is built on Segue: a device whose clock is wrong, or the engine's inside on parts of a simulated machine. */
+export { openLockableOn } from './lockable.ts'
 export { openSegueOn } from './open-segue.ts'
 export { saveGroup, type GroupRecord } from './device-records.ts'
 export { createLinkHost } from './link-host.ts'
