@@ -10,6 +10,8 @@ export const HEAL_MS = 40_000
 /** Longer than any handoff of a day may take. */
 const HANDOFFS_END_MS = 50_000
 const SETTLE_MS = 30_000
+/** Two minutes after a relay confirmed everything it is said once, and answered by none. */
+const HEARTBEATS_END_MS = 240_000
 const QUIET_MS = 120_000
 /** What the product notices of a dead link and dials again. */
 const REDIAL_MS = 500
@@ -139,7 +141,8 @@ async function checkLeases({ devices, people, oracle, timeline }: Day): Promise<
 /** [I7] Next to nothing is said when nothing happens, and little about one edit. */
 async function checkQuiet({ devices, network, relays, people, oracle, timeline }: Day): Promise<void> {
   const { clock } = timeline
-  await clock.advance(SETTLE_MS) // the checks before this one opened documents, which asks for them first and ends in claims
+  // The checks before this one opened documents, which asks for them first and ends in claims; and devices say last what relays hold.
+  await clock.advance(relays.all.length === 0 ? SETTLE_MS : SETTLE_MS + HEARTBEATS_END_MS)
   const links = network.openLinks() + relays.links.openLinks()
   const before = network.frames() + relays.links.frames()
   await clock.advance(QUIET_MS)

@@ -1,0 +1,64 @@
+/** Simulated days on seeds nobody has seen, until the time is over. */
+import { liveDay, type DayKind } from '../simulation/day.ts'
+
+export interface DaysOptions {
+  readonly minutes: number
+  readonly firstSeed: number
+  readonly mostDays: number
+  /** What happened in each day that broke a promise, line by line. */
+  readonly withNotes: boolean
+  readonly tell: (line: string) => void
+}
+
+export interface DaysReport {
+  readonly firstSeed: number
+  readonly days: number
+  readonly acknowledged: number
+  readonly handoffs: Readonly<Record<string, number>>
+  readonly broken: readonly { readonly seed: number; readonly kind: DayKind; readonly violations: readonly string[] }[]
+  readonly minutes: number
+  /** More memory in use in the last tenth of the days than in the first. */
+  readonly heapGrowthMb: number
+  /** False: collected when Node liked, so the growth says little. */
+  readonly isCollected: boolean
+}
+
+/** Without relays, with relays, and with relays alone between devices that are never awake together; in turns. */
+const KINDS: readonly DayKind[] = ['apart', 'relays', 'shifts']
+const TELL_EVERY_MS = 30_000
+
+export async function liveDays({ minutes, firstSeed, mostDays, withNotes, tell }: DaysOptions): Promise<DaysReport> {
+  const startedAt = performance.now()
+  const passed = (): number => performance.now() - startedAt
+  const handoffs: Record<string, number> = {}
+  const broken: { seed: number; kind: DayKind; violations: string[] }[] = []
+  const heapMb: number[] = []
+  let acknowledged = 0
+  let toldAt = 0
+  let seed = firstSeed
+  for (; seed - firstSeed < mostDays && passed() < minutes * 60_000; seed++) {
+    const kind = KINDS[seed % KINDS.length] as DayKind
+    const report = await liveDay(seed, { kind })
+    acknowledged += report.acknowledged
+    for (const [outcome, count] of report.outcomes) handoffs[outcome] = (handoffs[outcome] ?? 0) + count
+    if (report.violations.length > 0) {
+      const violations = report.violations.map(({ invariant, text }) => `[${invariant}] ${text}`)
+      broken.push({ seed, kind, violations })
+      for (const violation of violations.slice(0, 10)) tell(`seed ${seed} (${kind}) ${violation}`)
+      if (withNotes) tell(report.notes.join('\n'))
+    }
+    globalThis.gc?.()
+    heapMb.push(process.memoryUsage().heapUsed / 1_048_576)
+    if (passed() - toldAt < TELL_EVERY_MS) continue
+    toldAt = passed()
+    tell(`${seed - firstSeed + 1} days in ${(toldAt / 60_000).toFixed(1)} of ${minutes} minutes, ${broken.length} broke a promise`)
+  }
+  const tenth = Math.max(1, Math.floor(heapMb.length / 10))
+  const heapGrowthMb = mean(heapMb.slice(-tenth)) - mean(heapMb.slice(0, tenth))
+  const isCollected = globalThis.gc !== undefined
+  return { firstSeed, days: seed - firstSeed, acknowledged, handoffs, broken, minutes: passed() / 60_000, heapGrowthMb, isCollected }
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / Math.max(1, numbers.length)
+}
