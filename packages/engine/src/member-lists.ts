@@ -185,8 +185,7 @@ const LONGEST_PAUSE_MS: number = 5 * MINUTE_MS
 
 function memberIds(runtime: Runtime | undefined): readonly DeviceId[] {
   const devices = runtime?.group.state.peek().devices ?? []
-  return devices
-    .filter(device => device.active)
-    .map(device => device.id)
-    .sort()
+  const phrase = runtime?.group.state.peek().recovery?.id
+  const ids = devices.filter(device => device.active).map(device => device.id)
+  return [...ids.sort(), ...(phrase === undefined ? [] : [phrase])]
 }

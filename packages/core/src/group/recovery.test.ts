@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { createRecoveryPhrase, recoveryKeysOf, type RecoveryKeys } from '../crypto/index.ts'
+import { createRecoveryPhrase, recoveryKeysOf, signingKeysOf, type RecoveryKeys } from '../crypto/index.ts'
 import { assert } from '../lib/assert.ts'
 import { isSegueError } from '../lib/errors.ts'
-import { deviceIdOf } from '../lib/ids.ts'
+import { deviceIdOf, hexId, type MailboxId } from '../lib/ids.ts'
 import { createGroupCast, ruleRefusing } from '../testing/group-cast.ts'
 import type { Group } from './group-interface.ts'
 import { groupSecretIn, recoverGroup, type Recovered } from './recover.ts'
@@ -162,4 +162,27 @@ test('[G55] of two phrases that admins name at once all take the same', () => {
   const said = [onLaptop, onDesk, onPhone].map(group => group.state.peek().recovery)
   expect(said[1]).toEqual(said[0])
   expect(said[2]).toEqual(said[0])
+})
+
+test('[G29] [G33] the phrase holds the admin key of a mailbox, and gives it to the machine that recovers', () => {
+  const { onLaptop } = three()
+  const mailbox = hexId<MailboxId>(random.bytes(16))
+  onLaptop.setRecovery(first.public, { time: 2 })
+  const adminSeed = random.bytes(32)
+  onLaptop.addRelay({ relay: other.id, addresses: [], mailbox, adminSeed, time: 3 })
+  expect(onLaptop.state.peek().relays[0]).toMatchObject({ needsMove: false })
+  const { group } = recover(onLaptop, first, [laptop])
+  expect(group.relayAdminKeys(mailbox)).toEqual(signingKeysOf(adminSeed))
+  expect(group.state.peek().relays[0]).toMatchObject({ needsMove: true })
+})
+
+test('[G33] [G57] a phrase made after the mailbox is given its admin key when an admin looks', () => {
+  const { onLaptop } = three()
+  const mailbox = hexId<MailboxId>(random.bytes(16))
+  onLaptop.addRelay({ relay: other.id, addresses: [], mailbox, adminSeed: random.bytes(32), time: 2 })
+  onLaptop.setRecovery(first.public, { time: 3 })
+  expect(onLaptop.shareRelayKeys(4).length).toBe(1)
+  expect(onLaptop.shareRelayKeys(5)).toEqual([])
+  expect(onLaptop.state.peek().relays[0]).toMatchObject({ needsMove: false })
+  expect(recover(onLaptop, first, [laptop]).group.relayAdminKeys(mailbox)).toBeDefined()
 })

@@ -43,7 +43,7 @@ export interface GroupRelay {
   readonly retired: boolean
   /** For whom the admin key was wrapped. */
   readonly keyHolders: readonly DeviceId[]
-  /** In use, and somebody who is no active admin any more holds its admin key: the group needs a new mailbox in its place. */
+  /** In use, and somebody who is neither an active admin any more nor the phrase in force holds its admin key: the group needs a new mailbox in its place. */
   readonly needsMove: boolean
 }
 
@@ -106,7 +106,7 @@ export function devicesOf(facts: GroupFacts): readonly GroupDevice[] {
 
 /** The mailboxes in the order in which they were made. */
 export function relaysOf(facts: GroupFacts): readonly GroupRelay[] {
-  const admins = new Set(adminsOf(facts).map(({ id }) => id))
+  const trusted = new Set([...adminsOf(facts).map(({ id }) => id), facts.recovery?.recovery.id])
   return [...facts.relays.values()]
     .sort((a, b) => comparePositions(a.made.at, b.made.at))
     .map(({ mailbox, made, addresses, retired, keyHolders }) => ({
@@ -116,7 +116,7 @@ export function relaysOf(facts: GroupFacts): readonly GroupRelay[] {
       adminKey: made.adminKey,
       retired,
       keyHolders: [...keyHolders].sort(),
-      needsMove: !retired && [...keyHolders].some(holder => !admins.has(holder)),
+      needsMove: !retired && [...keyHolders].some(holder => !trusted.has(holder)),
     }))
 }
 

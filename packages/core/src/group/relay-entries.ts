@@ -8,7 +8,7 @@ import { MAX_RELAYS } from '../wire/limits.ts'
 import type { DeviceWrap, SignedEntry } from './entry.ts'
 import type { Group } from './group-interface.ts'
 import type { GroupLog } from './group-log.ts'
-import type { GroupRelay } from './reduce.ts'
+import type { GroupDevice, GroupRelay } from './reduce.ts'
 import { createRelayKeys, wrapSeed } from './relay-keys.ts'
 
 export type RelayEntries = Pick<Group, 'addRelay' | 'moveRelay' | 'retireRelay' | 'shareRelayKeys' | 'relayAdminKeys'> & {
@@ -37,6 +37,12 @@ export function createRelayEntries(log: GroupLog, identity: DeviceIdentity, rand
       time,
     )
 
+  /** The active admins, and the recovery phrase: it lets the machine that recovers in. */
+  const holders = (): readonly Pick<GroupDevice, 'id' | 'sealingKey'>[] => {
+    const { recovery } = log.evaluation()
+    return recovery === undefined ? log.activeAdmins() : [...log.activeAdmins(), recovery]
+  }
+
   return {
     learn: keys.learn,
     addRelay({ relay, addresses, mailbox, adminSeed, time }) {
@@ -44,18 +50,18 @@ export function createRelayEntries(log: GroupLog, identity: DeviceIdentity, rand
         throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'relaysHaveRoom' })
       }
       const adminKey = signingKeysOf(adminSeed).publicKey
-      const wraps = wrapSeed(adminSeed, log.activeAdmins(), random)
+      const wraps = wrapSeed(adminSeed, holders(), random)
       return log.write({ kind: 'relay', relay, addresses, mailbox, adminKey, wraps, retired: false }, time)
     },
     moveRelay: (mailbox, addresses, time) => sayRelay({ ...relayIn(mailbox), addresses }, [], time),
     retireRelay: (mailbox, time) => sayRelay({ ...relayIn(mailbox), retired: true }, [], time),
     shareRelayKeys(time) {
-      const admins = log.activeAdmins()
-      if (log.evaluation().needsUpdate || !admins.some(({ id }) => id === identity.id)) return []
+      const all = holders()
+      if (log.evaluation().needsUpdate || !all.some(({ id }) => id === identity.id)) return []
       return log.together(() =>
         log.evaluation().relays.flatMap(relay => {
           const seed = relay.retired ? undefined : keys.seedOf(relay.adminKey)
-          const lacking = admins.filter(({ id }) => !relay.keyHolders.includes(id))
+          const lacking = all.filter(({ id }) => !relay.keyHolders.includes(id))
           return seed === undefined || lacking.length === 0 ? [] : [sayRelay(relay, wrapSeed(seed, lacking, random), time)]
         }),
       )

@@ -30,6 +30,10 @@ export function createRelayKeys(identity: DeviceIdentity): RelayKeys {
   }
 }
 
-export function wrapSeed(seed: Uint8Array, devices: readonly GroupDevice[], random: Random): readonly DeviceWrap[] {
+export function wrapSeed(
+  seed: Uint8Array,
+  devices: readonly Pick<GroupDevice, 'id' | 'sealingKey'>[],
+  random: Random,
+): readonly DeviceWrap[] {
   return devices.map(({ id, sealingKey }) => ({ device: id, box: wrapFor(sealingKey, seed, random) }))
 }

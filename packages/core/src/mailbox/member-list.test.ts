@@ -1,11 +1,12 @@
 import * as fc from 'fast-check'
+import * as v from 'valibot'
 import { expect, test } from 'vitest'
-import { createSigningKeys, sign } from '../crypto/index.ts'
+import { createRecoveryPhrase, createSigningKeys, recoveryKeysOf, sign, unwrap } from '../crypto/index.ts'
 import { foundGroup, type Group } from '../group/index.ts'
 import { createIdentity, type DeviceIdentity } from '../identity/index.ts'
 import { compareBytes } from '../lib/bytes.ts'
-import { encodeCbor } from '../lib/codec.ts'
-import { hexId, idBytes, publicKeyOf, type MailboxId } from '../lib/ids.ts'
+import { decodeCbor, encodeCbor } from '../lib/codec.ts'
+import { deviceIdOf, hexId, idBytes, publicKeyOf, type MailboxId } from '../lib/ids.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import {
   admitsTheSame,
@@ -33,6 +34,7 @@ function groupOf(...devices: readonly DeviceIdentity[]): Group {
   return group
 }
 const list = memberListOf(groupOf(desk, phone).state.peek(), mailbox, 1)
+const recovery = { key: phone.id, box: random.bytes(105) }
 
 test('[M1] the members are the active devices, ascending, each once, in whatever order they were added', () => {
   const keys = list.members.map(publicKeyOf)
@@ -77,6 +79,20 @@ test('[M2] a list is not taken with members out of order, twice, none, or with f
   }
 })
 
+test('[M9] the phrase of the group is on the list, with the group secret in a box for it; a group without one writes what it wrote before', () => {
+  const group = groupOf(desk)
+  const words = recoveryKeysOf(createRecoveryPhrase(random))
+  if (!words.ok) throw new Error('a made phrase is a phrase')
+  const { signing, sealing } = words.value
+  expect(decodeCbor(v.looseObject({ v: v.number() }), encodeMemberList(list, adminKeys).record, 8_192)).toMatchObject({ value: { v: 1 } })
+  group.setRecovery({ signing: signing.publicKey, sealing: sealing.publicKey }, { time: 1 })
+  const signed = encodeMemberList(memberListOf(group.state.peek(), mailbox, 2), adminKeys)
+  const read = verifyMemberList(signed, adminKeys.publicKey)
+  if (!read.ok || read.value.recovery === undefined) throw new Error('the phrase is on the list')
+  expect(isOnList(read.value, deviceIdOf(signing.publicKey))).toBe(true)
+  expect(unwrap(read.value.recovery.box, sealing)).toEqual(group.secret)
+})
+
 test('[M3] a list replaces the one before it and no other', () => {
   expect(mayReplaceList(undefined, list)).toBe(true)
   expect(mayReplaceList(undefined, { version: 2 })).toBe(false)
@@ -87,12 +103,20 @@ test('[M3] a list replaces the one before it and no other', () => {
 test('[M4] lists are compared by whom they let in', () => {
   expect(admitsTheSame(list, { ...list, version: 7 })).toBe(true)
   expect(admitsTheSame(list, { ...list, members: list.members.slice(1) })).toBe(false)
-  expect(admitsTheSame(list, { ...list, recovery: phone.id })).toBe(false)
+  expect(admitsTheSame(list, { ...list, recovery })).toBe(false)
+  expect(admitsTheSame({ ...list, recovery: { ...recovery, box: random.bytes(105) } }, { ...list, recovery })).toBe(false)
+  expect(admitsTheSame({ ...list, recovery }, { ...list, recovery: { ...recovery } })).toBe(true)
   expect(admitsTheSame(list, { ...list, mailbox: hexId<MailboxId>(random.bytes(16)) })).toBe(false)
 })
 
 test('[M5] 10,000 of garbage and of well-formed nonsense: no list, and nothing throws', () => {
-  const good = { v: 1, mailbox: idBytes(mailbox), version: 1, members: list.members.map(publicKeyOf), recovery: new Uint8Array(32) }
+  const good = {
+    v: 1,
+    mailbox: idBytes(mailbox),
+    version: 1,
+    members: list.members.map(publicKeyOf),
+    recovery: { key: new Uint8Array(32), box: new Uint8Array(105) },
+  }
   const scalar = fc.oneof(fc.integer(), fc.string(), fc.uint8Array({ maxLength: 40 }), fc.constant(null))
   const nonsense = fc.oneof(
     fc.uint8Array({ maxLength: 300 }),

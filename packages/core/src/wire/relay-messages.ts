@@ -7,7 +7,8 @@
  *     create    an account holder makes a mailbox with its admin key    -> created; the same again: the same answer
  *     list      who may use a mailbox, signed with its admin key; its   -> listed; `stale` unless it is the one after the relay's
  *               version is the relay's plus one
- *     get-list  the list in force, for members and the account          -> member-list
+ *     get-list  the list in force, for members and the account; asked   -> member-list
+ *               with an id of zeros: of the mailbox that this peer's links lead to, for whoever has only the words of a phrase
  *     status    how full it is, for members and the account             -> mailbox-status
  *
  * Anything else is answered with `refused`, and why, in one word.
@@ -27,6 +28,8 @@ import { MAX_RELAY_FRAME_BYTES } from './limits.ts'
 export const RELAY_VERSION = 1
 export const INVITE_TOKEN_BYTES = 32
 export const MAILBOX_ID_BYTES: number = RANDOM_ID_BYTES
+/** In `get-list`: the mailbox that the asking peer's links lead to. */
+export const OWN_MAILBOX: Uint8Array = new Uint8Array(MAILBOX_ID_BYTES)
 /** A member list as it is signed. */
 export const MAX_MEMBER_LIST_BYTES: number = 8 * KIB
 export const MAX_RELAY_ADDRESS_LENGTH = 256

@@ -3,7 +3,7 @@
  * Noise proved it to be; until it has an account or is on a list, nothing it says is stored.
  */
 import { createHash } from 'node:crypto'
-import { MAX_RELAY_REQUESTS, SegueError, decodeMemberList, decodeRelayRequest, encodeRelayAnswer, hexId, refusalFor } from '@segue/core'
+import { MAX_RELAY_REQUESTS, SegueError, decodeMemberList, decodeRelayRequest, encodeRelayAnswer, hexId, idBytes, refusalFor } from '@segue/core'
 import { verifyMemberList, type DeviceId, type MailboxId, type RelayAnswer, type RelayRefusal, type RelayRequest } from '@segue/core'
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
 import type { MailboxEngine, MailboxRecord } from '../engine/mailbox-engine.ts'
@@ -42,7 +42,8 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
       case 'list':
         return replaceList(request)
       case 'get-list': {
-        const record = ownMailbox(peer, request.mailbox)
+        const asked = request.mailbox.every(byte => byte === 0) ? directory.mailboxOf(peer) : undefined
+        const record = ownMailbox(peer, asked === undefined ? request.mailbox : idBytes(asked.id))
         if (typeof record === 'string') return record
         return { v: 1, type: 'member-list', ...(record.list === undefined ? {} : { list: record.list.signed }) }
       }
@@ -72,7 +73,7 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
     if (!verified.ok) return 'bad-signature'
     if (directory.isRevoked(mailbox.account)) return 'revoked'
     const { version, members, recovery } = verified.value
-    const peers = recovery === undefined ? members : [...new Set([...members, recovery])]
+    const peers = recovery === undefined ? members : [...new Set([...members, recovery.key])]
     const outcome = await engine.replaceList(mailbox.id, { version, signed: { record, signature }, peers })
     if (outcome === 'stale') return 'stale'
     if (outcome === 'unknown') return 'not-yours'
