@@ -31,14 +31,14 @@ describe.skipIf(why !== undefined)(`two networks and a relay${notRun}`, () => {
     relay.stdout?.resume()
     const lines = createInterface({ input: relay.stderr as NodeJS.ReadableStream })
     lines.on('line', line => (invite ||= /segue-relay1:[\w-]+/.exec(line)?.[0] ?? ''))
-    while (invite === '' || !isListening()) await new Promise(resolve => setImmediate(resolve)) // looking takes a process each time
+    while (!isUp()) await new Promise(resolve => setImmediate(resolve)) // looking takes a process each time
   }
   const stopRelay = async (): Promise<void> => {
     const ended = once(relay, 'exit')
     relay.kill('SIGTERM')
     await ended
   }
-  const isListening = (): boolean => canConnect(networks.laptop, networks.relayAddress, 4_820)
+  const isUp = (): boolean => invite !== '' && canConnect(networks.laptop, networks.relayAddress, 4_820)
 
   beforeAll(async () => {
     root = mkdtempSync(path.join(tmpdir(), 'segue-apart-'))

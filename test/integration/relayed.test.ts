@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { freePort, pair, scratch, startDevice } from './cast.ts'
 import { addRelay, onRelay, relayHome } from './relay-cast.ts'
 
-const NOWHERE = { listen: [] }
+const NOWHERE = { listen: [], webrtc: false }
 
 /** Both were on one network once, and are no longer. */
 async function startApart(deskListens: readonly string[] = []): Promise<{
@@ -25,7 +25,7 @@ async function startApart(deskListens: readonly string[] = []): Promise<{
   await onRelay(before.desk)
   await Promise.all([before.laptop.close(), before.desk.close()])
   const laptop = await startDevice('laptop', { directory: directories.laptop, network: NOWHERE })
-  const desk = await startDevice('desk', { directory: directories.desk, network: { listen: deskListens, announce: [] } })
+  const desk = await startDevice('desk', { directory: directories.desk, network: { listen: deskListens, announce: [], webrtc: false } })
   return {
     laptop,
     desk,

@@ -32,11 +32,13 @@ export async function keepMeetingPlace(
     relay,
     topic,
     onGuest,
+    onOpen,
     signal,
   }: {
     readonly relay: RelayPlace
     readonly topic: Uint8Array
     readonly onGuest: (link: PairingLink) => void
+    readonly onOpen: () => void
     readonly signal: AbortSignal
   },
 ): Promise<void> {
@@ -50,6 +52,7 @@ export async function keepMeetingPlace(
         throw error
       })
       waitMs = AGAIN_FIRST_MS
+      onOpen()
       await place.over
       signal.removeEventListener('abort', close)
     } catch (error) {

@@ -12,6 +12,7 @@ import { loadIdentity, saveGroup } from './device-records.ts'
 import { createKeys } from './keys-face.ts'
 import { createLinkHost } from './link-host.ts'
 import { keepListenAddresses, keptListenAddresses } from './listen-addresses.ts'
+import { loadWebrtc } from './load-webrtc.ts'
 import { createMembers, takeProofs, type Members } from './members.ts'
 import { createPairing } from './pairing-face.ts'
 import { createPerson } from './person.ts'
@@ -50,6 +51,11 @@ export interface NetworkOptions {
   readonly announce?: readonly string[]
   /** Find devices on the local network, and be found. Default true. */
   readonly mdns?: boolean
+  /**
+   * Go past a relay by WebRTC where the optional package @libp2p/webrtc is installed. Default true. It asks no server (no STUN, no TURN): it
+   * finds ways within one network, and to devices that have an address of their own.
+   */
+  readonly webrtc?: boolean
 }
 
 /**
@@ -130,6 +136,7 @@ export function openSegueOn(
           onSeen: peer => members?.onSeen(peer),
         }),
         mdns: network.mdns ?? true,
+        ...(network.webrtc === false ? {} : { loadWebrtc }),
         ...(listen === undefined ? {} : { listen }),
         ...(network.announce === undefined ? {} : { announce: network.announce }),
         onRefused: (peer, code) => (relays.isRelay(peer) ? relays : members)?.onRefused(peer, code),
@@ -184,7 +191,10 @@ export function openSegueOn(
         await members.addAddress(inviter, address).catch((error: unknown) => logger.warn('address-not-kept', { error: String(error) }))
       }
     }
-    const linkedRelay = (): RelayPlace | undefined => relays.list.peek().find(({ state }) => state === 'linked')
+    const meetingRelay = (): RelayPlace | undefined => {
+      const all = relays.list.peek()
+      return all.find(({ state }) => state === 'linked') ?? all[0]
+    }
     const ownName = (): string => runtime?.group.device(identity.id)?.name ?? identity.name
     const devices: Devices = { ...list.devices, ...createRoles({ clock, person, runtime: present }) }
     const pairing = opened.use(
@@ -198,7 +208,7 @@ export function openSegueOn(
         logger,
         telemetry: recorder,
         runtime: present,
-        relay: linkedRelay,
+        relay: meetingRelay,
         keep,
         enter,
       }),

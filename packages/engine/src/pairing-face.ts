@@ -63,7 +63,7 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         keep: entry => keeper.keep(entry),
         ...options,
       })
-      const meeting = new AbortController()
+      const [meeting, opened] = [new AbortController(), new AbortController()]
       const closeDoor = node.pairing.open(options.nearby === false ? undefined : parts.name(), link => {
         accept(link, false)
       })
@@ -74,8 +74,14 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
       const kept =
         relay === undefined
           ? Promise.resolve()
-          : keepMeetingPlace(parts, { relay, topic: inviter.topic, onGuest: link => accept(link, true), signal: meeting.signal })
+          : keepMeetingPlace(parts, {
+              ...{ relay, topic: inviter.topic, signal: meeting.signal },
+              onGuest: link => accept(link, true),
+              onOpen: () => opened.abort(),
+            })
       kept.catch((error: unknown) => logger.warn('meeting-place-lost', { error: String(error) }))
+      // Who is fast finds it open. A relay that is away keeps nobody from being shown the code.
+      if (relay !== undefined) await clock.sleep(OPENING_MS, { signal: opened.signal }).catch(() => undefined)
       let cancelClosing: (() => void) | undefined
       // Who comes late is told why it is too late; nobody is shown an invitation that is over.
       const stopWatching = inviter.state.subscribe(({ kind }) => {
@@ -160,5 +166,7 @@ function codeOf(outcome: JoinOutcome): ErrorCode {
   return outcome.ok ? 'LINK_CLOSED' : outcome.code
 }
 
+/** How long a code waits for its meeting place to be open before it is shown. */
+const OPENING_MS = 2_000
 /** How long a device that comes after the end of an invitation is told so. */
 const LATE_MS: number = 5 * MINUTE_MS

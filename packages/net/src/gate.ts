@@ -118,6 +118,7 @@ export function createGate(options: GateOptions): Gate {
   }
 }
 
+/** WebRTC that was agreed on over a circuit names at the answering end nothing but the peer. */
 function isThroughCircuit(address: { toString(): string }): boolean {
-  return address.toString().includes('/p2p-circuit')
+  return /\/p2p-circuit|^\/webrtc\/p2p\//.test(address.toString())
 }

@@ -33,6 +33,11 @@ export interface NodeOptions {
   readonly allowPublic?: boolean
   /** More ways to connect, for instance `webrtcDirect()` from `@segue/net/webrtc`. */
   readonly transports?: readonly TransportFactory[]
+  /**
+   * WebRTC for devices that are linked through a relay: `webrtcThroughRelays()` from `@segue/net/webrtc`. Asked for when the first relay is
+   * linked; undefined: not there.
+   */
+  readonly loadWebrtc?: () => Promise<TransportFactory | undefined>
   /** Further protocols to serve. */
   readonly protocols?: readonly ServedProtocol[]
   /** Carries the traffic of members that cannot dial each other: for relays. Such a node is not reached through relays itself. */

@@ -16,6 +16,8 @@ import type { Closeables, DeviceId } from '@segue/core'
 import { createCircuits } from './circuit/circuit-client.ts'
 import { createCircuitServer } from './circuit/circuit-server.ts'
 import { HOP_PROTOCOL } from './circuit/hop-messages.ts'
+import { isThroughRelay } from './circuit/link-path.ts'
+import { createWebrtcUpgrade, type WebrtcUpgradeOptions } from './circuit/webrtc-upgrade.ts'
 import { createAddressBook } from './discovery/address-book.ts'
 import type { Announcement } from './discovery/announcement.ts'
 import { privateInterfaces, watchInterfaces } from './discovery/interfaces.ts'
@@ -77,14 +79,23 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     connectionMonitor: { enabled: false },
     services: {
       identify: identify({ runOnConnectionOpen: false }),
-      transports: ({ transportManager }): TransportAccess => ({
-        dial: (address, dialOptions) => transportManager.dial(address, dialOptions),
-        addresses: () => transportManager.getAddrs().map(address => address.toString()),
+      transports: (components): TransportAccess => ({
+        components: () => components,
+        dial: (address, dialOptions) => components.transportManager.dial(address, dialOptions),
+        addresses: () => components.transportManager.getAddrs().map(address => address.toString()),
       }),
     },
     start: false,
   })
   opened.add(() => libp2p.stop())
+
+  const webrtc = createWebrtcUpgrade({
+    load: options.loadWebrtc,
+    components: libp2p.services.transports.components,
+    admits: ({ remotePeer, remoteAddr }) => isThroughRelay(remoteAddr.toString()) && gate.isMember(remotePeer.toString() as DeviceId),
+    logger,
+  })
+  opened.add(() => webrtc.stop())
 
   const announcedAddresses = (): readonly string[] => {
     const listening = (options.announce ?? libp2p.services.transports.addresses()).filter(
@@ -118,6 +129,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
   let relays: ReadonlySet<DeviceId> = new Set()
   const followRelays = (): void => {
     const linked = [...links.current.peek()].filter(([peer]) => relays.has(peer))
+    if (linked.length > 0) webrtc.prepare(() => members.wake())
     circuits.setRelays(new Map(linked.map(([peer, link]) => [peer, link.connection.remoteAddr.toString()])))
   }
   links.current.subscribe(followRelays)
@@ -132,8 +144,12 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     return raceAddresses(device, [...allowed, ...through], { dial: libp2p.services.transports.dial, clock, signal })
   }
 
+  /** One of the two tries, or they would get in each other's way: who dialled the link that they have. */
+  const webrtcAddressesTo = (device: DeviceId): readonly string[] =>
+    webrtc.isReady() && links.current.peek().get(device)?.outbound === true ? circuits.webrtcAddresses() : []
+
   const dialMember = async (device: DeviceId, which: 'any' | 'better', signal: AbortSignal): Promise<DialOutcome> => {
-    const through = which === 'any' ? circuits.addressesTo(device) : []
+    const through = which === 'any' ? circuits.addressesTo(device) : webrtcAddressesTo(device)
     if (book.addressesOf(device).length + through.length === 0) return 'nowhere'
     // The peer's own dial may be faster. Until ours has come to streams it gives way, so that the host sees one link and no exchange.
     const racing = new AbortController()
@@ -152,7 +168,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
       return outcome
     } catch (error) {
       logger?.debug('dial-failed', { device, error: String(error) })
-      if (through.length > 0 && !racing.signal.aborted) circuits.inVain(device)
+      if (which === 'any' && through.length > 0 && !racing.signal.aborted) circuits.inVain(device)
       return 'lost'
     } finally {
       unsubscribe()
@@ -260,6 +276,7 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
 interface TransportAccess {
   readonly dial: DialOne
   addresses(): string[]
+  components: WebrtcUpgradeOptions['components']
 }
 
 /** Bound everywhere; the gate keeps it private (private-addresses.ts). */

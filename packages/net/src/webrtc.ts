@@ -1,11 +1,12 @@
 /**
- * WebRTC between two devices that know each other's address (webrtc-direct), for `createNode({ transports: [webrtcDirect()] })`. Needs
- * the optional package @libp2p/webrtc, which is why it has a subpath of its own. Listen on `/ip4/0.0.0.0/udp/0/webrtc-direct`.
+ * WebRTC, with the optional package @libp2p/webrtc, which is why it has a subpath of its own: between two devices that know each other's
+ * address (webrtc-direct), for `createNode({ transports: [webrtcDirect()] })`, listening on `/ip4/0.0.0.0/udp/0/webrtc-direct`; and between
+ * two that are linked through a relay, for `createNode({ loadWebrtc: async () => webrtcThroughRelays() })`.
  *
  * libp2p's default configuration names public STUN servers; here there are none unless a person configured some.
  */
 import './polyfills.ts'
-import { webRTCDirect } from '@libp2p/webrtc'
+import { webRTC, webRTCDirect } from '@libp2p/webrtc'
 import type { TransportFactory } from './net-node.ts'
 
 export interface WebrtcOptions {
@@ -14,4 +15,8 @@ export interface WebrtcOptions {
 
 export function webrtcDirect({ iceServers = [] }: WebrtcOptions = {}): TransportFactory {
   return webRTCDirect({ rtcConfiguration: { iceServers: iceServers.map(server => ({ ...server })) } }) as TransportFactory
+}
+
+export function webrtcThroughRelays({ iceServers = [] }: WebrtcOptions = {}): TransportFactory {
+  return webRTC({ rtcConfiguration: { iceServers: iceServers.map(server => ({ ...server })) } }) as TransportFactory
 }

@@ -23,6 +23,8 @@ export interface Circuits {
   readonly reserved: Observable<ReadonlySet<DeviceId>>
   /** Addresses through each linked relay, but none while the device was looked for there in vain a moment ago. */
   addressesTo(device: DeviceId): readonly string[]
+  /** Where the relays only bring the two together. */
+  webrtcAddresses(): readonly string[]
   /** It was not reached through any relay. */
   inVain(device: DeviceId): void
   /** Something changed: look for it, or everybody, again. */
@@ -84,6 +86,9 @@ export function createCircuits({ clock, random, logger }: CircuitsOptions): Circ
     setReserved(relay, false)
   }
 
+  const addresses = (): readonly string[] =>
+    [...relays].map(([relay, address]) => `${address.replace(/\/p2p\/[^/]+$/, '')}/p2p/${relay}/p2p-circuit`)
+
   const mayBring = (connection: Connection): boolean => {
     const peer = connection.remotePeer.toString() as DeviceId
     return relays.has(peer) && made?.reservationStore.hasReservation(connection.remotePeer) === true
@@ -107,8 +112,9 @@ export function createCircuits({ clock, random, logger }: CircuitsOptions): Circ
     addressesTo(device) {
       const triedAt = vain.get(device)
       if (relays.has(device) || (triedAt !== undefined && clock.monotonic() - triedAt < CIRCUIT_AGAIN_MS)) return []
-      return [...relays].map(([relay, address]) => `${address.replace(/\/p2p\/[^/]+$/, '')}/p2p/${relay}/p2p-circuit`)
+      return addresses()
     },
+    webrtcAddresses: () => addresses().map(address => `${address}/webrtc`),
     inVain: device => void vain.set(device, clock.monotonic()),
     lookAgain(device) {
       if (device === undefined) vain.clear()
@@ -120,7 +126,7 @@ export function createCircuits({ clock, random, logger }: CircuitsOptions): Circ
   }
 }
 
-interface Components {
+export interface Components {
   readonly registrar: { handle(protocol: string, handler: StreamHandler, options?: object): Promise<void> }
 }
 

@@ -1,11 +1,14 @@
 import { createServer, type AddressInfo } from 'node:net'
+import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, expect, test } from 'vitest'
 import { CHANNELS, createSubject, utf8, type DeviceId } from '@segue/core'
 import { createDevice, createPair, linkTo, startNode, stopAll, type Device, type Recorded } from '../../test-support/cast.ts'
 import { dialRaw, linkRaw, record, startRawPeer, stopRawPeers } from '../../test-support/raw-peer.ts'
 import type { NodeOptions } from '../net-node.ts'
+import { webrtcThroughRelays } from '../webrtc.ts'
 import { STOP_PROTOCOL } from './hop-messages.ts'
+import { SIGNALING_PROTOCOL } from './webrtc-upgrade.ts'
 
 afterEach(async () => {
   await stopRawPeers()
@@ -188,4 +191,22 @@ test('[N40] a link past the relays is not given up for one through a relay', asy
   await desk.node.links.when(links => links.get(a.id)?.path === 'lan')
   expect(direct?.closed.aborted).toBe(false)
   expect(desk.closes.peek().filter(code => code === 'lost')).toEqual([])
+})
+
+test('[N42] nobody is answered about WebRTC but members, and they only over a circuit', async () => {
+  const [a, b] = await createPair()
+  const relay = await startRelay([b])
+  const options = { listen: ['/ip4/127.0.0.1/tcp/0'], loadWebrtc: async () => webrtcThroughRelays() }
+  const desk = await startBehind(b, [a], relay, options)
+  desk.node.group.open(() => undefined) // so that strangers come as far as that
+  await linkTo(desk, relay.device)
+  for (const device of [a, await createDevice()]) {
+    const connection = await dialRaw(await startRawPeer(device), desk)
+    const open = (): Promise<Stream | undefined> => connection.newStream(SIGNALING_PROTOCOL).catch(() => undefined)
+    let stream: Stream | undefined
+    await expect.poll(async () => (stream ??= await open()) !== undefined).toBe(true) // it is being loaded
+    const asking = record(stream as Stream)
+    await asking.ended.when(ended => ended)
+    expect(asking.received.peek()).toHaveLength(0)
+  }
 })
