@@ -89,6 +89,7 @@ function stepsOf(seed: number): number {
 export async function startUp(day: Day, device: Device, ...entered: Parameters<Device['start']>): Promise<Process> {
   const process = await device.start(...entered)
   day.oracle.watchHandoffs(process)
+  day.relays.watch(process)
   return process
 }
 

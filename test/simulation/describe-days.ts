@@ -51,6 +51,8 @@ function describeThem(title: string, seeds: readonly number[], kindOf: (seed: nu
     test('[I9] documents read from disk, compacted or not, are what they were', () => expect(brokenBy('I9')).toEqual([]))
     test('[I10] every promise settles by its deadline', () => expect(brokenBy('I10')).toEqual([]))
     test('[B12] what a relay said to hold is there after its crash', () => expect(brokenBy('relay disk')).toEqual([]))
+    test('[T7] [T8] a relay that lost or withholds something is named, and [T10] no other', () =>
+      expect(brokenBy('relay named')).toEqual([]))
     test('no link is closed for an error of ours', () => expect(brokenBy('quiet logs')).toEqual([]))
     test.skipIf(seeds.length < 30)('the days are not empty: work is acknowledged, handoffs end in every way', () => {
       const outcomes = new Set(reports.flatMap(report => [...report.outcomes.keys()]))

@@ -1,8 +1,9 @@
 /** What must hold at the end of a day (and some of it at any time), by the names of the invariants. */
 import * as A from '@automerge/automerge'
 import type { DocumentId } from '@automerge/automerge-repo'
-import type { Day } from './day.ts'
+import { startUp, type Day } from './day.ts'
 import type { Process } from './device.ts'
+import { checkNames } from './relay-names.ts'
 import { areRelaysInStep, checkRelays, healRelays, takeTurns } from './relay-evening.ts'
 
 /** Virtual time within which healed devices must agree. */
@@ -44,7 +45,7 @@ export async function checkEvening(day: Day): Promise<void> {
   for (const device of devices) {
     device.failDisk(false)
     device.offByMs = 0
-    if (device.process() === undefined) oracle.watchHandoffs(await device.start())
+    if (device.process() === undefined) await startUp(day, device)
   }
   network.reunite()
   const redial = (): void => {
@@ -62,6 +63,7 @@ export async function checkEvening(day: Day): Promise<void> {
   checkGroup(day)
   await checkLeases(day)
   await checkQuiet(day)
+  await checkNames(day)
   await checkRestart(day)
   await checkRelays(day)
   for (const surprise of [...network.surprises(), ...relays.links.surprises()])
@@ -69,7 +71,7 @@ export async function checkEvening(day: Day): Promise<void> {
 }
 
 /** [I1] All hold the same and know it. */
-async function converge(day: Day, when: string): Promise<void> {
+export async function converge(day: Day, when: string): Promise<void> {
   const { devices, network, timeline, oracle } = day
   const links = (devices.length * (devices.length - 1)) / 2
   const isSame = (): boolean => {

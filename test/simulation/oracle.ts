@@ -10,7 +10,7 @@ import type { SegueSession } from '@segue/engine/testing'
 import type { Device, Process } from './device.ts'
 import type { TimeLine } from './timeline.ts'
 
-export type InvariantId = 'I1' | 'I2' | 'I3' | 'I4' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'relay disk' | 'quiet logs'
+export type InvariantId = 'I1' | 'I2' | 'I3' | 'I4' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'relay disk' | 'relay named' | 'quiet logs'
 
 export interface Violation {
   readonly invariant: InvariantId

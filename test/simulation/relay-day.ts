@@ -1,5 +1,5 @@
 /** Relays in a day: one or two that the group uses, what befalls them, and devices that take turns to be awake. */
-import type { DeviceId } from '@segue/core'
+import type { DeviceId, RelayTrouble } from '@segue/core'
 import type { PairingLink } from '@segue/core/ports'
 import type { SeededRandom } from '@segue/core/testing'
 import { createCanarySearch } from '../integration/canary.ts'
@@ -16,6 +16,10 @@ export interface RelayWorld {
   readonly links: RelayLinks
   /** Keeps its manner when everything else heals. */
   readonly stubborn: Set<Relay>
+  /** What devices said of relays so far, by the relay: the kinds of trouble. */
+  readonly named: Map<DeviceId, Set<RelayTrouble['kind']>>
+  /** From now on what this device says of relays is noted. */
+  watch(process: Process): void
   /** In whatever people write; must not show on relays or on the wire to them. */
   readonly canary: string
   found(name: string): Promise<Relay>
@@ -38,11 +42,23 @@ export function createRelayWorld({ devices, random, timeline, oracle }: RelayWor
   const look = (bytes: Uint8Array, where: string): void => {
     for (const { form } of search(bytes, where)) oracle.violate('I4', `what people wrote shows as ${form} in ${where}`)
   }
+  const named = new Map<DeviceId, Set<RelayTrouble['kind']>>()
   const links = createRelayLinks({ devices, relays: all, random, timeline, onFrame: frame => look(frame, 'a frame') })
   return {
     all,
     links,
     stubborn: new Set(),
+    named,
+    watch({ device, relays, isAlive }) {
+      relays.list.subscribe(list => {
+        for (const { id, behind } of isAlive() ? list : []) {
+          const kinds = named.get(id) ?? new Set()
+          if (behind === undefined || kinds.has(behind.kind)) continue
+          named.set(id, kinds.add(behind.kind))
+          timeline.note(`${device.name} says of ${all.find(relay => relay.id === id)?.name}: ${behind.kind}`)
+        }
+      })
+    },
     canary,
     look,
     knock: (relay, from) => all.find(each => each.id === relay)?.knock(from),

@@ -18,6 +18,8 @@ export type Manner = 'honest' | 'withholding' | 'mute' | 'shuffling' | 'repeatin
 
 export interface Manners {
   manner: Manner
+  /** Something that devices should have heard. */
+  hasWithheld(): boolean
   /** The relay's end of a link, as this relay behaves on it. `isCopy`: what is said on it is no promise of the relay's real disk. */
   on(link: DeviceLink, options: { readonly isCopy: boolean }): DeviceLink
 }
@@ -48,8 +50,10 @@ export function createManners({ clock, random, onHolds }: MannersParts): Manners
     while (rest.length > 0) order.push(...rest.splice(random.below(rest.length), 1))
     return order
   }
+  let hasWithheld = false
   const manners: Manners = {
     manner: 'honest',
+    hasWithheld: () => hasWithheld,
     on(link, { isCopy }) {
       const withheld = new Set<string>()
       return {
@@ -63,11 +67,13 @@ export function createManners({ clock, random, onHolds }: MannersParts): Manners
           if (message.type === 'part') {
             const id = hexId<ChunkId>(message.id)
             if (message.index === 0 && manners.manner === 'withholding') withheld.add(id)
+            hasWithheld ||= withheld.has(id)
             if (message.index === 0 && manners.manner !== 'withholding') withheld.delete(id)
             return withheld.has(id) ? undefined : link.send(channel, frame)
           }
           const says = message.type === 'chunks' || message.type === 'have' || message.type === 'stored'
           if (!says || manners.manner === 'honest') return link.send(channel, frame)
+          hasWithheld ||= manners.manner === 'withholding' || manners.manner === 'mute'
           switch (manners.manner) {
             case 'withholding':
               return message.type === 'chunks' ? undefined : link.send(channel, frame)

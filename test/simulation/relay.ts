@@ -34,6 +34,8 @@ export interface Relay {
   /** Everybody is shown the same again, and what the copies took is gone. */
   undeceive(): void
   isDeceiving(device: DeviceId): boolean
+  /** Whether it ever showed or held less than it had said. Crashes, a failing disk, delays and repetitions are no fault. */
+  isBlameless(): boolean
   readonly manners: Manners
   failDisk(isFailing: boolean): void
   /** Everything on its disk, and nothing else. */
@@ -64,6 +66,7 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
   let copy: { readonly inside: RelayInside; readonly shownTo: Set<DeviceId> } | undefined
   let isWell: (() => void) | undefined
   let runs = 0
+  let isGuilty = false
 
   const open = (on: MemoryVolume): Promise<RelayInside> => {
     const number = ++runs
@@ -135,6 +138,7 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
     },
     async setBack() {
       if (remembered === undefined) return false
+      isGuilty = true
       relay.crash()
       volume = createMemoryVolume(remembered)
       claims = new Map() // it no longer keeps what it promised; devices have to notice
@@ -143,6 +147,7 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
     },
     async deceive(device) {
       if (remembered === undefined) return false
+      isGuilty = true
       copy ??= { inside: await timeline.during(open(createMemoryVolume(remembered))), shownTo: new Set() }
       copy.shownTo.add(device)
       return true
@@ -152,6 +157,7 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
       copy = undefined
       end(ended?.inside)
     },
+    isBlameless: () => !isGuilty && !manners.hasWithheld(),
     isDeceiving: device => copy?.shownTo.has(device) === true,
     failDisk(isFailing) {
       isWell?.()
