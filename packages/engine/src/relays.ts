@@ -27,6 +27,7 @@ import {
 import type { Clock, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import { loadNewMailbox, saveNewMailbox, type NewMailbox } from './device-records.ts'
+import { createMailboxMoves } from './mailbox-moves.ts'
 import { createMemberLists, type MemberLists } from './member-lists.ts'
 import { talkToRelay } from './relay-client.ts'
 import type { Runtime } from './runtime.ts'
@@ -58,6 +59,8 @@ export interface RelayStatus {
   readonly unconfirmed: number
   /** Whether it lets in exactly the group's devices. An admin's device keeps it so; `behind` until one could. */
   readonly members: 'current' | 'behind' | 'unknown'
+  /** Somebody who is no admin any more knows its key; an admin's device makes a new mailbox there. */
+  readonly isMoving: boolean
   /** In this run it came with less than it once had said to hold (a backup, a lost disk); what it lacks is given to it again. */
   readonly hasGoneBack: boolean
   /** It holds or shows less than it confirmed, as heartbeats of the devices show; gone when it is whole again. */
@@ -94,6 +97,9 @@ export function createRelays(parts: Parts): RelayKeeper {
   const list = createSubject<readonly RelayStatus[]>([])
   /** Retired, but to be told so before the link ends. */
   const leaving = new Set<MailboxId>()
+  /** The mailbox in use on each relay, and the relays on which it is another than at first: an empty one is no loss there. */
+  const mailboxes = new Map<DeviceId, MailboxId>()
+  const moved = new Set<DeviceId>()
   const stopped = new AbortController()
   let stops: (() => void)[] = []
   let adding: Promise<unknown> = Promise.resolve()
@@ -106,9 +112,10 @@ export function createRelays(parts: Parts): RelayKeeper {
     runtime()
       ?.group.state.peek()
       .relays.filter(relay => !relay.retired || leaving.has(relay.mailbox)) ?? []
+  const moves = createMailboxMoves({ ...parts, relays: inUse })
   const lists: MemberLists = createMemberLists({ self, node, clock, logger, runtime, relays: inUse })
 
-  const statusOf = ({ id, addresses, mailbox }: GroupRelay): RelayStatus => {
+  const statusOf = ({ id, addresses, mailbox, needsMove }: GroupRelay): RelayStatus => {
     const isLinked = node()?.links.peek().has(id) === true
     const peer = runtime()?.replica.peers.peek().get(id)
     const { members = 'unknown', problem: about } = lists.statuses.peek().get(mailbox) ?? {}
@@ -122,7 +129,8 @@ export function createRelays(parts: Parts): RelayKeeper {
       sync: !isLinked || peer === undefined ? 'unknown' : peer.state === 'in-sync' ? 'in-sync' : 'catching-up',
       unconfirmed: peer?.unconfirmed ?? 0,
       members,
-      hasGoneBack: peer?.hasGoneBack ?? false,
+      isMoving: needsMove,
+      hasGoneBack: peer?.hasGoneBack === true && !moved.has(id),
       ...(behind === undefined ? {} : { behind }),
       ...(problem === undefined ? {} : { problem }),
     }
@@ -140,7 +148,12 @@ export function createRelays(parts: Parts): RelayKeeper {
   }
   const onGroup = (): void => {
     update()
+    for (const { id, mailbox } of inUse()) {
+      if (mailboxes.get(id) !== undefined && mailboxes.get(id) !== mailbox) moved.add(id)
+      mailboxes.set(id, mailbox)
+    }
     lists.look()
+    moves.look()
     shareKeys().catch((error: unknown) => logger.warn('relay-keys-not-shared', { error: String(error) }))
   }
   /** For admins promoted where the key was not at hand. Not in the turn in which entries arrive: what is written then is not stored. */
@@ -221,6 +234,7 @@ export function createRelays(parts: Parts): RelayKeeper {
   const close = async (): Promise<void> => {
     stopped.abort(new SegueError('CLOSED'))
     unfollow()
+    await moves.close()
     await lists.close()
   }
 

@@ -50,7 +50,9 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     for (const mailbox of await engine.mailboxes()) {
       if (isClosed) break
       const isIdle = options.idleMailboxDays > 0 && mailbox.lastUsedAt < now - options.idleMailboxDays * DAY_MS
-      if (isIdle) {
+      const by = mailbox.replaced && (await engine.mailbox(mailbox.replaced.by))
+      const isReplaced = mailbox.replaced !== undefined && (by?.list?.version ?? 0) >= 2 && mailbox.replaced.at < now - REPLACED_KEPT_MS
+      if (isIdle || isReplaced) {
         await options.onErase(mailbox.id)
         await engine.removeMailbox(mailbox.id)
         removedMailboxes++
@@ -88,5 +90,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   }
 }
 
+/** Of a mailbox that another took the place of. */
+const REPLACED_KEPT_MS: number = 7 * DAY_MS
 /** An expired invite is still told apart from an unknown one for a while. */
 const INVITES_KEPT_MS: number = 7 * DAY_MS

@@ -124,7 +124,10 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       clock,
       logger,
       isDraining: () => isDraining,
-      onListed: () => node.setMembers(new Map()),
+      onListed() {
+        node.setMembers(new Map())
+        mailboxes.relocate()
+      },
       onAnswered: metrics.onAnswered,
       retiredBytes: retiredBytesIn(engine, clock),
     })

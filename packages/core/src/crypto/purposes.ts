@@ -11,6 +11,7 @@ export const PURPOSES = {
   'pairing-admission': 'segue/pairing-admission/v1',
   'handoff-grant': 'segue/handoff-grant/v1',
   'member-list': 'segue/member-list/v1',
+  'mailbox-move': 'segue/mailbox-move/v1',
   'erase-receipt': 'segue/erase-receipt/v1',
   // keys derived from the group secret
   'id-key': 'segue/id-key/v1',

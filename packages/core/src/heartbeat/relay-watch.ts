@@ -124,7 +124,8 @@ export function createRelayWatch(components: RelayWatchComponents): RelayWatch {
       if (peer === undefined) continue
       if (peer.hasGoneBack && !state.hasGoneBack) {
         state.hasGoneBack = true
-        noteLoss(state, undefined)
+        // A new mailbox has nothing yet, and nobody said that it had.
+        if (state.floors.size > 0) noteLoss(state, undefined)
         publish()
       }
       if (peer.state !== 'in-sync' || !replica.holdsAll(id)) continue

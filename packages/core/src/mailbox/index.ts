@@ -10,3 +10,4 @@ export {
   verifyMemberList,
 } from './member-list.ts'
 export type { MemberList, SignedMemberList } from './member-list.ts'
+export { isMailboxMoveSigned, signMailboxMove, type MailboxMove } from './move.ts'

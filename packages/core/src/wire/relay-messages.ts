@@ -11,11 +11,14 @@
  *               with an id of zeros: of the mailbox that this peer's links lead to, for whoever has only the words of a phrase
  *     status    how full it is, for members and the account             -> mailbox-status
  *
+ *     move      a mailbox in the place of another, signed with the old    -> moved; the same again: the same answer; `stale` when
+ *               one's admin key (mailbox/move.ts)                           another took its place and has its list
+ *
  * Anything else is answered with `refused`, and why, in one word.
  *
  * | version | change |
  * |---|---|
- * | 1 | first |
+ * | 1 | first, `move` among them |
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from '../lib/codec.ts'
@@ -76,11 +79,20 @@ export type RelayRequest =
   | { readonly v: 1; readonly type: 'list'; readonly record: Uint8Array; readonly signature: Uint8Array }
   | { readonly v: 1; readonly type: 'get-list'; readonly mailbox: Uint8Array }
   | { readonly v: 1; readonly type: 'status'; readonly mailbox: Uint8Array }
+  | {
+      readonly v: 1
+      readonly type: 'move'
+      readonly from: Uint8Array
+      readonly mailbox: Uint8Array
+      readonly adminKey: Uint8Array
+      readonly signature: Uint8Array
+    }
 export type RelayRequestType = RelayRequest['type']
 
 export type RelayAnswer =
   | { readonly v: 1; readonly type: 'claimed'; readonly quotas: RelayQuotas; readonly retention: Retention }
   | { readonly v: 1; readonly type: 'created' }
+  | { readonly v: 1; readonly type: 'moved' }
   | { readonly v: 1; readonly type: 'listed'; readonly version: number }
   /** Without a list: none was set since the mailbox was made. */
   | {
@@ -113,6 +125,7 @@ export const ANSWER_TO = {
   list: 'listed',
   'get-list': 'member-list',
   status: 'mailbox-status',
+  move: 'moved',
 } as const
 
 export function encodeRelayRequest(request: RelayRequest): Uint8Array {
@@ -159,11 +172,20 @@ export const relayRequest: v.GenericSchema<unknown, RelayRequest> = v.variant('t
   v.strictObject({ v: version, type: v.literal('list'), ...signed }),
   v.strictObject({ v: version, type: v.literal('get-list'), mailbox }),
   v.strictObject({ v: version, type: v.literal('status'), mailbox }),
+  v.strictObject({
+    v: version,
+    type: v.literal('move'),
+    from: mailbox,
+    mailbox,
+    adminKey: bytesOf(PUBLIC_KEY_BYTES),
+    signature: bytesOf(64),
+  }),
 ])
 
 export const relayAnswer: v.GenericSchema<unknown, RelayAnswer> = v.variant('type', [
   v.strictObject({ v: version, type: v.literal('claimed'), quotas, retention }),
   v.strictObject({ v: version, type: v.literal('created') }),
+  v.strictObject({ v: version, type: v.literal('moved') }),
   v.strictObject({ v: version, type: v.literal('listed'), version: wholeNumber }),
   v.strictObject({ v: version, type: v.literal('member-list'), list: v.optional(v.strictObject(signed)) }),
   v.strictObject({

@@ -14,6 +14,7 @@ interface RelayRow {
   readonly unconfirmed: number
   readonly members: string
   readonly hasGoneBack: boolean
+  readonly isMoving?: boolean
   readonly behind?: Behind
   readonly problem?: string
 }
@@ -63,9 +64,10 @@ function withLines({ heading, rows }: Table, lines: readonly string[]): Table {
   return { heading, rows: [...rows, ...lines] }
 }
 
-function syncText({ sync, unconfirmed, hasGoneBack, problem }: RelayRow): string {
+function syncText({ sync, unconfirmed, hasGoneBack, isMoving, problem }: RelayRow): string {
   if (problem === 'RELAY_QUOTA') return `full, ${unconfirmed} to go`
   const state = sync === 'catching-up' || unconfirmed > 0 ? `${unconfirmed} to go` : sync
+  if (isMoving === true) return `${state}, moving to a new mailbox`
   return hasGoneBack ? `${state}, had lost some` : state
 }
 

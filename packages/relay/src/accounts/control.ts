@@ -3,8 +3,25 @@
  * Noise proved it to be; until it has an account or is on a list, nothing it says is stored.
  */
 import { createHash } from 'node:crypto'
-import { MAX_RELAY_REQUESTS, SegueError, decodeMemberList, decodeRelayRequest, encodeRelayAnswer, hexId, idBytes, refusalFor } from '@segue/core'
-import { verifyMemberList, type DeviceId, type MailboxId, type RelayAnswer, type RelayRefusal, type RelayRequest } from '@segue/core'
+import {
+  MAX_RELAY_REQUESTS,
+  SegueError,
+  decodeMemberList,
+  decodeRelayRequest,
+  encodeRelayAnswer,
+  hexId,
+  idBytes,
+  refusalFor,
+} from '@segue/core'
+import {
+  isMailboxMoveSigned,
+  verifyMemberList,
+  type DeviceId,
+  type MailboxId,
+  type RelayAnswer,
+  type RelayRefusal,
+  type RelayRequest,
+} from '@segue/core'
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
 import type { MailboxEngine, MailboxRecord } from '../engine/mailbox-engine.ts'
 import type { Directory } from '../mailboxes/directory.ts'
@@ -39,6 +56,8 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
         if (record !== undefined) directory.put(record)
         return { v: 1, type: 'created' }
       }
+      case 'move':
+        return move(request)
       case 'list':
         return replaceList(request)
       case 'get-list': {
@@ -61,6 +80,20 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
     const record = directory.get(hexId<MailboxId>(mailbox))
     if (record === undefined || !(record.account === peer || record.list?.peers.includes(peer))) return 'not-yours'
     return directory.isRevoked(record.account) ? 'revoked' : record
+  }
+
+  /** Whoever brings it: the old admin key's signature is what counts. The account stays what it was. */
+  const move = async (request: Extract<RelayRequest, { type: 'move' }>): Promise<RelayAnswer | RelayRefusal> => {
+    const old = directory.get(hexId<MailboxId>(request.from))
+    if (old === undefined) return 'not-yours'
+    if (!isMailboxMoveSigned(request, request.signature, old.adminKey)) return 'bad-signature'
+    if (directory.isRevoked(old.account)) return 'revoked'
+    const id = hexId<MailboxId>(request.mailbox)
+    const { account } = old
+    const outcome = await engine.createMailbox({ id, account, adminKey: request.adminKey, time: wholeNow(), replaces: old.id })
+    if (outcome !== 'created') return outcome === 'no-account' ? 'not-yours' : outcome
+    for (const changed of [await engine.mailbox(id), await engine.mailbox(old.id)]) if (changed !== undefined) directory.put(changed)
+    return { v: 1, type: 'moved' }
   }
 
   /** Whoever brings it: the admin's signature is what counts. */

@@ -89,9 +89,11 @@ export interface NewMailbox {
   /** Signs its member lists. */
   readonly adminKey: Uint8Array
   readonly time: number
+  /** Takes the place of this one of the same account, beyond the quota of mailboxes. Stale when another has, and has its list. */
+  readonly replaces?: MailboxId
 }
 
-export type CreateOutcome = 'created' | 'no-account' | 'revoked' | 'quota' | 'other-key' | 'not-yours'
+export type CreateOutcome = 'created' | 'no-account' | 'revoked' | 'quota' | 'other-key' | 'not-yours' | 'stale'
 
 export interface MailboxRecord {
   readonly id: MailboxId
@@ -100,6 +102,8 @@ export interface MailboxRecord {
   readonly createdAt: number
   readonly lastUsedAt: number
   readonly list?: ListInForce | undefined
+  /** Another takes its place; once that has its second list, nothing about this one changes any more. */
+  readonly replaced?: { readonly by: MailboxId; readonly at: number } | undefined
 }
 
 export interface NewList {

@@ -32,7 +32,8 @@ export function decodeUsage(stored: Uint8Array): Usage | undefined {
   return decode(USAGE, stored)
 }
 
-export function encodeMailbox({ list, ...mailbox }: MailboxRecord): Uint8Array {
+export function encodeMailbox({ list, replaced, ...rest }: MailboxRecord): Uint8Array {
+  const mailbox = { ...rest, ...(replaced === undefined ? {} : { replaced }) }
   if (list === undefined) return encode(mailbox)
   const { version, signed, peers, order, since } = list
   return encode({ ...mailbox, list: { version, ...signed, order, peers: peers.map(peer => [peer, since.get(peer) ?? order]) } })
@@ -83,15 +84,17 @@ const INVITE = v.strictObject({
 })
 const ACCOUNT = v.strictObject({ id: deviceId, quotas, retention, createdAt: wholeNumber, revokedAt: v.optional(wholeNumber), note })
 const USAGE = v.strictObject({ mailboxes: wholeNumber, bytes: wholeNumber, chunks: wholeNumber })
+const mailboxId = v.pipe(
+  hexOf(16),
+  v.transform(text => text as MailboxId),
+)
 const MAILBOX = v.strictObject({
-  id: v.pipe(
-    hexOf(16),
-    v.transform(text => text as MailboxId),
-  ),
+  id: mailboxId,
   account: deviceId,
   adminKey: bytesOf(32),
   createdAt: wholeNumber,
   lastUsedAt: wholeNumber,
+  replaced: v.optional(v.strictObject({ by: mailboxId, at: wholeNumber })),
   list: v.optional(
     v.strictObject({
       version: wholeNumber,

@@ -116,20 +116,24 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
       }),
     usage: async id => (await read(usageKey(id), decodeUsage)) ?? NO_USAGE,
 
-    createMailbox: ({ id, account: holder, adminKey, time }) =>
+    createMailbox: ({ id, account: holder, adminKey, time, replaces }) =>
       commit(records => {
         const account = records.account(holder)
         if (account === undefined) return 'no-account'
         if (account.revokedAt !== undefined) return 'revoked'
+        const old = replaces === undefined ? undefined : records.mailbox(replaces)
+        if (replaces !== undefined && old?.account !== holder) return 'not-yours'
+        if (old?.replaced !== undefined && old.replaced.by !== id && isSettled(records.mailbox(old.replaced.by))) return 'stale'
         const present = records.mailbox(id)
         if (present !== undefined) {
           if (present.account !== holder) return 'not-yours'
           return Buffer.compare(present.adminKey, adminKey) === 0 ? 'created' : 'other-key'
         }
         const usage = records.usage(holder)
-        if (usage.mailboxes >= account.quotas.mailboxes) return 'quota'
+        if (old === undefined && usage.mailboxes >= account.quotas.mailboxes) return 'quota'
         records.putUsage(holder, { ...usage, mailboxes: usage.mailboxes + 1 })
         records.putMailbox({ id, account: holder, adminKey, createdAt: time, lastUsedAt: time })
+        if (old !== undefined) records.putMailbox({ ...old, replaced: { by: id, at: time } })
         return 'created'
       }),
     mailbox: id => read(mailboxKey(id), decodeMailbox),
@@ -138,6 +142,7 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
       commit(records => {
         const present = records.mailbox(id)
         if (present === undefined) return 'unknown'
+        if (present.replaced !== undefined && isSettled(records.mailbox(present.replaced.by))) return 'stale'
         if (next.version !== (present.list?.version ?? 0) + 1) return 'stale'
         const order = records.nextOrder()
         const since = new Map(next.peers.map(peer => [peer, present.list?.since.get(peer) ?? order]))
@@ -174,6 +179,11 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
     close: () => volume.close(),
     [Symbol.asyncDispose]: () => volume.close(),
   }
+}
+
+/** Its first list names only whoever fills it. */
+function isSettled(mailbox: MailboxRecord | undefined): boolean {
+  return (mailbox?.list?.version ?? 0) >= 2
 }
 
 const NO_USAGE: Usage = { mailboxes: 0, bytes: 0, chunks: 0 }

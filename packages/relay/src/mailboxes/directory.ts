@@ -2,7 +2,7 @@
  * Which mailbox a peer's connection leads to: asked for every connection before anything of it is read, so it is kept in memory.
  *
  * A device is in one group, and its group in one account; when an admin was removed the group moves to a new mailbox, and for a while
- * the device is on two lists. Then the newest list counts. But somebody else's account could put a stranger's key on a list of its own
+ * the device is on two lists. Then the one that takes the other's place counts, else the newest. But somebody else's account could put a stranger's key on a list of its own
  * and so draw its connections away: between accounts the one that listed the peer first keeps it.
  */
 import type { DeviceId, MailboxId } from '@segue/core'
@@ -51,7 +51,7 @@ export function createDirectory(mailboxes: readonly MailboxRecord[], accounts: r
     const listed = [...ids].flatMap(id => byId.get(id) ?? []).filter(record => !revoked.has(record.account))
     const first = least(listed, record => record.list?.since.get(peer) ?? Infinity)
     return least(
-      listed.filter(record => record.account === first?.account),
+      listed.filter(({ account, replaced }) => account === first?.account && !(replaced !== undefined && ids.has(replaced.by))),
       record => -(record.list?.order ?? 0),
     )
   }

@@ -16,6 +16,8 @@ export interface Mailboxes {
   use<T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>): Promise<T>
   /** Those that somebody is linked to are in use, however long ago the link was made. */
   noteUses(): Promise<void>
+  /** Ends the links of devices whose connections lead elsewhere by now, so that they come again. */
+  relocate(): void
   /** Ends its links and closes it, so that nobody holds it. */
   evict(id: MailboxId, code: CloseCode): Promise<void>
   close(): Promise<void>
@@ -198,6 +200,11 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
       for (const { id, links } of [...held.values()]) {
         const record = links.size === 0 ? undefined : directory.get(id)
         if (record !== undefined) await noteUse(record)
+      }
+    },
+    relocate() {
+      for (const { id, links } of held.values()) {
+        for (const link of links) if (directory.mailboxOf(link.peer)?.id !== id) void link.close('shutting-down')
       }
     },
     evict,

@@ -1,0 +1,152 @@
+/**
+ * A new mailbox on a relay when somebody who is no admin any more knows the key of the one in use: one admin's device drains the old one,
+ * lets in only itself to the new one, fills it, and names it in the group's log; then the member list lets in everybody, and the relay
+ * leads them there. The first active admin in order of seniority does it, the others after a grace each, if it is still to do.
+ *
+ * What others bring to the old mailbox meanwhile they bring to the new one as well, when they come there.
+ */
+import {
+  RANDOM_ID_BYTES,
+  SECOND_MS,
+  SegueError,
+  encodeMemberList,
+  hexId,
+  idBytes,
+  isSegueError,
+  signMailboxMove,
+  signingKeysOf,
+} from '@segue/core'
+import type { Closeable, DeviceId, GroupRelay, MailboxId, PeerSync } from '@segue/core'
+import type { Clock, Logger, Random, RecordStore } from '@segue/core/ports'
+import type { NetNode } from '@segue/net'
+import { loadNewMailbox, saveNewMailbox, type NewMailbox } from './device-records.ts'
+import { talkToRelay } from './relay-client.ts'
+import type { Runtime } from './runtime.ts'
+
+export interface MailboxMoves extends Closeable {
+  /** The group, or who is linked, changed. */
+  look(): void
+}
+
+interface Parts {
+  readonly self: DeviceId
+  readonly records: RecordStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly node: () => NetNode | undefined
+  readonly runtime: () => Runtime | undefined
+  /** Those in use. */
+  readonly relays: () => readonly GroupRelay[]
+  /** How long each admin waits for the one before it in order. */
+  readonly graceMs?: number | undefined
+}
+
+export function createMailboxMoves(parts: Parts): MailboxMoves {
+  const { self, records, clock, random, logger, node, runtime, relays, graceMs = GRACE_MS } = parts
+  const stopped = new AbortController()
+  const underway = new Map<MailboxId, Promise<void>>()
+  const waiting = new Map<MailboxId, () => void>()
+
+  const isNeeded = ({ mailbox }: GroupRelay): boolean =>
+    !stopped.signal.aborted && relays().some(relay => relay.mailbox === mailbox && relay.needsMove)
+  /** Before this device in the order in which admins try; undefined when it cannot. */
+  const rank = ({ mailbox }: GroupRelay): number | undefined => {
+    const group = runtime()?.group
+    const admins = group?.state.peek().devices.filter(({ active, role }) => active && role === 'admin')
+    const at = admins?.findIndex(({ id }) => id === self) ?? -1
+    return at < 0 || group?.relayAdminKeys(mailbox) === undefined ? undefined : at
+  }
+
+  const look = (): void => {
+    for (const relay of relays()) {
+      const at = relay.needsMove ? rank(relay) : undefined
+      if (at === undefined || waiting.has(relay.mailbox) || underway.has(relay.mailbox)) continue
+      wait(relay, at * graceMs)
+    }
+  }
+  const wait = (relay: GroupRelay, ms: number): void => {
+    const cancel = clock.after(ms, () => {
+      waiting.delete(relay.mailbox)
+      if (!isNeeded(relay)) return
+      const task = move(relay)
+        .catch((error: unknown) => {
+          if (stopped.signal.aborted) return
+          logger.info('mailbox-not-moved', { error: String(error) })
+          wait(relay, RETRY_MS)
+        })
+        .finally(() => underway.delete(relay.mailbox))
+      underway.set(relay.mailbox, task)
+    })
+    waiting.set(relay.mailbox, cancel)
+  }
+  const whenPeer = async (id: DeviceId, holds: (peer: PeerSync) => boolean): Promise<void> => {
+    const late = new AbortController()
+    const cancel = clock.after(PATIENCE_MS, () => late.abort(new SegueError('TIMED_OUT')))
+    const isSo = (peers: ReadonlyMap<DeviceId, PeerSync>): boolean => {
+      const peer = peers.get(id)
+      return peer !== undefined && peer.state === 'in-sync' && peer.behind === 0 && holds(peer)
+    }
+    try {
+      await present().replica.peers.when(isSo, { signal: AbortSignal.any([stopped.signal, late.signal]) })
+    } finally {
+      cancel()
+    }
+  }
+  const present = (): Runtime => {
+    const current = runtime()
+    if (current === undefined) throw new SegueError('CLOSED') // between two groups
+    return current
+  }
+  const newMailbox = async (relay: DeviceId): Promise<NewMailbox> => {
+    const before = await loadNewMailbox(records, relay)
+    if (before !== undefined) return before
+    const made = { mailbox: hexId<MailboxId>(random.bytes(RANDOM_ID_BYTES)), adminSeed: random.bytes(SEED_BYTES) }
+    await saveNewMailbox(records, relay, made)
+    return made
+  }
+
+  /** Every step may be repeated, in a later run too. */
+  const move = async (relay: GroupRelay): Promise<void> => {
+    const net = node()
+    const oldKeys = runtime()?.group.relayAdminKeys(relay.mailbox)
+    if (net === undefined || oldKeys === undefined) return
+    await whenPeer(relay.id, () => true) // drained: what is on the relay is here
+    const made = await newMailbox(relay.id)
+    const keys = signingKeysOf(made.adminSeed)
+    const order = { from: idBytes(relay.mailbox), mailbox: idBytes(made.mailbox), adminKey: keys.publicKey }
+    const before = clock.monotonic()
+    let isThere = false
+    await talkToRelay({ node: net, clock, signal: stopped.signal }, relay, async ask => {
+      await ask({ v: 1, type: 'move', ...order, signature: signMailboxMove(order, oldKeys) })
+      const list = encodeMemberList({ mailbox: made.mailbox, version: 1, members: [self] }, keys)
+      try {
+        await ask({ v: 1, type: 'list', ...list })
+      } catch (error) {
+        if (!isSegueError(error, 'RELAY_STALE')) throw error
+        isThere = true // in an earlier try; then this device's links lead to the new one already
+      }
+    })
+    await whenPeer(relay.id, peer => (isThere || (peer.linkedAt ?? 0) > before) && present().replica.holdsAll(relay.id))
+    if (!isNeeded(relay)) return
+    const { group, keeper } = present()
+    const { id, addresses } = relay
+    const time = clock.now()
+    await keeper.keep(group.addRelay({ relay: id, addresses, mailbox: made.mailbox, adminSeed: made.adminSeed, time }))
+    await keeper.keep(group.retireRelay(relay.mailbox, time))
+    await saveNewMailbox(records, id, undefined)
+  }
+
+  const close = async (): Promise<void> => {
+    stopped.abort(new Error('closing'))
+    for (const cancel of waiting.values()) cancel()
+    await Promise.all(underway.values())
+  }
+  return { look, close, [Symbol.asyncDispose]: close }
+}
+
+const SEED_BYTES = 32
+const GRACE_MS: number = 60 * SECOND_MS
+const RETRY_MS: number = 30 * SECOND_MS
+/** Filling a large mailbox takes its time; then it is tried again from there. */
+const PATIENCE_MS: number = 600 * SECOND_MS

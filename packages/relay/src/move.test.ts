@@ -1,0 +1,79 @@
+/** A mailbox in the place of another. */
+import { DAY_MS, encodeMemberList, idBytes, signMailboxMove, type MailboxId, type RelayAnswer, type RelayRequest } from '@segue/core'
+import { systemClock } from '@segue/net'
+import { expect, test } from 'vitest'
+import { chunks, listOf, mailboxId, shareMailbox, startDevice, startRelay, until, type TestDevice } from './testing/cast.ts'
+
+const [OLD, NEW, OTHER] = [mailboxId(1), mailboxId(2), mailboxId(3)]
+
+/** Here devices sign with their own keys as admin keys: `signer` for the old mailbox, `next` for the new one. */
+function moveTo(mailbox: MailboxId, signer: TestDevice, next: TestDevice): RelayRequest {
+  const move = { from: idBytes(OLD), mailbox: idBytes(mailbox), adminKey: next.identity.signing.publicKey }
+  return { v: 1, type: 'move', ...move, signature: signMailboxMove(move, signer.identity.signing) }
+}
+const listBy = (mailbox: MailboxId, version: number, members: readonly TestDevice[], admin: TestDevice): RelayRequest => ({
+  v: 1,
+  type: 'list',
+  ...encodeMemberList({ mailbox, version, members: members.map(({ id }) => id) }, admin.identity.signing),
+})
+const wordOf = (answer: RelayAnswer): string => (answer.type === 'refused' ? answer.why : answer.type)
+
+test('[B30] who fills the new mailbox goes there first, the others when they are listed, and all of it is there', async () => {
+  const relay = await startRelay()
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop, desk], { mailboxes: 1 })
+  for (const device of [laptop, desk]) device.connect(relay)
+  await laptop.replica.add([chunks.commit('note', '1'), chunks.log('the group')])
+  await desk.has(chunks.commit('note', '1'))
+
+  const first = new Promise(resolve => laptop.node.links.peek().get(relay.id)?.closed.addEventListener('abort', resolve, { once: true }))
+  const moved = await desk.ask(relay, moveTo(NEW, laptop, desk), moveTo(NEW, laptop, desk), listBy(NEW, 1, [laptop], desk))
+  expect(moved.map(wordOf)).toEqual(['moved', 'moved', 'listed'])
+  await first
+  const chunksIn = async (): Promise<number> => {
+    const [status] = await laptop.ask(relay, { v: 1, type: 'status', mailbox: idBytes(NEW) })
+    return status?.type === 'mailbox-status' ? status.chunks : -1
+  }
+  await until(async () => (await chunksIn()) === 2)
+  await desk.replica.add([chunks.commit('note', '2')])
+  await desk.onRelay(relay, 'note') // the old one
+  expect(await chunksIn()).toBe(2)
+  expect(await relay.operations.status({})).toMatchObject({ linkedDevices: 2, mailboxes: 2, accounts: 1 })
+
+  expect((await laptop.ask(relay, listBy(NEW, 2, [laptop, desk], desk))).map(wordOf)).toEqual(['listed'])
+  await laptop.has(chunks.commit('note', '2')) // brought along
+})
+
+test('[B30] nobody moves a mailbox whose key did not sign it, nor one that is not there', async () => {
+  const relay = await startRelay()
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop, desk])
+  const answers = await desk.ask(relay, moveTo(NEW, desk, desk), {
+    ...(moveTo(NEW, laptop, desk) as object),
+    from: idBytes(OTHER),
+  } as RelayRequest)
+  expect(answers.map(wordOf)).toEqual(['bad-signature', 'not-yours'])
+  expect(await relay.operations.status({})).toMatchObject({ mailboxes: 1 })
+})
+
+test('[B31] before its second list another may take the place; after it the old key changes nothing, and the old mailbox goes', async () => {
+  let aheadMs = 0
+  const relay = await startRelay({ clock: { ...systemClock, now: () => Date.now() + aheadMs } })
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop, desk])
+  const answers = await laptop.ask(
+    relay,
+    moveTo(OTHER, laptop, desk),
+    listBy(OTHER, 1, [desk], desk),
+    moveTo(NEW, laptop, laptop),
+    listBy(NEW, 1, [laptop], laptop),
+    listOf(OLD, 2, [laptop], laptop),
+    listBy(NEW, 2, [laptop, desk], laptop),
+    listOf(OLD, 3, [laptop, desk], laptop),
+    moveTo(OTHER, laptop, desk),
+  )
+  expect(answers.map(wordOf)).toEqual(['moved', 'listed', 'moved', 'listed', 'listed', 'listed', 'stale', 'stale'])
+  expect((await relay.housekeeping.run()).removedMailboxes).toBe(0)
+  aheadMs = 8 * DAY_MS
+  expect((await relay.housekeeping.run()).removedMailboxes).toBe(1)
+})
