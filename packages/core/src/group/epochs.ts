@@ -37,8 +37,8 @@ export interface Epochs {
   holds(epoch: EpochId): boolean
   /** The last by position of the epochs held that `isValid` accepts; `undefined` when there is none. */
   newest(isValid: (made: EntryId) => boolean): { readonly epoch: EpochId; readonly at: Position; readonly secret: Uint8Array } | undefined
-  /** Epochs made by an entry that `isValid` accepts and given to this device, which it yet cannot open: the giver lied. */
-  withheld(isValid: (made: EntryId) => boolean): readonly EpochId[]
+  /** Whether an epoch after this place, made by an entry that `isValid` accepts, was given to this device so that it cannot open it. */
+  isWithheld(isValid: (made: EntryId) => boolean, after: Position): boolean
   /** Every epoch held that no other epoch held follows. */
   latest(): readonly EpochId[]
   /** Epochs held, wrapped for a device. Throws RangeError on an inadmissible key. */
@@ -52,6 +52,7 @@ export interface Epochs {
 }
 
 interface Made {
+  readonly epoch: EpochId
   readonly entry: EntryId
   readonly at: Position
   /** The genesis of an early group says none. */
@@ -66,6 +67,7 @@ export function createEpochs(
   isBefore: (ancestor: EntryId, of: EntryId) => boolean,
 ): Epochs {
   const made = new Map<EpochId, Made>()
+  let ordered: readonly Made[] = []
   /** Named by a later epoch, or perhaps made by an entry of a kind that this version does not know. */
   const alsoKnown = new Set<EpochId>()
   /** Of entries on their way, the last so many. */
@@ -126,6 +128,10 @@ export function createEpochs(
     lacking.get(device)?.delete(epoch)
     given.set(device, (given.get(device) ?? new Set()).add(epoch))
   }
+  const inOrder = (): readonly Made[] => {
+    if (ordered.length !== made.size) ordered = [...made.values()].sort((a, b) => comparePositions(a.at, b.at))
+    return ordered
+  }
   const withParents = (epochs: Iterable<EpochId>): ReadonlySet<EpochId> => {
     const all = new Set<EpochId>()
     const next = [...epochs]
@@ -145,7 +151,7 @@ export function createEpochs(
       const entry = made.get(own)?.entry
       if (entry !== undefined && isBefore(entry, id) && !carried.has(own)) lacking.set(author, (lacking.get(author) ?? new Set()).add(own))
     }
-    made.set(epoch, { entry: id, at, check, parents })
+    made.set(epoch, { epoch, entry: id, at, check, parents })
     const present = secrets.get(epoch)
     if (present !== undefined && !isRight(epoch, present)) {
       secrets.delete(epoch)
@@ -183,7 +189,7 @@ export function createEpochs(
       expected.delete(epochOf(id))
       switch (content.kind) {
         case 'genesis':
-          made.set(epochOf(id), { entry: id, at, check: content.check, parents: [] })
+          made.set(epochOf(id), { epoch: epochOf(id), entry: id, at, check: content.check, parents: [] })
           give(author, epochOf(id))
           if (author === identity.id) tryWrap(epochOf(id), content.box)
           nowKnown(epochOf(id))
@@ -215,19 +221,15 @@ export function createEpochs(
     holdsAny: () => secrets.size > 0,
     holds: epoch => secrets.has(epoch),
     newest(isValid) {
-      let last: { readonly epoch: EpochId; readonly at: Position; readonly secret: Uint8Array } | undefined
-      for (const [epoch, { entry, at }] of made) {
-        const secret = contentKeys.get(epoch)
-        if (secret === undefined || (last !== undefined && comparePositions(last.at, at) > 0) || !isValid(entry)) continue
-        last = { epoch, at, secret }
-      }
-      return last
+      const last = inOrder().findLast(({ epoch, entry }) => contentKeys.has(epoch) && isValid(entry))
+      const secret = last === undefined ? undefined : contentKeys.get(last.epoch)
+      return last === undefined || secret === undefined ? undefined : { epoch: last.epoch, at: last.at, secret }
     },
-    withheld: isValid =>
-      [...(given.get(identity.id) ?? [])].filter(epoch => {
-        const entry = made.get(epoch)?.entry
-        return entry !== undefined && !secrets.has(epoch) && isValid(entry)
-      }),
+    isWithheld: (isValid, after) =>
+      inOrder().some(
+        ({ epoch, entry, at }) =>
+          comparePositions(at, after) > 0 && !secrets.has(epoch) && given.get(identity.id)?.has(epoch) === true && isValid(entry),
+      ),
     latest: () => [...secrets.keys()].filter(epoch => !followed.has(epoch)),
     wrap: (epochs, sealingKey, random) =>
       epochs.flatMap(epoch => {

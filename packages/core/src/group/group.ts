@@ -33,12 +33,12 @@ export function foundGroup({ time, ...parts }: GroupParts & { readonly time: num
 
 /**
  * The group again, from its secret and its entries in any order. Throws SegueError: GROUP_NEWER when the genesis is of a later version,
- * NOT_A_MEMBER when the entries do not add this device or give it no key, GROUP_ENTRY_REFUSED when there is not exactly one genesis
- * (give `id` where there may be several). A removed device opens its group as well, to see that it was removed.
+ * NOT_A_MEMBER when the entries give this device no key, GROUP_ENTRY_REFUSED when there is not exactly one genesis (give `id` where
+ * there may be several). A device that was removed, or whose adding was voided, opens its group as well: to see that it is out.
  */
 export function openGroup({ secret, entries, id, ...parts }: GroupParts & StoredGroup): Group {
   const group = openAny(parts, { secret, entries, id })
-  if (group.device(parts.identity.id) === undefined || !group.holdsKeys()) throw new SegueError('NOT_A_MEMBER')
+  if (!group.holdsKeys()) throw new SegueError('NOT_A_MEMBER')
   return group
 }
 

@@ -169,6 +169,20 @@ test('[G54] a burned phrase does nothing after, and beside nothing but remove', 
   expect(evaluated(named, burned, beside).recovery?.id).toBe(next.id)
 })
 
+test('[G54] a removed device names no phrase, not even one it says to have named before: or no removal would be for good', () => {
+  const removal = cast.remove(laptop, [start], tablet)
+  const named = cast.recovery(tablet, [start], paper)
+  const byPaper = cast.remove(paper, [named], laptop)
+  const added = cast.add(paper, [named], watch, 'admin')
+  expect(active(removal, named, byPaper, added)).toBe('laptop desk phone')
+  expect(evaluated(removal, named, byPaper, added).recovery).toBeUndefined()
+  // Who named it leaves by its own hand: the phrase stays.
+  expect(active(named, byPaper, cast.remove(tablet, [start], tablet))).toBe('desk phone')
+  // A junior's removal of the namer is no match for the phrase only where it knew of it.
+  const knowing = cast.remove(phone, [named], tablet)
+  expect(active(named, knowing, byPaper)).toBe('desk phone')
+})
+
 test('[G57] a mailbox whose admin key somebody holds who is no admin any more needs to be moved', () => {
   const mailbox = hexId<MailboxId>(new Uint8Array(16).fill(3))
   const wraps = [laptop, desk].map(({ id }) => ({ device: id, box: new Uint8Array(105) }))

@@ -131,6 +131,17 @@ test('[G42] members remove nobody, a removed device cannot be removed again, the
   expect(ruleRefusing(() => onDesk.remove(laptop.id, { time: 3 }))).toBe('authorWasActive')
 })
 
+test('[G24] [G38] a device whose adding was voided opens its group still, to see that it is out', () => {
+  const { onLaptop, onDesk } = three()
+  cast.add(onDesk, tablet)
+  const onTablet = cast.open(tablet, onDesk)
+  onLaptop.remove(desk.id, { time: 3 })
+  tell(onLaptop, onTablet)
+  const again = cast.open(tablet, onTablet)
+  expect([again.isActive(tablet.id), again.device(tablet.id)]).toEqual([false, undefined])
+  expect(opens(again, seal(onLaptop.keyring))).toBe(false)
+})
+
 test('[G47] with two removals at once no epoch is valid, and whoever seals first rotates', () => {
   const { onLaptop, onDesk } = three()
   cast.add(onLaptop, tablet)
@@ -202,6 +213,7 @@ test('[G49] a wrap that opens to another secret than the others got is passed ov
   expect(opens(onLaptop, lost)).toBe(false)
   expect(onLaptop.duties()).toContainEqual({ kind: 'rotate' })
   onLaptop.fulfil({ time: 4 })
+  expect(onLaptop.duties()).toEqual([]) // once, however long nobody answers
   tell(onLaptop, onDesk, onPhone)
   expect([onLaptop, onPhone].map(group => opens(group, seal(onDesk.keyring)))).toEqual([true, true])
   // The laptop left the epoch out of its own, so the others give it what it lacks.

@@ -99,7 +99,7 @@ export function createTrustEntries(log: GroupLog, identity: DeviceIdentity, secr
       const active = devices.filter(device => device.active)
       const latest = epochs.latest()
       // Others seal under the last valid epoch: if it was withheld from this device, a later one has to take its place.
-      const mustRotate = sealing === undefined || epochs.withheld(isValid).length > 0
+      const mustRotate = sealing === undefined || epochs.isWithheld(isValid, sealing.at)
       const wraps = recipients().flatMap(({ id }) => {
         const known = epochs.heldBy(id)
         return latest

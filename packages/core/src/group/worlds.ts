@@ -6,7 +6,8 @@
  * A removal voids its target's entries that are not in its past, and what rests on them: an entry rests on the adds of its author and,
  * if only an admin may write it, on the words that made the author one. It stands as long as one of each stands. Removals are taken in
  * order of rank; one prevails unless those before it void it or it would, with them, leave no admin of those its past had. What a
- * removal that prevails rests on is safe from removals of lower rank.
+ * removal that prevails rests on is safe from removals of lower rank. Whether a phrase was rightly named is decided before, among the
+ * removals of devices by other devices alone.
  */
 import type { DeviceId, EntryId } from '../lib/ids.ts'
 import type { SignedEntry } from './entry.ts'
@@ -172,12 +173,34 @@ function createWorld(
   verdictOf: (id: EntryId) => Verdict,
   isBefore: (ancestor: EntryId, of: EntryId) => boolean,
 ): World {
+  const resolve = (among: readonly Verdict[], fallen: readonly EntryId[]): World => resolveAmong(among, fallen, verdictOf, isBefore)
+  const byPhrases = removals.filter(({ rank }) => rank?.isRecovery === true)
+  if (byPhrases.length === 0) return resolve(removals, [])
+  // A phrase outranks all devices, but what names it is the word of one: it stands or falls before, with what devices do to each other.
+  // Or whoever was an admin once could, removed, name a phrase in a past of its own making and be the first of all.
+  const devicesAlone = resolve(
+    removals.filter(({ rank, removes, entry }) => rank?.isRecovery === false && removes !== entry.author),
+    [],
+  )
+  const namings = new Set(byPhrases.flatMap(({ restsOn }) => restsOn.flat()))
+  return resolve(
+    removals,
+    [...namings].filter(id => devicesAlone.isVoid(id)),
+  )
+}
+
+function resolveAmong(
+  removals: readonly Verdict[],
+  fallenBefore: readonly EntryId[],
+  verdictOf: (id: EntryId) => Verdict,
+  isBefore: (ancestor: EntryId, of: EntryId) => boolean,
+): World {
   const prevailing: Verdict[] = []
   const strikes = new Map<DeviceId, { readonly removal: EntryId; readonly turn: number }[]>()
   /** From which turn on an entry is safe: a removal that prevailed then rests on it. */
   const safeFrom = new Map<EntryId, number>()
-  /** Not voided by anybody, but would leave no admin. */
-  const fallen = new Set<EntryId>()
+  /** What names a phrase and fell before, and removals that would leave no admin. */
+  const fallen = new Set<EntryId>(fallenBefore)
 
   const isStruck = (id: EntryId, author: DeviceId): boolean =>
     strikes.get(author)?.some(({ removal, turn }) => removal !== id && turn < (safeFrom.get(id) ?? Infinity) && !isBefore(id, removal)) ??

@@ -111,8 +111,18 @@ export function replayLog(entries: readonly SignedEntry[]): Told {
 
   /** Which removals of a set prevail, and what they void. */
   const resolve = (among: ReadonlySet<EntryId>): { isVoid: Voids; prevailing: readonly EntryId[] } => {
+    const all = [...among].filter(id => removals.has(id))
+    const byDevices = all.filter(id => rankOf(id)[0] === 1 && removals.get(id)?.target !== entryOf(id).author)
+    const alone = settle(byDevices, [])
+    const namings = all.filter(id => rankOf(id)[0] === 0).flatMap(id => (grounds.get(id) ?? []).flat())
+    return settle(
+      all,
+      namings.filter(id => alone.isVoid(id)),
+    )
+  }
+  const settle = (all: readonly EntryId[], fallenBefore: readonly EntryId[]): { isVoid: Voids; prevailing: readonly EntryId[] } => {
     const prevailing: EntryId[] = []
-    const fallen = new Set<EntryId>()
+    const fallen = new Set<EntryId>(fallenBefore)
     const safe = new Map<EntryId, number>()
     const isVoid: Voids = id => {
       if (fallen.has(id)) return true
@@ -124,7 +134,7 @@ export function replayLog(entries: readonly SignedEntry[]): Told {
       return struck || !stands(grounds.get(id) ?? [], isVoid)
     }
     const groundOf = (id: EntryId): readonly EntryId[] => (isVoid(id) ? [] : [id, ...(grounds.get(id) ?? []).flat().flatMap(groundOf)])
-    const ranked = [...among].filter(id => removals.has(id)).sort((a, b) => compare(rankOf(a), rankOf(b)))
+    const ranked = [...all].sort((a, b) => compare(rankOf(a), rankOf(b)))
     for (const id of ranked) {
       if (isVoid(id)) {
         fallen.add(id)
