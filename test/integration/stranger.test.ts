@@ -20,6 +20,8 @@ import { createDevice } from '../../packages/net/test-support/cast.ts'
 // @boundaries-ignore a stranger is made of the same parts as in net's own tests
 import { frame, record, startRawPeer, stopRawPeers, type RawPeer } from '../../packages/net/test-support/raw-peer.ts'
 // @boundaries-ignore a stranger is made of the same parts as in net's own tests
+import { STOP_PROTOCOL } from '../../packages/net/src/circuit/hop-messages.ts'
+// @boundaries-ignore a stranger is made of the same parts as in net's own tests
 import { encodeSignal } from '../../packages/net/src/link/frame-reader.ts'
 import { inSync, pair, startDevice } from './cast.ts'
 
@@ -30,7 +32,9 @@ test('[I12] a stranger who speaks libp2p and knows every address reaches identif
   for (const address of desk.status.peek().addresses) {
     const connection = await stranger.dial(multiaddr(address), { force: true })
     const known = await stranger.services.identify.identify(connection)
-    expect([...known.protocols].toSorted()).toEqual(['/ipfs/id/1.0.0', GROUP_PROTOCOL, ...Object.values(PROTOCOL_OF)].toSorted())
+    expect([...known.protocols].toSorted()).toEqual(
+      ['/ipfs/id/1.0.0', STOP_PROTOCOL, GROUP_PROTOCOL, ...Object.values(PROTOCOL_OF)].toSorted(),
+    )
     for (const channel of CHANNELS) {
       const refused = record(await connection.newStream(PROTOCOL_OF[channel]))
       refused.stream.send(frame(utf8('let me in')))
@@ -38,6 +42,9 @@ test('[I12] a stranger who speaks libp2p and knows every address reaches identif
       expect(refused.received.peek()).toEqual(encodeSignal('close', CLOSE_CODES['not-a-member']))
     }
     await expect(connection.newStream(PAIRING_PROTOCOL)).rejects.toThrow()
+    const bringing = record(await connection.newStream(STOP_PROTOCOL)) // circuits come from relays of the group only
+    await bringing.ended.when(ended => ended)
+    expect(bringing.received.peek()).toHaveLength(0)
 
     const proof = record(await connection.newStream(GROUP_PROTOCOL))
     proof.stream.send(frame(utf8('I belong to you')))

@@ -1,7 +1,8 @@
 import { assert, constantFrom, oneof, property, tuple, uint8Array } from 'fast-check'
 import { lpStream } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, expect, test } from 'vitest'
-import { CHANNELS, PROTOCOL_OF, concatBytes, encodeCbor, publicKeyOf, toHex, utf8, type DeviceId } from '@segue/core'
+import { CHANNELS, PAIRING_PROTOCOL, PROTOCOL_OF, concatBytes, encodeCbor, publicKeyOf, toHex, utf8, type DeviceId } from '@segue/core'
 import type { Clock } from '@segue/core/ports'
 import type { Connection, Stream } from '@libp2p/interface'
 import {
@@ -130,6 +131,34 @@ test('[N41] a circuit to who is not there, or not a member, is refused, and what
   expect(answers).toEqual(expected.map(status => toHex(encodeHopStatus(status))))
 })
 
+test('[N39] a relay that says that a stranger is a member gets it nowhere, even while pairing stands open', async () => {
+  const [a, b] = await createPair()
+  const stranger = await createDevice()
+  const relay = await startSeeingRelay([], peer => (peer === stranger.id ? a.id : peer))
+  const address = relay.raw.getMultiaddrs().map(each => each.toString())
+  const desk = await startNode(b, [a, relay.device], { listen: [] })
+  const visitors: unknown[] = []
+  desk.node.pairing.open('Desk', link => visitors.push(link))
+  desk.node.setMembers(new Map([[relay.device.id, address]]), { relays: new Set([relay.device.id]) })
+  await linkTo(desk, relay.device)
+  const peer = await startRawPeer(stranger)
+  await peer.dial(relay.raw.getMultiaddrs())
+  const through = multiaddr(`${address[0]}/p2p-circuit/p2p/${b.id}`)
+  const knock = async (): Promise<string> => {
+    try {
+      // What the caller proves comes with its last word of Noise: it may believe for a moment that it is in.
+      const connection = await peer.dial(through)
+      await connection.newStream(PAIRING_PROTOCOL)
+      return 'in'
+    } catch (error) {
+      return String(error)
+    }
+  }
+  await expect.poll(knock).not.toMatch(/NO_RESERVATION/) // until the desk is reached there
+  expect(await knock()).not.toBe('in')
+  expect([visitors.length, desk.ups.peek().length]).toEqual([0, 1])
+})
+
 test('[N26] no bytes make the decoders of circuit messages throw', () => {
   const check = (bytes: Uint8Array): void => {
     const request = decodeHopRequest(bytes)
@@ -169,7 +198,10 @@ test('[N39] a relay sees nothing of what goes through it but ciphertext', async 
 })
 
 /** A relay that does all that a good one does, and writes down what it could read. */
-async function startSeeingRelay(seen: Uint8Array[]): Promise<{ readonly raw: RawPeer; readonly device: Device }> {
+async function startSeeingRelay(
+  seen: Uint8Array[],
+  sayThatItIs: (peer: string) => string = peer => peer,
+): Promise<{ readonly raw: RawPeer; readonly device: Device }> {
   const device = await createDevice()
   const raw = await startRawPeer(device, ['/ip4/127.0.0.1/tcp/0'])
   for (const channel of CHANNELS) {
@@ -182,7 +214,9 @@ async function startSeeingRelay(seen: Uint8Array[]): Promise<{ readonly raw: Raw
     const send = stream.send.bind(stream)
     Object.assign(stream, { send: (data: Uint8Array) => (seen.push(data.subarray()), send(data)) })
     stream.addEventListener('message', ({ data }) => seen.push(data.subarray()))
-    serve(stream, connection)
+    const said = { toString: () => sayThatItIs(connection.remotePeer.toString()) }
+    const shown = { remotePeer: said, addEventListener: connection.addEventListener.bind(connection), status: 'open' }
+    serve(stream, Object.assign(shown, { newStream: connection.newStream.bind(connection) }) as unknown as Connection)
   })
   return { raw, device }
 }

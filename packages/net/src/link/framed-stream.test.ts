@@ -20,10 +20,12 @@ function createSource(): { readonly stream: Stream; readonly give: (bytes: Uint8
   }
 }
 
-test.each([
+const FLOODS: readonly (readonly [string, Uint8Array])[] = [
   ['signals', encodeSignal('probe')],
   ['empty frames', encodeHeader(0)],
-])('[N32] %s that wait count for what they take in memory, so a flood of them stops the reading', async (_what, one) => {
+]
+
+test.each(FLOODS)('[N32] %s that wait count for what they take in memory, so a flood of them stops the reading', async (_what, one) => {
   const source = createSource()
   let take = (): void => undefined
   const handled: unknown[] = []
