@@ -2,11 +2,13 @@
  * Recovery: whoever has the phrase, the log and the group secret (in a backup, or on a relay boxed to the phrase) brings a machine
  * into the group when no device of it is left, or none that can be trusted.
  */
-import { unwrap, type RecoveryKeys } from '../crypto/index.ts'
+import { hkdf, openChunk, unwrap, type RecoveryKeys } from '../crypto/index.ts'
 import type { DeviceIdentity } from '../identity/index.ts'
 import { SegueError } from '../lib/errors.ts'
-import { deviceIdOf } from '../lib/ids.ts'
-import type { SignedEntry } from './entry.ts'
+import { deviceIdOf, type GroupId } from '../lib/ids.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import { decodeEntry, type SignedEntry } from './entry.ts'
+import { SECRET_BYTES } from './epochs.ts'
 import { openAny, openGroup, type StoredGroup } from './group.ts'
 import type { Group } from './group-interface.ts'
 import type { GroupParts, HeldGroup } from './held-group.ts'
@@ -69,6 +71,23 @@ export function openOnPaper({
   const group = openAny({ ...parts, identity: { id: phrase, name: 'recovery phrase', ...keys } }, { secret, entries, id })
   if (group.state.peek().recovery?.id !== phrase || !group.holdsKeys()) throw new SegueError('RECOVERY_PHRASE_BURNED')
   return group
+}
+
+/** The signed entries in log chunks, and the group that most of them are of. Whoever takes them in verifies them. */
+export function entriesIn(
+  secret: Uint8Array,
+  chunks: readonly SealedChunk[],
+): { readonly group: GroupId | undefined; readonly entries: readonly Uint8Array[] } {
+  const logKey = hkdf(secret, undefined, 'log-key', SECRET_BYTES)
+  const entries = chunks.flatMap(chunk => {
+    const opened = openChunk(chunk, logKey)
+    const entry = opened.ok ? decodeEntry(opened.value.content) : opened
+    return entry.ok ? [entry.value] : []
+  })
+  const counts = new Map<GroupId, number>()
+  for (const { group } of entries) counts.set(group, (counts.get(group) ?? 0) + 1)
+  const [most] = [...counts].sort(([, a], [, b]) => b - a)
+  return { group: most?.[0], entries: entries.map(entry => entry.bytes) }
 }
 
 /** The group secret that a log or a relay keeps for a phrase; undefined when it is for another one. */

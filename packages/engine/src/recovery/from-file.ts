@@ -1,26 +1,64 @@
 /** A backup file as what a restore takes from. */
 import { createReadStream } from 'node:fs'
-import { SegueError, readBackup, type BackupItem, type GroupId, type RecoveryKeys } from '@segue/core'
+import { MIB, SegueError, readBackup, type BackupItem, type ChunkId, type RecoveryKeys } from '@segue/core'
 import type { SealedChunk } from '@segue/core/ports'
-import type { RestoreSource } from './restore-source.ts'
+import type { Filled, Filling, RestoreSource } from './restore-source.ts'
 
 /**
- * Reads the whole file once to see that it is whole, before anything else is done with it. Rejects with SegueError BACKUP_*; with the
- * signal's reason; with what the disk says when there is no such file.
+ * Reads the whole file once to see that it is whole, before anything else is done with it. Rejects with SegueError BACKUP_*, or with the
+ * signal's reason.
  */
-export async function openBackupFile(path: string, keys: RecoveryKeys, signal?: AbortSignal): Promise<RestoreSource> {
+export async function openBackupFile(path: string, keys: RecoveryKeys, signal: AbortSignal): Promise<RestoreSource> {
   let about: Extract<BackupItem, { kind: 'about' }> | undefined
   const entries: Uint8Array[] = []
-  let expected = 0
+  let of = 0
   for await (const item of itemsOf(path, keys)) {
-    signal?.throwIfAborted()
+    signal.throwIfAborted()
     if (item.kind === 'about') about = item
     else if (item.kind === 'entry') entries.push(item.bytes)
-    else expected++
+    else of++
   }
   if (about === undefined) throw new SegueError('BACKUP_DAMAGED', { where: 'about' })
-  const { group, secret }: { group: GroupId; secret: Uint8Array } = about
-  return { group, secret, entries, expected, chunks: chunksOf(path, keys), close: async () => undefined }
+  const { group, secret } = about
+  return {
+    readLog: async () => ({ group, secret, entries }),
+    bring: into => fillFrom(chunksOf(path, keys), of, into),
+    close: async () => undefined,
+  }
+}
+
+async function fillFrom(
+  source: AsyncIterable<SealedChunk>,
+  of: number,
+  { replica, inspector, signal, onProgress }: Filling,
+): Promise<Filled> {
+  const count = { chunks: 0, leftOut: 0 }
+  let page: SealedChunk[] = []
+  let bytes = 0
+  const keep = async (): Promise<void> => {
+    signal.throwIfAborted()
+    const covers = new Map<ChunkId, { readonly level: number; readonly covers: readonly ChunkId[] }>()
+    const good: SealedChunk[] = []
+    for (const chunk of page) {
+      const verdict = await inspector.inspect(chunk)
+      if (verdict.kind !== 'good') continue
+      good.push(chunk)
+      if (chunk.class === 'fragment') covers.set(chunk.id, verdict)
+    }
+    await replica.add(good, { covers })
+    count.chunks += good.length
+    count.leftOut += page.length - good.length
+    onProgress({ chunks: count.chunks, of })
+    page = []
+    bytes = 0
+  }
+  for await (const chunk of source) {
+    page.push(chunk)
+    bytes += chunk.bytes.length
+    if (bytes >= PAGE_BYTES) await keep()
+  }
+  await keep()
+  return count
 }
 
 async function* chunksOf(path: string, keys: RecoveryKeys): AsyncGenerator<SealedChunk, void> {
@@ -29,10 +67,13 @@ async function* chunksOf(path: string, keys: RecoveryKeys): AsyncGenerator<Seale
 
 async function* itemsOf(path: string, keys: RecoveryKeys): AsyncGenerator<BackupItem, void> {
   try {
-    yield* readBackup(createReadStream(path, { highWaterMark: 256 * 1024 }), keys)
+    yield* readBackup(createReadStream(path, { highWaterMark: READ_BYTES }), keys)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'EISDIR' || code === 'EACCES') throw new SegueError('BACKUP_UNREADABLE', {}, { cause: error })
     throw error
   }
 }
+
+const PAGE_BYTES: number = MIB
+const READ_BYTES: number = MIB / 4

@@ -1,103 +1,64 @@
 /**
- * Fills a fresh store from a source: this machine is let in by the phrase, the lost ones are put out, and every chunk is opened and
- * compared with its name before it is kept, as if another device had sent it.
+ * Fills a fresh store: this machine is let in by the phrase, the lost ones are put out, and every chunk is opened and compared with its
+ * name before it is kept, as if another device had sent it.
  */
 import {
-  MIB,
   createDeviceInspector,
   createReplica,
-  openOrCleanUp,
+  openOnPaper,
   recoverGroup,
-  type ChunkId,
+  type DeviceId,
   type DeviceIdentity,
   type Group,
   type GroupDevice,
   type RecoveryKeys,
   type RecoveryPublicKeys,
-  type Replica,
 } from '@segue/core'
-import type { Inspector, SealedChunk } from '@segue/core/ports'
 import type { Store } from '@segue/storage'
 import { saveGroup } from '../device-records.ts'
 import { nativeVerifier } from '../platform/native-verifier.ts'
 import type { Platform } from '../runtime.ts'
-import type { RestoreSource } from './restore-source.ts'
+import type { Filled, Filling, RestoreSource } from './restore-source.ts'
 
 export interface RebuildParts extends Platform {
   readonly store: Store
   readonly identity: DeviceIdentity
   readonly source: RestoreSource
   readonly keys: RecoveryKeys
-  readonly isLost: (device: GroupDevice) => boolean
+  /** Which of them stay. */
+  readonly keep: (devices: readonly GroupDevice[]) => Promise<readonly DeviceId[]>
   readonly replacement: RecoveryPublicKeys
-  readonly signal: AbortSignal | undefined
-  readonly onChunks: (chunks: number) => void
+  readonly signal: AbortSignal
+  readonly onProgress: Filling['onProgress']
 }
 
-export interface Rebuilt {
+export interface Rebuilt extends Filled {
   readonly group: Group
-  readonly chunks: number
-  /** Not what they say they are, or sealed under a key that nobody gave the phrase: not kept. */
-  readonly leftOut: number
+  readonly removed: readonly DeviceId[]
 }
 
 export async function rebuild(parts: RebuildParts): Promise<Rebuilt> {
-  const { store, identity, source, keys, isLost, replacement, clock, random, hasher, logger, worker } = parts
-  const { group } = recoverGroup({
-    ...{ keys, identity, random, hasher, isLost, replacement },
-    verifier: nativeVerifier,
-    time: clock.now(),
-    secret: source.secret,
-    entries: source.entries,
-    id: source.group,
-  })
-  const entries = group.entries().map(entry => entry.bytes)
-  await saveGroup(store.records, { id: group.id, secret: group.secret, entries, dropChunks: false })
-  const inspector = createDeviceInspector({ keyring: group.keyring, worker, chunkStore: store.chunks, hasher, verifier: nativeVerifier })
-  return openOrCleanUp(async opened => {
-    const replica = opened.use(await createReplica({ store: store.chunks, inspector, clock, random, logger, hasher }))
-    await replica.add(group.entries().map(entry => group.toChunk(entry)))
-    const count = await takeChunks(parts, replica, inspector)
-    await opened.close()
-    return { group, ...count }
-  })
-}
+  const { store, identity, source, keys, replacement, signal, onProgress, clock, random, hasher, logger, worker } = parts
+  const { group: id, secret, entries } = await source.readLog(store.chunks)
+  const common = { keys, random, hasher, verifier: nativeVerifier, secret, entries, id }
+  const devices = openOnPaper(common)
+    .state.peek()
+    .devices.filter(each => each.removal === undefined)
+  const kept = new Set(await parts.keep(devices))
+  const removed = devices.flatMap(each => (kept.has(each.id) ? [] : [each.id]))
+  const { group } = recoverGroup({ ...common, identity, isLost: each => removed.includes(each.id), replacement, time: clock.now() })
 
-async function takeChunks(
-  { source, signal, onChunks, logger }: RebuildParts,
-  replica: Replica,
-  inspector: Inspector,
-): Promise<{ readonly chunks: number; readonly leftOut: number }> {
-  const count = { chunks: 0, leftOut: 0 }
-  let page: SealedChunk[] = []
-  let bytes = 0
-  const keep = async (): Promise<void> => {
-    signal?.throwIfAborted()
-    const covers = new Map<ChunkId, { readonly level: number; readonly covers: readonly ChunkId[] }>()
-    const good: SealedChunk[] = []
-    for (const chunk of page) {
-      const verdict = await inspector.inspect(chunk)
-      if (verdict.kind === 'good') {
-        good.push(chunk)
-        if (chunk.class === 'fragment') covers.set(chunk.id, verdict)
-      } else {
-        count.leftOut++
-        logger.warn('chunk-not-restored', { chunk: chunk.id, verdict: verdict.kind })
-      }
-    }
-    await replica.add(good, { covers })
-    count.chunks += good.length
-    onChunks(count.chunks)
-    page = []
-    bytes = 0
+  const all = group.entries()
+  await saveGroup(store.records, { id, secret, entries: all.map(entry => entry.bytes), dropChunks: false })
+  const { chunks } = store
+  const inspector = createDeviceInspector({ keyring: group.keyring, worker, chunkStore: chunks, hasher, verifier: nativeVerifier })
+  const replica = await createReplica({ store: chunks, inspector, clock, random, logger, hasher })
+  try {
+    const filled = await source.bring({ replica, chunks, inspector, signal, onProgress })
+    // After that: a source that is a relay would hear of them, and nobody may before the person has the new words.
+    await replica.add(all.map(entry => group.toChunk(entry)))
+    return { group, removed, ...filled }
+  } finally {
+    await replica.close()
   }
-  for await (const chunk of source.chunks) {
-    page.push(chunk)
-    bytes += chunk.bytes.length
-    if (bytes >= PAGE_BYTES) await keep()
-  }
-  await keep()
-  return count
 }
-
-const PAGE_BYTES: number = MIB

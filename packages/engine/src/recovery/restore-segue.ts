@@ -2,28 +2,21 @@
  * Recovery on an empty machine: from the words of the recovery phrase and a backup, or the words and a relay, to a store that
  * `openSegue` opens. The phrase is used up by it, and another takes its place.
  */
-import {
-  createRecoveryPhrase,
-  openOnPaper,
-  openOrCleanUp,
-  recoveryKeysOf,
-  type DeviceId,
-  type GroupDevice,
-  type RecoveryKeys,
-} from '@segue/core'
-import type { Logger } from '@segue/core/ports'
+import { createRecoveryPhrase, openOrCleanUp, recoveryKeysOf, type DeviceId, type GroupDevice, type RecoveryKeys } from '@segue/core'
+import type { Clock, Logger } from '@segue/core/ports'
 import { openStore, type Unlock } from '@segue/storage'
 import { loadIdentity } from '../device-records.ts'
 import { silentLogger } from '../platform/loggers.ts'
 import { nativeHasher } from '../platform/native-hasher.ts'
-import { nativeVerifier } from '../platform/native-verifier.ts'
 import { createSystemClock } from '../platform/system-clock.ts'
 import { systemRandom } from '../platform/system-random.ts'
 import { createNodeWorker } from '../worker/node-worker.ts'
 import { openBackupFile } from './from-file.ts'
-import { rebuild } from './rebuild.ts'
+import { openRelay } from './from-relay.ts'
+import { rebuild, type Rebuilt } from './rebuild.ts'
 import type { RestoreSource } from './restore-source.ts'
 import { assertFree, stageBeside } from './staging.ts'
+import { tellRelays } from './tell-relays.ts'
 import { keysOfWords } from './words.ts'
 
 export interface RestoreOptions {
@@ -34,7 +27,8 @@ export interface RestoreOptions {
   readonly unlock?: Unlock | readonly Unlock[]
   /** The 24 words, however they were typed. */
   readonly words: string
-  readonly from: { readonly file: string }
+  /** A file that `backup.write` wrote; or a relay that keeps a copy: its address (a multiaddr with its id), or an invite to it. */
+  readonly from: { readonly file: string } | { readonly relay: string }
   /**
    * Which of the group's devices are still there and stay in the group. All others are removed: what they have stays readable to them,
    * what is written from now on does not. Without it none stays.
@@ -62,75 +56,77 @@ export interface Restored {
   readonly kept: readonly DeviceId[]
   readonly removed: readonly DeviceId[]
   readonly chunks: number
+  /** Relays of the group that could not be told yet, and do not let this machine in until they are. */
+  readonly untold: readonly DeviceId[]
   /** Pieces that could not be brought back: not what their names say, or sealed under a key that the phrase was never given. */
   readonly leftOut: number
 }
 
 /**
- * Rejects with SegueError: RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED, BACKUP_*, RESTORE_NOT_EMPTY, what opening a store may say;
- * with the signal's reason; with what `keep` or `onNewPhrase` throw. Then nothing is in `directory`, and the words are as good as before.
+ * Rejects with SegueError: RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED, BACKUP_*, RECOVERY_NOT_THERE, RECOVERY_RELAY_PARTIAL,
+ * UNREACHABLE, RELAY_*, RESTORE_NOT_EMPTY, what opening a store may say; with the signal's reason; with what `keep` or `onNewPhrase` throw.
+ * Then nothing is in `directory`, nobody was told anything, and the words are as good as before.
  */
 export async function restoreSegue(options: RestoreOptions): Promise<Restored> {
-  const { directory, device, unlock, words, signal, logger = silentLogger } = options
-  const keys = keysOfWords(words)
+  const { directory, signal = new AbortController().signal, logger = silentLogger } = options
+  const keys = keysOfWords(options.words)
+  const clock = createSystemClock()
   await assertFree(directory)
-  return openOrCleanUp(async opened => {
-    const source = opened.use(await openSource(options, keys))
-    const lost = await chooseLost(options, keys, source)
-    const random = systemRandom
-    const newWords = createRecoveryPhrase(random)
-    const replacement = recoveryKeysOf(newWords)
-    if (!replacement.ok) throw new Error('broken promise: a made phrase is a phrase')
-
-    const staging = await stageBeside(directory)
-    try {
-      const worker = opened.use(createNodeWorker())
-      const store = await openStore({ directory: staging.directory, ...(unlock === undefined ? {} : { unlock }) })
-      const { device: id, rebuilt } = await (async () => {
-        try {
-          const identity = await loadIdentity(store.records, device.name, random)
-          const done = await rebuild({
-            ...{ store, identity, source, keys, random, worker, logger, signal },
-            clock: createSystemClock(),
-            hasher: nativeHasher,
-            isLost: each => lost.has(each.id),
-            replacement: { signing: replacement.value.signing.publicKey, sealing: replacement.value.sealing.publicKey },
-            onChunks: chunks => options.onProgress?.({ chunks, of: Math.max(chunks, source.expected) }),
-          })
-          return { device: identity.id, rebuilt: done }
-        } finally {
-          await store.close()
-        }
-      })()
-      signal?.throwIfAborted()
-      await options.onNewPhrase(newWords)
-      signal?.throwIfAborted()
-      await staging.putInPlace()
+  const next = createRecoveryPhrase(systemRandom)
+  const staging = await stageBeside(directory)
+  let done: { readonly device: DeviceId; readonly rebuilt: Rebuilt }
+  try {
+    done = await openOrCleanUp(async opened => {
+      const source = opened.use(await openSource(options, { keys, clock, logger, signal }))
+      const built = await build(options, { keys, clock, logger, signal }, { directory: staging.directory, source, next })
       await opened.close()
-      const { group, chunks, leftOut } = rebuilt
-      const { devices } = group.state.peek()
-      return {
-        device: id,
-        kept: devices.flatMap(each => (each.active && each.id !== id ? [each.id] : [])),
-        removed: [...lost],
-        chunks,
-        leftOut,
-      }
-    } catch (error) {
-      await staging.remove().catch(() => undefined) // the first failure is the one that explains
-      throw error
-    }
+      return built
+    })
+    signal.throwIfAborted()
+    await options.onNewPhrase(next)
+    signal.throwIfAborted()
+    await staging.putInPlace()
+  } catch (error) {
+    await staging.remove().catch(() => undefined) // the first failure is the one that explains
+    throw error
+  }
+  const { device, rebuilt } = done
+  const { group, removed, chunks, leftOut } = rebuilt
+  const kept = group.state.peek().devices.flatMap(each => (each.active && each.id !== device ? [each.id] : []))
+  return { device, kept, removed, chunks, leftOut, untold: await tellRelays({ group, keys, clock, logger, signal }) }
+}
+
+interface Common {
+  readonly keys: RecoveryKeys
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly signal: AbortSignal
+}
+
+function openSource({ from }: RestoreOptions, common: Common): Promise<RestoreSource> {
+  return 'file' in from ? openBackupFile(from.file, common.keys, common.signal) : openRelay(from.relay, common)
+}
+
+async function build(
+  { device, unlock, keep, onProgress }: RestoreOptions,
+  common: Common,
+  { directory, source, next }: { readonly directory: string; readonly source: RestoreSource; readonly next: string },
+): Promise<{ readonly device: DeviceId; readonly rebuilt: Rebuilt }> {
+  const replacement = recoveryKeysOf(next)
+  if (!replacement.ok) throw new Error('broken promise: a made phrase is a phrase')
+  const { signing, sealing } = replacement.value
+  return openOrCleanUp(async opened => {
+    const worker = opened.use(createNodeWorker())
+    const store = opened.use(await openStore({ directory, ...(unlock === undefined ? {} : { unlock }) }))
+    const identity = await loadIdentity(store.records, device.name, systemRandom)
+    const rebuilt = await rebuild({
+      ...common,
+      ...{ store, identity, source, worker, random: systemRandom, hasher: nativeHasher },
+      keep: async devices => (await keep?.(devices)) ?? [],
+      replacement: { signing: signing.publicKey, sealing: sealing.publicKey },
+      onProgress: progress => onProgress?.(progress),
+    })
+    await opened.close()
+    return { device: identity.id, rebuilt }
   })
-}
-
-function openSource({ from, signal }: RestoreOptions, keys: RecoveryKeys): Promise<RestoreSource> {
-  return openBackupFile(from.file, keys, signal)
-}
-
-async function chooseLost({ keep }: RestoreOptions, keys: RecoveryKeys, source: RestoreSource): Promise<ReadonlySet<DeviceId>> {
-  const { secret, entries, group: id } = source
-  const onPaper = openOnPaper({ keys, secret, entries, id, random: systemRandom, hasher: nativeHasher, verifier: nativeVerifier })
-  const devices = onPaper.state.peek().devices.filter(each => each.removal === undefined)
-  const kept = new Set(await keep?.(devices))
-  return new Set(devices.flatMap(each => (kept.has(each.id) ? [] : [each.id])))
 }
