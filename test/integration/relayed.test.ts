@@ -102,9 +102,8 @@ test('when a way past the relay appears they take it, and nothing written meanwh
   expect([...read.doc().lines]).toEqual(lines)
 }, 60_000)
 
-interface Note {
-  lines: string[]
-}
+/** Not an interface: a document is a record, which an interface is not. */
+type Note = { lines: string[] }
 
 async function noteIn(device: Segue, id: SessionId): Promise<DocHandle<Note>> {
   const session = await device.sessions.open(id)

@@ -11,7 +11,11 @@ describe('a desk joins the group of a laptop', () => {
     const joining = cast.join(inviter)
     const code = await shownCode(joining)
     expect(code).toMatch(/^\d{6}$/)
-    expect(inviter.state.peek()).toEqual({ kind: 'open', triesLeft: 3, waiting: [{ id: cast.desk.id, name: 'desk', platform: 'linux', isRemote: false }] })
+    expect(inviter.state.peek()).toEqual({
+      kind: 'open',
+      triesLeft: 3,
+      waiting: [{ id: cast.desk.id, name: 'desk', platform: 'linux', isRemote: false }],
+    })
     expect(JSON.stringify(inviter.state.peek())).not.toContain(code)
     await inviter.close()
   })

@@ -111,11 +111,19 @@ describe('the old device', () => {
   test.each(kinds.flatMap(kind => types.map(type => [kind, type] as const)))('[P22] %s, %s', (kind, type) => {
     const { state, effects } = nextInvitation(STATES[kind], EVENTS[type])
     const done = effects.map(effect =>
-      effect.type === 'admit'
-        ? `admit ${effect.candidate.name}`
+      effect.type === 'admit' || effect.type === 'ask-about-remote'
+        ? `${effect.type} ${effect.candidate.name}`
         : `${effect.type} ${effect.connection}${effect.type === 'refuse' ? ` ${effect.why}` : ''}`,
     )
     expect([state.kind, ...done]).toEqual(EXPECTED[kind][type])
+  })
+
+  test('[P28] the digits of a device elsewhere change nothing but that it is asked about, until that was said', () => {
+    const open = { ...STATES.open, candidates: [{ ...desk, isRemote: true }] }
+    const asked = nextInvitation(open, EVENTS.typed)
+    expect([asked.state, asked.effects.map(({ type }) => type)]).toEqual([open, ['ask-about-remote']])
+    const said = nextInvitation(open, { ...EVENTS.typed, mayBeRemote: true })
+    expect([said.state.kind, said.effects.map(({ type }) => type)]).toEqual(['admitting', ['admit']])
   })
 
   test('[P14] digits that two devices show admit neither, and cost a try', () => {
