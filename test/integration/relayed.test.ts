@@ -74,6 +74,20 @@ test('a device that has only the code, on another network, pairs through the rel
   await expect(late.pairing.join(invitation.text)).rejects.toMatchObject({ code: 'PAIRING_EXPIRED' })
 }, 60_000)
 
+test('a relay that restarts while the code is shown keeps nobody out', async () => {
+  const home = await relayHome()
+  const relay = await home.start()
+  const laptop = await startDevice('laptop', { network: NOWHERE })
+  const desk = await startDevice('desk', { network: NOWHERE })
+  await addRelay(laptop, relay)
+  const invitation = await laptop.pairing.invite()
+  await relay.close()
+  await home.start()
+  const joining = await desk.pairing.join(invitation.text)
+  expect(await invitation.confirm(joining.code, { mayBeRemote: true })).toMatchObject({ ok: true })
+  expect((await joining.done).ok).toBe(true)
+}, 60_000)
+
 test('who does not want that says so: then the code names no relay', async () => {
   const relay = await (await relayHome()).start()
   const laptop = await startDevice('laptop', { network: NOWHERE })

@@ -92,12 +92,28 @@ export async function dialOrMeet(
   const remote = async (): Promise<PairingLink> => {
     await Promise.race([directFailed, clock.sleep(DIRECT_FIRST_MS, { signal: racing })])
     racing.throwIfAborted()
+    for (let tries = 1; ; tries++) {
+      try {
+        return won(await meet())
+      } catch (error) {
+        racing.throwIfAborted()
+        if (tries === MEETING_TRIES) throw error
+        await clock.sleep(AGAIN_FIRST_MS, { signal: racing }) // the relay restarted, or the other is about to open the place again
+      }
+    }
+  }
+  const meet = async (): Promise<PairingLink> => {
     const link = await node.dial(RENDEZVOUS_PROTOCOL, { device: place.id, addresses: place.addresses, anywhere: true }, { signal: racing })
     const close = (): void => void link.close()
     racing.addEventListener('abort', close, { once: true })
-    const met = await meetAt(link, { topic: meeting.topic, host: device, signal: racing })
-    racing.removeEventListener('abort', close)
-    return won(met)
+    try {
+      return await meetAt(link, { topic: meeting.topic, host: device, signal: racing })
+    } catch (error) {
+      await link.close()
+      throw error
+    } finally {
+      racing.removeEventListener('abort', close)
+    }
   }
   const met = remote()
   try {
@@ -110,6 +126,7 @@ export async function dialOrMeet(
 
 /** Who is on the same network answers within this; over a relay the person is asked twice, so it is worth the wait. */
 const DIRECT_FIRST_MS: number = 3 * SECOND_MS
+const MEETING_TRIES = 4
 const AGAIN_FIRST_MS: number = SECOND_MS
 const AGAIN_MAX_MS: number = MINUTE_MS / 2
 
