@@ -19,6 +19,8 @@ export interface GroupFacts {
   readonly recovery: RecoveryFacts | undefined
   /** Every recovery key ever named, and the entries that named it. */
   readonly recoveryKeys: ReadonlyMap<DeviceId, readonly Position[]>
+  /** Of recovery keys: the seniority of the device that named it, or that named the first of the phrases of which it is the last. */
+  readonly recoverySeniority: ReadonlyMap<DeviceId, Position>
   /** An admin's entry of an unknown kind or later version is among them. */
   readonly isFrozen: boolean
 }
@@ -64,10 +66,13 @@ export interface RemovalFacts {
   readonly removal: Removal
 }
 
-/** Who prevails among removals: recovery keys first, then by the seniority of their authors, then by where they stand. */
+/** Who prevails among removals: recovery keys first, then by seniority, then by where they stand. */
 export interface Rank {
   readonly isRecovery: boolean
+  /** Of the author; of a recovery key: of who named it. */
   readonly seniority: Position
+  /** Where the author was added, or the recovery key named. */
+  readonly since: Position
   readonly at: Position
 }
 
@@ -86,6 +91,7 @@ export const NO_FACTS: GroupFacts = {
   relays: new Map(),
   recovery: undefined,
   recoveryKeys: new Map(),
+  recoverySeniority: new Map(),
   isFrozen: false,
 }
 
@@ -98,12 +104,14 @@ export function joinFacts(a: GroupFacts, b: GroupFacts): GroupFacts {
     relays: joinMaps(a.relays, b.relays, joinRelays),
     recovery: joinRecovery(a.recovery, b.recovery),
     recoveryKeys: joinMaps(a.recoveryKeys, b.recoveryKeys, joinPositions),
+    recoverySeniority: joinMaps(a.recoverySeniority, b.recoverySeniority, earlierPosition),
     isFrozen: a.isFrozen || b.isFrozen,
   }
 }
 
 export function compareRanks(a: Rank, b: Rank): number {
-  return Number(b.isRecovery) - Number(a.isRecovery) || comparePositions(a.seniority, b.seniority) || comparePositions(a.at, b.at)
+  if (a.isRecovery !== b.isRecovery) return a.isRecovery ? -1 : 1
+  return comparePositions(a.seniority, b.seniority) || comparePositions(a.since, b.since) || comparePositions(a.at, b.at)
 }
 
 /** Everybody who was not removed, in order of seniority. */
@@ -197,6 +205,10 @@ export function joinRecovery(a: RecoveryFacts | undefined, b: RecoveryFacts | un
 export function joinPositions(a: readonly Position[], b: readonly Position[]): readonly Position[] {
   const more = b.filter(({ id }) => !a.some(known => known.id === id))
   return more.length === 0 ? a : [...a, ...more].sort(comparePositions)
+}
+
+export function earlierPosition(a: Position, b: Position): Position {
+  return comparePositions(a, b) <= 0 ? a : b
 }
 
 function laterPosition(a: Position | undefined, b: Position | undefined): Position | undefined {

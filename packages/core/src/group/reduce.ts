@@ -5,6 +5,7 @@ import type { EntryContent, Role, SignedEntry } from './entry.ts'
 import {
   activeDevices,
   adminsOf,
+  earlierPosition,
   isAdminIn,
   joinDevices,
   joinMaps,
@@ -51,7 +52,8 @@ export interface GroupRelay {
 export function rankOf({ author, content }: SignedEntry, past: GroupFacts, at: Position): Rank | undefined {
   const named = past.recoveryKeys.get(author)?.[0]
   if (content.kind !== 'remove' && (content.kind !== 'recovery' || named === undefined)) return undefined
-  return { isRecovery: named !== undefined, seniority: named ?? past.devices.get(author)?.added.at ?? at, at }
+  const since = named ?? past.devices.get(author)?.added.at ?? at
+  return { isRecovery: named !== undefined, seniority: seniorityOf(past, author) ?? since, since, at }
 }
 
 /** `rank`: as its own past gave it. */
@@ -176,5 +178,10 @@ function withRecovery(
     ...past,
     recovery: joinRecovery(past.recovery, said),
     recoveryKeys: joinMaps(past.recoveryKeys, new Map([[key, [at]]]), joinPositions),
+    recoverySeniority: joinMaps(past.recoverySeniority, new Map([[key, seniorityOf(past, entry.author) ?? at]]), earlierPosition),
   }
+}
+
+function seniorityOf(past: GroupFacts, author: DeviceId): Position | undefined {
+  return past.recoverySeniority.get(author) ?? past.devices.get(author)?.added.at
 }

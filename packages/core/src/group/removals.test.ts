@@ -183,6 +183,29 @@ test('[G54] a removed device names no phrase, not even one it says to have named
   expect(active(named, knowing, byPaper)).toBe('desk phone')
 })
 
+test('[G54] the first device, stolen, cannot undo a use of the phrase that it named, whatever it pretends not to know', () => {
+  const named = cast.recovery(laptop, [start], paper)
+  const added = cast.add(paper, [named], watch, 'admin')
+  const byPaper = cast.remove(paper, [added], laptop)
+  const stolen = [desk, phone, tablet, laptop].map(target => cast.remove(laptop, [start], target))
+  expect(active(named, added, byPaper, ...stolen)).toBe('desk phone tablet watch')
+  expect(evaluated(named, added, byPaper, ...stolen).recovery?.id).toBe(paper.id)
+})
+
+test('[G54] a phrase is as senior among phrases as who named it: naming one earlier than the person did helps no junior', () => {
+  const known = cast.rename(desk, [start], desk, 'tower')
+  const named = cast.recovery(laptop, [known], paper)
+  const byPaper = cast.remove(paper, [named], tablet)
+  const forged = cast.device('forged paper')
+  const earlier = cast.recovery(tablet, [start], forged)
+  const byForged = [laptop, desk].map(target => cast.remove(forged, [earlier], target))
+  expect(active(known, named, byPaper, earlier, ...byForged)).toBe('laptop tower phone')
+  // A phrase that took the place of another is as senior as that one.
+  const next = cast.device('next paper')
+  const replaced = cast.recovery(paper, [named], next)
+  expect(active(known, named, replaced, cast.remove(next, [replaced], tablet), earlier, ...byForged)).toBe('laptop tower phone')
+})
+
 test('[G57] a mailbox whose admin key somebody holds who is no admin any more needs to be moved', () => {
   const mailbox = hexId<MailboxId>(new Uint8Array(16).fill(3))
   const wraps = [laptop, desk].map(({ id }) => ({ device: id, box: new Uint8Array(105) }))

@@ -30,6 +30,8 @@ interface State {
   readonly removed: Map<DeviceId, EntryId>
   readonly relays: Map<string, { made: string; address: string; retired: boolean }>
   readonly named: Map<DeviceId, EntryId[]>
+  /** Of phrases: where in the order the device was added that named the first in its line. */
+  readonly seniority: Map<DeviceId, number>
   recovery: { key: DeviceId; order: readonly [number, number, number] } | undefined
   isFrozen: boolean
 }
@@ -65,6 +67,7 @@ export function replayLog(entries: readonly SignedEntry[]): Told {
       removed: new Map(),
       relays: new Map(),
       named: new Map(),
+      seniority: new Map(),
       recovery: undefined,
       isFrozen: false,
     }
@@ -95,6 +98,8 @@ export function replayLog(entries: readonly SignedEntry[]): Told {
         const past = before()
         const order3 = [(past.recovery?.order[0] ?? 0) + 1, past.named.has(author) ? 1 : 0, placeOf(id)] as const
         if (state.recovery === undefined || compare(order3, state.recovery.order) > 0) state.recovery = { key: content.key, order: order3 }
+        const senior = past.seniority.get(author) ?? placeOf(past.devices.get(author)?.adds[0] ?? id)
+        state.seniority.set(content.key, Math.min(senior, state.seniority.get(content.key) ?? Infinity))
         state.named.set(content.key, [...(state.named.get(content.key) ?? []), id])
       }
       if (content.kind === 'unknown' && adminsOf(before()).includes(author)) state.isFrozen = true
@@ -201,7 +206,7 @@ export function replayLog(entries: readonly SignedEntry[]): Told {
     const left = byPhrase === undefined ? adminsOf(state).filter(device => device !== target) : []
     removals.set(id, {
       target,
-      rank: [byPhrase === undefined ? 1 : 0, placeOf(since), placeOf(id)],
+      rank: [byPhrase === undefined ? 1 : 0, state.seniority.get(author) ?? placeOf(since), placeOf(since), placeOf(id)],
       leaves: left.map(device => [device, [asMember(device), asAdmin(device)]] as const),
     })
   }
