@@ -17,6 +17,8 @@ export interface DeviceOptions {
   readonly logger?: Logger
   /** Default: minutes. */
   readonly heartbeatPace?: HeartbeatPace
+  /** Default: a minute. */
+  readonly moveGraceMs?: number
 }
 
 export async function scratch(): Promise<string> {
@@ -38,13 +40,13 @@ export function optionsOf(name: string, directory: string, network: NetworkOptio
 /** Closed when the test ends, if not before. */
 export async function startDevice(name: string, options: DeviceOptions = {}): Promise<Segue> {
   const directory = options.directory ?? path.join(await scratch(), 'store')
-  const { aheadMs = 0, logger, heartbeatPace } = options
+  const { aheadMs = 0, logger, heartbeatPace, moveGraceMs } = options
   const given = { ...optionsOf(name, directory, options.network), ...(logger === undefined ? {} : { logger }) }
   const clock = createSystemClock()
-  const isAsShipped = aheadMs === 0 && heartbeatPace === undefined
+  const isAsShipped = aheadMs === 0 && heartbeatPace === undefined && moveGraceMs === undefined
   const device = await (isAsShipped
     ? openSegue(given)
-    : openSegueOn({ ...clock, now: () => clock.now() + aheadMs }, given, { heartbeatPace }))
+    : openSegueOn({ ...clock, now: () => clock.now() + aheadMs }, given, { heartbeatPace, moveGraceMs }))
   onTestFinished(() => device.close())
   return device
 }

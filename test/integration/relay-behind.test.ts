@@ -78,8 +78,7 @@ test('[T8] a relay that keeps from one device what another left with it is named
   const session = await left.sessions.create({ title: 'Letter' })
   await session.documents.create<Note>({ title: 'note', initial: { lines: ['for the desk'] } })
   await session.flush()
-  await whenAllThere(left)
-  await new Promise(resolve => setTimeout(resolve, 2_000)) // the laptop rests; its heartbeats are written meanwhile
+  await rest(left)
   await left.close()
 
   const desk = await open('desk')
@@ -113,13 +112,11 @@ test('[T12] [T5] a session taken from a device that is off is confirmed once its
   const taken = await desk.handoff.take(session.id).done
   expect(taken).toMatchObject({ kind: 'done', confirmed: false })
   await desk.flush()
-  await whenAllThere(desk)
+  await rest(desk)
   await desk.close()
   laptop = await open('laptop')
-  await laptop.devices.when(([, other]) => other?.lastSaid !== undefined)
-  await whenAllThere(laptop)
-  await new Promise(resolve => setTimeout(resolve, 1_000)) // long enough for a heartbeat
-  await whenAllThere(laptop)
+  await laptop.devices.when(([, other]) => other?.lastSaid?.hasSame === true)
+  await rest(laptop)
   await laptop.close()
 
   desk = await open('desk')
@@ -134,6 +131,13 @@ type Note = { lines: string[] }
 /** The relay is linked and has, as far as it says, everything. */
 async function whenAllThere(device: Segue): Promise<void> {
   await device.relays.list.when(([relay]) => relay?.state === 'linked' && relay.sync === 'in-sync' && relay.unconfirmed === 0)
+}
+
+/** Long enough that everything it has to say by heartbeats is said, and on the relay. */
+async function rest(device: Segue): Promise<void> {
+  await whenAllThere(device)
+  await new Promise(resolve => setTimeout(resolve, 2_500))
+  await whenAllThere(device)
 }
 
 async function noteIn(device: Segue, id: SessionId): Promise<DocHandle<Note>> {

@@ -67,11 +67,11 @@ export function openSegue(options: OpenSegueOptions): Promise<Segue> {
   return openSegueOn(createSystemClock(), options)
 }
 
-/** The same by another clock, or with heartbeats at another pace. */
+/** The same by another clock, or at another pace: of heartbeats, and of admins waiting for each other with a mailbox to move. */
 export function openSegueOn(
   clock: Clock,
   { directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions,
-  { heartbeatPace }: Pick<RuntimeParts, 'heartbeatPace'> = {},
+  { heartbeatPace, moveGraceMs }: Pick<RuntimeParts, 'heartbeatPace'> & { readonly moveGraceMs?: number | undefined } = {},
 ): Promise<Segue> {
   return openOrCleanUp(async opened => {
     const random = systemRandom
@@ -116,6 +116,7 @@ export function openSegueOn(
       clock,
       random,
       logger,
+      moveGraceMs,
       telemetry: recorder,
       runtime: () => runtime,
       node: () => net,

@@ -88,6 +88,8 @@ interface Parts {
   readonly runtime: () => Runtime | undefined
   readonly node: () => NetNode | undefined
   readonly telemetry?: TelemetrySink<TelemetryEvent> | undefined
+  /** As of createMailboxMoves. */
+  readonly moveGraceMs?: number | undefined
   /** Other relays are to be linked to than before. */
   readonly onChanged: () => void
 }
@@ -112,7 +114,7 @@ export function createRelays(parts: Parts): RelayKeeper {
     runtime()
       ?.group.state.peek()
       .relays.filter(relay => !relay.retired || leaving.has(relay.mailbox)) ?? []
-  const moves = createMailboxMoves({ ...parts, relays: inUse })
+  const moves = createMailboxMoves({ ...parts, relays: inUse, graceMs: parts.moveGraceMs })
   const lists: MemberLists = createMemberLists({ self, node, clock, logger, runtime, relays: inUse })
 
   const statusOf = ({ id, addresses, mailbox, needsMove }: GroupRelay): RelayStatus => {
