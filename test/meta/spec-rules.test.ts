@@ -5,7 +5,14 @@ import { filesUnder } from './source-files.ts'
 /** A rule is a line `- **G3** text` of a SPEC.md; a test quotes it at the start of its title: `test('[G3] ...')`. */
 const specs = filesUnder('packages', 'SPEC.md')
 const rules = new Map<string, string>()
-for (const spec of specs) for (const match of spec.text.matchAll(/^- \*\*([A-Z]\d+[a-z]?)\*\*/gm)) rules.set(match[1] as string, spec.path)
+const usedTwice: string[] = []
+for (const spec of specs) {
+  for (const match of spec.text.matchAll(/^- \*\*([A-Z]\d+[a-z]?)\*\*/gm)) {
+    const id = match[1] as string
+    if (rules.has(id)) usedTwice.push(`${id} in ${spec.path}`)
+    rules.set(id, spec.path)
+  }
+}
 
 const quoted = new Map<string, string>()
 const tests = filesUnder('test', '.test.ts').filter(file => !file.path.startsWith('test/meta/'))
@@ -20,6 +27,7 @@ test('there are rules at all', () => {
 })
 
 test('each id is one rule in one SPEC', () => {
+  expect(usedTwice).toEqual([])
   const prefixes = new Map<string, Set<string>>()
   for (const [id, file] of rules) {
     const prefix = id.replace(/\d.*/, '')

@@ -12,7 +12,7 @@ const CHUNK_BYTES = 60 * 1_024
 /** A request is answered a frame of at most 1 MiB at a time, in turn with all others. */
 const CHUNKS_PER_FRAME = Math.ceil((1_024 * 1_024) / CHUNK_BYTES)
 
-test('[B30] of a hundred devices that catch up at once none is more than two frames ahead of another', { timeout: 180_000 }, async () => {
+test('[B32] of a hundred devices that catch up at once none is more than two frames ahead of another', { timeout: 180_000 }, async () => {
   const relay = await startRelay()
   const laptop = await startDevice('laptop')
   const crowd = Array.from({ length: DEVICES }, (_, i) => createIdentity({ name: `device ${i}`, random }))

@@ -42,7 +42,7 @@ describeChunkStore('a part of a volume on Level', async () => {
 })
 
 for (const [name, open] of [['in memory', async () => createMemoryVolume()] as const, ['on Level', onLevel] as const]) {
-  test(`[L20] ${name}: parts do not see each other, and one commit may write to several`, async () => {
+  test(`[L28] ${name}: parts do not see each other, and one commit may write to several`, async () => {
     const volume = await open()
     const [left, right] = [await createChunkStore(partOf(volume, LEFT), ignore), await createChunkStore(partOf(volume, RIGHT), ignore)]
     await left.apply({ put: [chunkOf(1, 0), chunkOf(1, 2)] })

@@ -70,7 +70,7 @@ const blocks = Array.from({ length: Math.ceil((file.length - startOfBlocks) / SE
   file.subarray(startOfBlocks + i * SEALED_BLOCK_BYTES, startOfBlocks + (i + 1) * SEALED_BLOCK_BYTES),
 )
 
-test('[B1] what was written is read back, in pieces of any size', async () => {
+test('[E1] what was written is read back, in pieces of any size', async () => {
   for (const size of [997, 65_536, 10_000_000]) {
     const [about, ...rest] = await read(file, ours, size)
     expect(about).toEqual({ kind: 'about', group: content.group, secret: content.secret, time: content.time, device: 'laptop' })
@@ -82,7 +82,7 @@ test('[B1] what was written is read back, in pieces of any size', async () => {
   }
 })
 
-test('[B1] a group without a document, and one that ends exactly with a block, come back', async () => {
+test('[E1] a group without a document, and one that ends exactly with a block, come back', async () => {
   expect((await read(await fileOf({ chunks: eachOf([]) }))).map(item => item.kind)).toEqual(['about', 'entry', 'entry'])
   const empty = await fileOf({ chunks: eachOf([]), entries: [utf8('genesis'), new Uint8Array()] })
   const room = BLOCK_BYTES - (empty.length - startOfBlocks - 16)
@@ -91,31 +91,31 @@ test('[B1] a group without a document, and one that ends exactly with a block, c
   expect((await read(full)).length).toBe(3)
 })
 
-test('[B2] the words of another phrase open nothing', async () => {
+test('[E2] the words of another phrase open nothing', async () => {
   expect(await codeOf(file, words())).toBe('BACKUP_OTHER_PHRASE')
   const { signing } = ours
   expect(await codeOf(file, { signing, sealing: words().sealing })).toBe('BACKUP_DAMAGED')
 })
 
-test('[B3] a bit changed anywhere is noticed', async () => {
+test('[E3] a bit changed anywhere is noticed', async () => {
   for (let at = 0; at < file.length; at += at < startOfBlocks + 40 ? 1 : 9_973) {
     const changed = file.with(at, (file[at] as number) ^ (1 << (at % 8)))
     expect(await codeOf(changed)).toMatch(/^BACKUP_/)
   }
 })
 
-test('[B4] a file cut off anywhere is refused, also between two blocks and before the last', async () => {
+test('[E4] a file cut off anywhere is refused, also between two blocks and before the last', async () => {
   const ends = [0, 5, 13, 15, startOfBlocks - 1, startOfBlocks, startOfBlocks + 1, file.length - 1]
   for (let end = startOfBlocks; end < file.length; end += SEALED_BLOCK_BYTES) ends.push(end)
   for (const end of ends) expect(await codeOf(file.subarray(0, end))).toMatch(/^BACKUP_(INVALID|DAMAGED)$/)
 })
 
-test('[B4] bytes after the end are refused', async () => {
+test('[E4] bytes after the end are refused', async () => {
   expect(await codeOf(concatBytes(file, new Uint8Array(1)))).toBe('BACKUP_DAMAGED')
   expect(await codeOf(concatBytes(file, file))).toBe('BACKUP_DAMAGED')
 })
 
-test('[B4] blocks left out, repeated, moved or of another backup are refused', async () => {
+test('[E4] blocks left out, repeated, moved or of another backup are refused', async () => {
   const start = file.subarray(0, startOfBlocks)
   const [first, second, ...rest] = blocks as [Uint8Array, Uint8Array, ...Uint8Array[]]
   const others = (await fileOf()).subarray(startOfBlocks, startOfBlocks + SEALED_BLOCK_BYTES)
@@ -132,14 +132,14 @@ test('[B4] blocks left out, repeated, moved or of another backup are refused', a
   expect(await codeOf(concatBytes(start, ...blocks))).toBe('read')
 })
 
-test('[B5] something else is no backup, and a later version is told', async () => {
+test('[E5] something else is no backup, and a later version is told', async () => {
   for (const other of [new Uint8Array(), utf8('segue-backup'), utf8('PK zip'), new Uint8Array(1_000)]) {
     expect(await codeOf(other)).toBe('BACKUP_INVALID')
   }
   expect(await codeOf(file.with(BACKUP_MAGIC.length, BACKUP_VERSION + 1))).toBe('BACKUP_NEWER')
 })
 
-test('[B6] a reader takes a block after the other, and a writer a chunk after the other', async () => {
+test('[E6] a reader takes a block after the other, and a writer a chunk after the other', async () => {
   let asked = 0
   const large = cast.commit('notes', 'large', { bytes: 100_000 }).bytes
   const endless = (async function* (): AsyncGenerator<Uint8Array, void> {
@@ -186,7 +186,7 @@ const entry = record(RECORD_KINDS.entry, utf8('genesis'))
 const chunk = record(RECORD_KINDS.chunk, (chunks[0] as { bytes: Uint8Array }).bytes)
 const end = (entries: number, chunkCount: number): Uint8Array => record(RECORD_KINDS.end, encodeCbor({ entries, chunks: chunkCount }))
 
-test('[B8] records in another order, not as many as the end says, or after it, are refused', async () => {
+test('[E8] records in another order, not as many as the end says, or after it, are refused', async () => {
   expect(await codeOf(forged(concatBytes(about, entry, chunk, end(1, 1))))).toBe('read')
   for (const wrong of [
     [],
@@ -204,7 +204,7 @@ test('[B8] records in another order, not as many as the end says, or after it, a
   }
 })
 
-test('[B7] a record that claims to be larger than its kind may be is refused before room is made for it', async () => {
+test('[E7] a record that claims to be larger than its kind may be is refused before room is made for it', async () => {
   for (const kind of Object.values(RECORD_KINDS)) {
     const claimed = record(kind, new Uint8Array(), 0xffffffff)
     expect(await codeOf(forged(concatBytes(about, entry, claimed)))).toBe('BACKUP_DAMAGED')
@@ -212,7 +212,7 @@ test('[B7] a record that claims to be larger than its kind may be is refused bef
   expect(await codeOf(forged(record(9, new Uint8Array())))).toBe('BACKUP_DAMAGED')
 })
 
-test('[B7] 10,000 of garbage inside the seal, and outside: nothing else is thrown', async () => {
+test('[E7] 10,000 of garbage inside the seal, and outside: nothing else is thrown', async () => {
   const body = fc.oneof(
     fc.uint8Array({ maxLength: 60 }),
     fc.anything({ maxDepth: 2, values: [fc.integer(), fc.string()] }).map(value => {
@@ -245,7 +245,7 @@ test('[B7] 10,000 of garbage inside the seal, and outside: nothing else is throw
   )
 })
 
-test('[B9] nothing of the group is in the file in the clear', () => {
+test('[E9] nothing of the group is in the file in the clear', () => {
   const text = Buffer.from(file)
   for (const hidden of [Buffer.from(content.group, 'hex'), content.secret, utf8('genesis'), utf8('laptop')]) {
     expect(text.includes(Buffer.from(hidden))).toBe(false)

@@ -79,7 +79,7 @@ test('[M2] a list is not taken with members out of order, twice, none, or with f
   }
 })
 
-test('[M9] the phrase of the group is on the list, with the group secret in a box for it; a group without one writes what it wrote before', () => {
+test('[M10] the phrase of the group is on the list, with the group secret in a box for it; a group without one writes what it wrote before', () => {
   const group = groupOf(desk)
   const words = recoveryKeysOf(createRecoveryPhrase(random))
   if (!words.ok) throw new Error('a made phrase is a phrase')
