@@ -15,6 +15,8 @@ export interface Network {
   cutAllOf(device: Device): void
   /** Two halves that do not reach each other. */
   partition(): void
+  /** Nobody reaches anybody. */
+  scatter(): void
   reunite(): void
   /** A new device is where the one that added it is. */
   place(device: Device, beside: Device): void
@@ -87,6 +89,10 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
       sideOf = new Map(devices.map(device => [device, random.below(2)]))
       note(`partition ${devices.map(device => `${device.name}:${sideOf.get(device)}`).join(' ')}`)
       for (const { link, ends } of links.values()) if (isApart(ends[0].device, ends[1].device)) link.cut()
+    },
+    scatter() {
+      sideOf = new Map(devices.map((device, side) => [device, side]))
+      for (const { link } of links.values()) link.cut()
     },
     reunite: () => void (sideOf = new Map()),
     place(device, beside) {

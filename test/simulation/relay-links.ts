@@ -44,7 +44,20 @@ export function createRelayLinks({ devices, relays, random, timeline, onFrame }:
     const isCopy = relay.isDeceiving(device.id)
     const link = linkDevices(
       { id: device.id, accept: end => process.accept(end) },
-      { id: relay.id, accept: end => host.onLink(relay.manners.on(end, { isCopy })) },
+      {
+        id: relay.id,
+        accept(end) {
+          const mannered = relay.manners.on(end, { isCopy })
+          const handler = host.onLink(mannered.link)
+          return {
+            onFrame(channel, frame) {
+              mannered.onHeard(frame)
+              return handler.onFrame(channel, frame)
+            },
+            onClosed: code => handler.onClosed(code),
+          }
+        },
+      },
       {
         clock,
         latencyMs: () => 1 + random.below(60),

@@ -1,8 +1,8 @@
 /**
- * How a relay treats what it says: honest, or it offers what it never gives, offers nothing, reorders and delays, or says things twice.
+ * How a relay treats what it says: honest, or it offers what it never gives, takes everything and shows nothing of others, reorders and delays, or says things twice.
  * Each of these is within the protocol: a device may neither believe too much of it nor wait for it with what others could give.
  */
-import { hexId, type ChunkId } from '@segue/core'
+import { hexId, parseChunk, type ChunkId } from '@segue/core'
 import type { Clock, DeviceLink } from '@segue/core/ports'
 import {
   decodeSyncMessage,
@@ -21,7 +21,13 @@ export interface Manners {
   /** Something that devices should have heard. */
   hasWithheld(): boolean
   /** The relay's end of a link, as this relay behaves on it. `isCopy`: what is said on it is no promise of the relay's real disk. */
-  on(link: DeviceLink, options: { readonly isCopy: boolean }): DeviceLink
+  on(link: DeviceLink, options: { readonly isCopy: boolean }): ManneredEnd
+}
+
+export interface ManneredEnd {
+  readonly link: DeviceLink
+  /** What the device says on it. */
+  onHeard(frame: Uint8Array): void
 }
 
 export interface MannersParts {
@@ -56,7 +62,19 @@ export function createManners({ clock, random, onHolds }: MannersParts): Manners
     hasWithheld: () => hasWithheld,
     on(link, { isCopy }) {
       const withheld = new Set<string>()
-      return {
+      /** Brought by this very device: that it is stored may be said, or the device would not count on it. */
+      const brought = new Set<ChunkId>()
+      const onHeard = (frame: Uint8Array): void => {
+        const heard = decodeSyncMessage(frame)
+        if (!heard.ok) return
+        if (heard.value.type === 'have') for (const { id } of unpackOffers(heard.value.items) ?? []) brought.add(id)
+        if (heard.value.type === 'part') brought.add(hexId<ChunkId>(heard.value.id))
+        for (const bytes of heard.value.type === 'chunks' ? heard.value.chunks : []) {
+          const chunk = parseChunk(bytes)
+          if (chunk.ok) brought.add(chunk.value.id)
+        }
+      }
+      const mannered: DeviceLink = {
         ...link,
         async send(channel, frame) {
           const decoded = decodeSyncMessage(frame)
@@ -77,11 +95,12 @@ export function createManners({ clock, random, onHolds }: MannersParts): Manners
           switch (manners.manner) {
             case 'withholding':
               return message.type === 'chunks' ? undefined : link.send(channel, frame)
-            case 'mute':
+            case 'mute': {
               if (message.type === 'chunks') return undefined
-              return message.type === 'have'
-                ? link.send(channel, encodeSyncMessage({ ...message, items: new Uint8Array() }))
-                : link.send(channel, frame)
+              if (message.type !== 'have') return link.send(channel, frame)
+              const told = (unpackOffers(message.items) ?? []).filter(({ id }) => brought.has(id))
+              return link.send(channel, encodeSyncMessage({ ...message, items: packOffers(told) }))
+            }
             case 'repeating':
               await link.send(channel, frame)
               return link.send(channel, frame)
@@ -93,6 +112,7 @@ export function createManners({ clock, random, onHolds }: MannersParts): Manners
           }
         },
       }
+      return { link: mannered, onHeard }
     },
   }
   return manners
