@@ -16,6 +16,8 @@ export interface DaemonFacts {
   readonly isStorageFailing: boolean
   /** This clock minus another device's, the largest by size of those linked since the daemon started; undefined when none was. */
   readonly clockOffsetMs: number | undefined
+  /** Names of devices that are linked through a relay, past which no way was found. */
+  readonly relayedDevices: readonly string[]
   /** Segue devices nearby that are not in this group. */
   readonly strangersNearby: number
 }

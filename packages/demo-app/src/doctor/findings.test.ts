@@ -5,7 +5,14 @@ import { closedOf } from './examine.ts'
 import type { DaemonFacts, Facts } from './facts.ts'
 import { findingsOf } from './findings.ts'
 
-const WELL: DaemonFacts = { mdns: true, silentInterfaces: [], isStorageFailing: false, clockOffsetMs: 800, strangersNearby: 0 }
+const WELL: DaemonFacts = {
+  mdns: true,
+  silentInterfaces: [],
+  isStorageFailing: false,
+  clockOffsetMs: 800,
+  relayedDevices: [],
+  strangersNearby: 0,
+}
 const AT_HOME: Facts = { daemon: WELL, closedAddresses: [], interfaces: ['lo', 'eth0', 'wlan0', 'docker0'], hasPrivateAddress: true }
 
 function causesOf(facts: Partial<Facts>, daemon: Partial<DaemonFacts> = {}): readonly string[] {
@@ -27,6 +34,7 @@ test.each<[string, Partial<Facts>, Partial<DaemonFacts>]>([
   ['clock-off', {}, { clockOffsetMs: 24 * 60 * MINUTE_MS }],
   ['clock-off', {}, { clockOffsetMs: -6 * MINUTE_MS }],
   ['foreign-group', {}, { strangersNearby: 2 }],
+  ['relayed', {}, { relayedDevices: ['Desk'] }],
   ['storage-failing', {}, { isStorageFailing: true }],
 ])('%s', (cause, facts, daemon) => {
   expect(causesOf(facts, daemon)).toEqual([cause])

@@ -10,6 +10,7 @@ export interface Finding {
     | 'vpn-interface'
     | 'clock-off'
     | 'foreign-group'
+    | 'relayed'
     | 'storage-failing'
     | 'no-private-network'
     | 'well'
@@ -31,6 +32,7 @@ export function findingsOf(facts: Facts): readonly Finding[] {
     ...networkFindings(facts, facts.daemon),
     ...clockFindings(facts.daemon),
     ...strangerFindings(facts.daemon),
+    ...relayedFindings(facts.daemon),
   ]
   return findings.length > 0 ? findings : [WELL]
 }
@@ -113,6 +115,18 @@ function strangerFindings({ strangersNearby }: DaemonFacts): readonly Finding[] 
     strangersNearby === 1 ? 'A Segue device nearby is not in your group.' : `${strangersNearby} Segue devices nearby are not in your group.`
   return [
     { cause: 'foreign-group', level: 'hint', title, next: 'If one of them is yours: segue pair new here, and segue pair join on it.' },
+  ]
+}
+
+function relayedFindings({ relayedDevices }: DaemonFacts): readonly Finding[] {
+  if (relayedDevices.length === 0) return []
+  return [
+    {
+      cause: 'relayed',
+      level: 'hint',
+      title: `Linked through a relay only: ${relayedDevices.join(', ')}. What is large waits for its mailbox.`,
+      next: 'That is right for devices on different networks. On the same one: guest networks and “client isolation” keep devices apart, and so may a firewall.',
+    },
   ]
 }
 

@@ -59,6 +59,7 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
       silentInterfaces: multicast?.filter(({ isHeard }) => !isHeard).map(({ address }) => address) ?? [],
       isStorageFailing: storage.state === 'failing',
       clockOffsetMs: offsets[0],
+      relayedDevices: segue.devices.peek().flatMap(({ name, path }) => (path === 'relayed' ? [name] : [])),
       strangersNearby: strangers.length,
       addresses,
     }
