@@ -240,11 +240,6 @@ const ERRORS = {
     peer: 'refused',
     retry: 'never',
   },
-  RECOVERY_RELAY_PARTIAL: {
-    text: 'That relay keeps only what your devices have not fetched yet, so it cannot bring everything back. Use a backup; nothing was changed.',
-    peer: 'refused',
-    retry: 'never',
-  },
   RESTORE_NOT_EMPTY: {
     text: 'This machine has a Segue store already. Restoring needs a fresh one: choose another place (SEGUE_HOME), or move the old store away.',
     peer: 'refused',

@@ -58,7 +58,7 @@ async function fillFrom(
     if (bytes >= PAGE_BYTES) await keep()
   }
   await keep()
-  return count
+  return { ...count, mayLack: false }
 }
 
 async function* chunksOf(path: string, keys: RecoveryKeys): AsyncGenerator<SealedChunk, void> {

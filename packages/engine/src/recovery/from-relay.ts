@@ -37,8 +37,8 @@ interface Parts {
 }
 
 /**
- * Asks the relay what it keeps for the phrase. Rejects with SegueError RELAY_INVITE_INVALID, RECOVERY_NOT_THERE, RECOVERY_RELAY_PARTIAL,
- * UNREACHABLE, TIMED_OUT, RELAY_*; with the signal's reason.
+ * Asks the relay what it keeps for the phrase. Rejects with SegueError RELAY_INVITE_INVALID, RECOVERY_NOT_THERE, UNREACHABLE, TIMED_OUT,
+ * RELAY_*; with the signal's reason.
  */
 export function openRelay(text: string, { keys, clock, logger, signal }: Parts): Promise<RestoreSource> {
   const place = relayPlaceOf(text)
@@ -62,7 +62,7 @@ export function openRelay(text: string, { keys, clock, logger, signal }: Parts):
         onRefused: code => code === 'not-a-member' && ended.abort(new SegueError('RECOVERY_NOT_THERE')),
       }),
     )
-    const secret = await secretAt(node, place, { keys, clock, signal: ending })
+    const { secret, mayLack } = await askFor(node, place, { keys, clock, signal: ending })
     const follow = async (replica: Replica, scope: 'log' | 'everything', onTick: () => number): Promise<void> => {
       attach = link => replica.attach(link, scope === 'log' ? { scope: [] } : {})
       node.setMembers(new Map([[place.id, place.addresses]]), { relays: new Set([place.id]) })
@@ -83,7 +83,7 @@ export function openRelay(text: string, { keys, clock, logger, signal }: Parts):
           onProgress({ chunks: present, of: present + behind() })
           return present
         })
-        return { chunks: chunks.size().chunks, leftOut: 0 }
+        return { chunks: chunks.size().chunks, leftOut: 0, mayLack }
       },
       close: opened.close,
     }
@@ -91,11 +91,11 @@ export function openRelay(text: string, { keys, clock, logger, signal }: Parts):
 }
 
 /** What the relay keeps for the phrase, opened. */
-async function secretAt(
+async function askFor(
   node: NetNode,
   place: RelayPlace,
   { keys, clock, signal }: Pick<Parts, 'keys' | 'clock' | 'signal'>,
-): Promise<Uint8Array> {
+): Promise<{ readonly secret: Uint8Array; readonly mayLack: boolean }> {
   const phrase = deviceIdOf(keys.signing.publicKey)
   return talkToRelay({ node, clock, signal }, place, async ask => {
     const notThere = (error: unknown): never => {
@@ -106,11 +106,10 @@ async function secretAt(
     const recovery = read?.ok === true ? read.value.recovery : undefined
     if (read?.ok !== true || recovery?.key !== phrase) throw new SegueError('RECOVERY_NOT_THERE')
     const { retention } = await ask({ v: 1, type: 'status', mailbox: idBytes(read.value.mailbox) })
-    if (retention !== 'keep') throw new SegueError('RECOVERY_RELAY_PARTIAL')
     // Who made the box is shown by what it opens: the log that names this phrase.
     const secret = groupSecretIn({ secretBox: recovery.box }, keys)
     if (secret === undefined) throw new SegueError('RECOVERY_NOT_THERE')
-    return secret
+    return { secret, mayLack: retention !== 'keep' }
   })
 }
 

@@ -60,11 +60,13 @@ export interface Restored {
   readonly untold: readonly DeviceId[]
   /** Pieces that could not be brought back: not what their names say, or sealed under a key that the phrase was never given. */
   readonly leftOut: number
+  /** From a relay that lets go of what every device has: what it let go before the phrase was made is not here. */
+  readonly mayLack: boolean
 }
 
 /**
- * Rejects with SegueError: RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED, BACKUP_*, RECOVERY_NOT_THERE, RECOVERY_RELAY_PARTIAL,
- * UNREACHABLE, RELAY_*, RESTORE_NOT_EMPTY, what opening a store may say; with the signal's reason; with what `keep` or `onNewPhrase` throw.
+ * Rejects with SegueError: RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED, BACKUP_*, RECOVERY_NOT_THERE, UNREACHABLE,
+ * RELAY_*, RESTORE_NOT_EMPTY, what opening a store may say; with the signal's reason; with what `keep` or `onNewPhrase` throw.
  * Then nothing is in `directory`, nobody was told anything, and the words are as good as before.
  */
 export async function restoreSegue(options: RestoreOptions): Promise<Restored> {
@@ -91,9 +93,9 @@ export async function restoreSegue(options: RestoreOptions): Promise<Restored> {
     throw error
   }
   const { device, rebuilt } = done
-  const { group, removed, chunks, leftOut } = rebuilt
+  const { group, removed, chunks, leftOut, mayLack } = rebuilt
   const kept = group.state.peek().devices.flatMap(each => (each.active && each.id !== device ? [each.id] : []))
-  return { device, kept, removed, chunks, leftOut, untold: await tellRelays({ group, keys, clock, logger, signal }) }
+  return { device, kept, removed, chunks, leftOut, mayLack, untold: await tellRelays({ group, keys, clock, logger, signal }) }
 }
 
 interface Common {

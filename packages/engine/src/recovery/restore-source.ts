@@ -29,4 +29,6 @@ export interface Filled {
   readonly chunks: number
   /** Not what they say they are, or sealed under a key that nobody gave the phrase: not kept. */
   readonly leftOut: number
+  /** The source lets go of what every device has: what went before there was a phrase is not in it. */
+  readonly mayLack: boolean
 }
