@@ -13,6 +13,7 @@ export interface HousekeepingOptions {
   /** Of accounts that keep until all have it: what everybody had for this long may go. */
   readonly acknowledgedDays: number
   readonly use: <T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>) => Promise<T>
+  readonly bringAlong: (from: MailboxId, to: MailboxId) => Promise<number>
   readonly noteUses: () => Promise<void>
   readonly onErase: (id: MailboxId) => Promise<void>
 }
@@ -53,6 +54,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
       const by = mailbox.replaced && (await engine.mailbox(mailbox.replaced.by))
       const isReplaced = mailbox.replaced !== undefined && (by?.list?.version ?? 0) >= 2 && mailbox.replaced.at < now - REPLACED_KEPT_MS
       if (isIdle || isReplaced) {
+        if (isReplaced && by !== undefined) await options.bringAlong(mailbox.id, by.id)
         await options.onErase(mailbox.id)
         await engine.removeMailbox(mailbox.id)
         removedMailboxes++

@@ -77,3 +77,18 @@ test('[B31] before its second list another may take the place; after it the old 
   aheadMs = 8 * DAY_MS
   expect((await relay.housekeeping.run()).removedMailboxes).toBe(1)
 })
+
+test('[B31] what a device brought to the old mailbox at the last moment is in the new one, although it never comes again', async () => {
+  const relay = await startRelay()
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop, desk])
+  await laptop.ask(relay, moveTo(NEW, laptop, laptop), listBy(NEW, 1, [laptop], laptop))
+  desk.connect(relay)
+  const last = [chunks.commit('note', 'last'), chunks.register('note', 'claim', 4, 'mine'), chunks.log('the group')]
+  await desk.replica.add(last)
+  await desk.onRelay(relay, 'note')
+  await desk.close()
+  laptop.connect(relay)
+  await laptop.ask(relay, listBy(NEW, 2, [laptop, desk], laptop))
+  await laptop.has(...last)
+})

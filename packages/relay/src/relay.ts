@@ -124,9 +124,12 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       clock,
       logger,
       isDraining: () => isDraining,
-      onListed() {
+      onListed(record) {
         node.setMembers(new Map())
         mailboxes.relocate()
+        const old = record.list?.version === 2 ? found.directory.all().find(({ replaced }) => replaced?.by === record.id) : undefined
+        const failed = (error: unknown): void => logger.error('not-brought-along', { error: String(error) })
+        if (old !== undefined) mailboxes.bringAlong(old.id, record.id).catch(failed) // again before the old one goes
       },
       onAnswered: metrics.onAnswered,
       retiredBytes: retiredBytesIn(engine, clock),
@@ -189,6 +192,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       idleMailboxDays,
       acknowledgedDays: options.acknowledgedDays ?? ACKNOWLEDGED_DAYS,
       use: mailboxes.use,
+      bringAlong: mailboxes.bringAlong,
       noteUses: mailboxes.noteUses,
       onErase: forget,
     })

@@ -33,7 +33,7 @@ export interface ControlOptions {
   readonly logger: Logger
   readonly isDraining: () => boolean
   /** A list is in force: who is no longer on it goes. */
-  readonly onListed: () => void
+  readonly onListed: (mailbox: MailboxRecord) => void
   readonly onAnswered: (request: RelayRequest['type'] | 'none', answer: RelayRefusal | 'ok') => void
   readonly retiredBytes: (mailbox: MailboxId) => Promise<number>
 }
@@ -111,7 +111,7 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
     if (outcome === 'stale') return 'stale'
     if (outcome === 'unknown') return 'not-yours'
     directory.put(outcome)
-    options.onListed()
+    options.onListed(outcome)
     return { v: 1, type: 'listed', version }
   }
 

@@ -7,6 +7,7 @@ import type { ChunkStore, Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, 
 import type { Admission } from '../accounts/admission.ts'
 import type { Mailbox, MailboxEngine, MailboxRecord } from '../engine/mailbox-engine.ts'
 import { openAcknowledged, type Acknowledged } from './acknowledged.ts'
+import { bringAlong } from './bring-along.ts'
 import type { Directory } from './directory.ts'
 
 export interface Mailboxes {
@@ -16,6 +17,8 @@ export interface Mailboxes {
   use<T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>): Promise<T>
   /** Those that somebody is linked to are in use, however long ago the link was made. */
   noteUses(): Promise<void>
+  /** What is in the first and not in the second, which took its place. */
+  bringAlong(from: MailboxId, to: MailboxId): Promise<number>
   /** Ends the links of devices whose connections lead elsewhere by now, so that they come again. */
   relocate(): void
   /** Ends its links and closes it, so that nobody holds it. */
@@ -153,6 +156,15 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
     await ended
   }
 
+  const use = async <T>(id: MailboxId, task: (open: OpenMailbox) => Promise<T>): Promise<T> => {
+    const mailbox = hold(id)
+    try {
+      return await task(await mailbox.opened)
+    } finally {
+      release(mailbox)
+    }
+  }
+
   const onLink = (link: DeviceLink): DeviceLinkHandler => {
     const record = isClosing ? undefined : directory.mailboxOf(link.peer)
     if (record === undefined) {
@@ -188,14 +200,8 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
   return {
     host: { mayConnect: peer => directory.mailboxOf(peer) !== undefined, onLink },
     openCount: () => held.size,
-    async use(id, task) {
-      const mailbox = hold(id)
-      try {
-        return await task(await mailbox.opened)
-      } finally {
-        release(mailbox)
-      }
-    },
+    use,
+    bringAlong: (from, to) => use(from, old => use(to, now => bringAlong(old, now))),
     async noteUses() {
       for (const { id, links } of [...held.values()]) {
         const record = links.size === 0 ? undefined : directory.get(id)
