@@ -18,5 +18,5 @@ export { DOCUMENT_ID_BYTES, GROUP_DOCUMENT_ID, chunkIdOf, docTagOf, isNamedRight
 export type { OpenedChunk } from './seal.ts'
 export { openRecord, sealRecord } from './record.ts'
 export { decodeRegister, encodeRegister, registerContentKey } from './register.ts'
-export { RECOVERY_WORDS, createRecoveryPhrase, recoveryKeysOf } from './recovery-phrase.ts'
-export type { PhraseFault, RecoveryKeys } from './recovery-phrase.ts'
+export { createRecoveryPhrase, recoveryKeysOf } from './recovery-phrase.ts'
+export type { RecoveryKeys } from './recovery-phrase.ts'
