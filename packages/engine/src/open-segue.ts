@@ -242,7 +242,7 @@ export function openSegueOn(
       },
       relays: { add: relays.add, list: relays.list, remove: relays.remove },
       backup: { write: backups.write },
-      recovery: createPhrases({ runtime: present, clock }),
+      recovery: createPhrases({ runtime: present, clock, person }),
       status: status.status,
       events: recorder.events,
       async rename(name) {

@@ -12,6 +12,7 @@ import type { Clock } from '@segue/core/ports'
 import { nativeHasher } from '../platform/native-hasher.ts'
 import { nativeVerifier } from '../platform/native-verifier.ts'
 import { systemRandom } from '../platform/system-random.ts'
+import type { Confirmation, PersonCheck } from '../person.ts'
 import type { Runtime } from '../runtime.ts'
 import { keysOfWords } from './words.ts'
 
@@ -20,10 +21,15 @@ export interface RecoveryPhrases {
   readonly phrase: { readonly by: DeviceId; readonly at: number } | undefined
   /**
    * Names the public halves of a phrase (`makeRecoveryPhrase`), in the place of an earlier one, whose words open nothing new from then on.
-   * An admin's device may; any other with the words in force. Rejects with SegueError GROUP_ENTRY_REFUSED (`needsAdmin`), GROUP_NEWER,
-   * RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED.
+   * An admin's device may; any other with the words in force. The person is asked again where this device has a passphrase. Rejects with
+   * SegueError GROUP_ENTRY_REFUSED (`needsAdmin`), GROUP_NEWER, RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED, CONFIRMATION_*.
    */
-  set(keys: RecoveryPublicKeys, options?: { readonly oldWords?: string | undefined }): Promise<void>
+  set(keys: RecoveryPublicKeys, options?: SetPhraseOptions): Promise<void>
+}
+
+export interface SetPhraseOptions {
+  readonly oldWords?: string | undefined
+  readonly confirmation?: Confirmation | undefined
 }
 
 /** 24 words that nothing has stored, and what `RecoveryPhrases.set` is to know of them. */
@@ -39,13 +45,20 @@ export function checkRecoveryWords(words: string): void {
   keysOfWords(words)
 }
 
-export function createPhrases({ runtime, clock }: { readonly runtime: () => Runtime; readonly clock: Clock }): RecoveryPhrases {
+interface Parts {
+  readonly runtime: () => Runtime
+  readonly clock: Clock
+  readonly person: Pick<PersonCheck, 'confirmPassphrase'>
+}
+
+export function createPhrases({ runtime, clock, person }: Parts): RecoveryPhrases {
   return {
     get phrase() {
       const recovery = runtime().group.state.peek().recovery
       return recovery === undefined ? undefined : { by: recovery.by, at: recovery.at }
     },
-    async set(keys, { oldWords } = {}) {
+    async set(keys, { oldWords, confirmation } = {}) {
+      await person.confirmPassphrase(confirmation)
       const { group, keeper } = runtime()
       const time = clock.now()
       if (oldWords === undefined) return keeper.keep(group.setRecovery(keys, { time }))
