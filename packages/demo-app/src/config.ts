@@ -4,18 +4,24 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import * as v from 'valibot'
 
-export type KeyKeeping = 'keychain' | 'passphrase' | 'key-file'
-export const KEY_KEEPINGS: readonly KeyKeeping[] = ['keychain', 'passphrase', 'key-file']
+export type KeyKeeping = 'keychain' | 'passphrase' | 'keychain+passphrase' | 'key-file'
+export const KEY_KEEPINGS: readonly KeyKeeping[] = ['keychain', 'passphrase', 'keychain+passphrase', 'key-file']
+
+export function isKeyKeeping(given: string): given is KeyKeeping {
+  return (KEY_KEEPINGS as readonly string[]).includes(given)
+}
 
 export interface Config {
   /** What other devices call this one. Default: the machine's name. */
   readonly deviceName: string
-  /** How the keys are kept; undefined until `segue up` ran once: keychain where there is one, else it asks. */
+  /** How the keys of a new device are kept; undefined until `segue up` ran once. How they are kept now, the store says. */
   readonly keys?: KeyKeeping | undefined
   /** Multiaddrs to listen on. Undefined: every private interface. */
   readonly listen?: readonly string[] | undefined
   /** Find devices on the local network. Default on. */
   readonly mdns: boolean
+  /** Lock after so many minutes without a command; undefined or 0: never. */
+  readonly autoLockMinutes?: number | undefined
 }
 
 export async function readConfig(file: string): Promise<Config> {
@@ -49,4 +55,5 @@ const CONFIG = v.looseObject({
   keys: v.optional(v.picklist(KEY_KEEPINGS)),
   listen: v.optional(v.array(v.string())),
   mdns: v.optional(v.boolean(), true),
+  autoLockMinutes: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(10_080))),
 })

@@ -36,6 +36,7 @@ export function createKeys(vault: Vault, person: PersonCheck): SegueKeys {
     },
     async remove(kind, confirmation) {
       if (!has(kind)) throw new SegueError('KEYS_NO_SUCH_SLOT')
+      if (vault.slots.length === 1) throw new SegueError('KEYS_LAST_SLOT')
       await person.confirmPassphrase(confirmation)
       await vault.removeSlot(kind)
       done()

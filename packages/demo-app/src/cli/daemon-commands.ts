@@ -1,18 +1,21 @@
 /** up, down, status, devices, rename, paths, logs: the daemon and what it sees. */
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SegueError } from '@segue/engine'
+import { isSegueError, readSlots, SegueError } from '@segue/engine'
 import type { Command } from 'commander'
 import { DaemonDown, UsageError, connectToDaemon } from '../client/daemon-client.ts'
-import { KEY_KEEPINGS, readConfig, writeConfig, type Config, type KeyKeeping } from '../config.ts'
+import { isKeyKeeping, KEY_KEEPINGS, readConfig, writeConfig, type Config } from '../config.ts'
 import { isAlive } from '../daemon/is-alive.ts'
 import { launchDaemon, type Launched } from '../daemon/launch.ts'
 import type { StartAnswer, StartMessage } from '../daemon/start-message.ts'
-import { askSecret, isInteractive } from './ask.ts'
+import type { Opening } from '../daemon/unlocking.ts'
 import { action, type CliContext } from './context.ts'
+import { keysText } from './keys-text.ts'
+import { openingFor, tryEach } from './lock-commands.ts'
 import { ago, shortId, table } from './output.ts'
+import { readPassphrase } from './passphrase-input.ts'
+import { addRoleCommands } from './role-commands.ts'
 
 interface UpOptions {
   readonly name?: string
@@ -27,7 +30,7 @@ export function addDaemonCommands(program: Command): void {
     .command('up')
     .description('start the daemon')
     .option('--name <name>', 'what other devices call this one')
-    .option('--keys <how>', `how the keys are kept: ${KEY_KEEPINGS.join(', ')} (remembered)`)
+    .option('--keys <how>', `how the keys of a new device are kept: ${KEY_KEEPINGS.join(', ')}; later: which way opens it`)
     .option('--listen <multiaddr...>', 'where to listen (remembered); by default every private interface')
     .option('--mdns', 'look for devices on the local network and be found; the default')
     .option('--no-mdns', 'neither look for devices on the local network nor be found (remembered)')
@@ -39,7 +42,7 @@ export function addDaemonCommands(program: Command): void {
     .action(action<[UpOptions]>(up))
   program.command('down').description('stop the daemon').action(action(down))
   program.command('status').description('how this device is').action(action(status))
-  program.command('devices').description('the devices of your group').action(action(devices))
+  addRoleCommands(program.command('devices').description('the devices of your group').action(action(devices)))
   program.command('rename <name>').description('change what other devices call this one').action(action<[string]>(rename))
   program.command('paths').description('where things lie on this machine').action(action(paths))
   program
@@ -62,81 +65,81 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
     ...(options.mdns === undefined ? {} : { mdns: options.mdns }),
     keys: options.keys ?? before.keys ?? 'keychain',
   }
-  const message: StartMessage = {
+  const start = (unlock: Opening): Promise<Up | undefined> => {
+    output.progress('starting…')
+    return launchUnlessUp({ ...message, unlock })
+  }
+  const message: Omit<StartMessage, 'unlock'> = {
     paths: places,
     deviceName: config.deviceName,
-    unlock:
-      config.keys === 'passphrase'
-        ? { kind: 'passphrase', passphrase: await readPassphrase(existsSync(places.data)) }
-        : { kind: config.keys ?? 'keychain' },
+    autoLockMinutes: config.autoLockMinutes,
     listen: config.listen,
     mdns: config.mdns,
     lifetime: options.foreground === true ? 'starter' : 'own',
   }
-  output.progress('starting…')
-  const launched = await launchUnlessUp(message)
+  const kept = await readSlots(places.data)
+  const launched = await (
+    kept === undefined
+      ? start(await openingFor(config.keys ?? 'keychain', () => readPassphrase(false)))
+      : tryEach(waysToOpen(kept, options.keys), start)
+  ).catch((error: unknown) => {
+    throw unlockFailure(error, kept === undefined)
+  })
   if (launched === undefined) return sayAlreadyUp(context)
   const { answer, pid, ended } = launched
-  if (answer.type === 'failed') throw failureOf(answer)
   await writeConfig(places.config, config)
   const client = await connectToDaemon(places.runtime)
   if (options.name !== undefined) await client.call('rename', { name: options.name })
-  const { device } = await client.call<StatusResult>('status')
-  output.data({ state: 'running', name: device.name, keys: config.keys, pid: answer.pid }, () => [
+  const { device, keys } = await client.call<StatusResult>('status')
+  output.data({ state: 'running', name: device.name, keys: keys.join(' or '), pid: answer.pid }, () => [
     `Segue is up as “${device.name}”.`,
-    ...(config.keys === 'key-file' ? ['Keys lie in a file beside the store: whoever reads both reads everything.'] : []),
+    `Its keys lie ${keysText(keys)}.`,
   ])
   if (before.keys === undefined) output.note('Next: segue pair new (here) and segue pair join (on the other device).')
   if (options.foreground === true) await stayAttached(context, pid, ended)
 }
 
-function isKeyKeeping(given: string): given is KeyKeeping {
-  return (KEY_KEEPINGS as readonly string[]).includes(given)
+function waysToOpen(kept: readonly string[], wanted: string | undefined): readonly string[] {
+  if (wanted === undefined || kept.includes(wanted)) return wanted === undefined ? kept : [wanted]
+  throw new UsageError(`The keys of this device lie ${keysText(kept)}. segue keys add ${wanted} adds a way, once it is up.`)
 }
 
-function sayAlreadyUp({ output }: CliContext): void {
-  output.data({ state: 'already-running' }, () => 'The daemon is running already.')
+async function sayAlreadyUp({ output, daemon }: CliContext): Promise<void> {
+  const { state } = await (await daemon()).call<StatusResult>('status')
+  output.data({ state: 'already-running', ...(state === 'locked' ? { isLocked: true } : {}) }, () =>
+    state === 'locked' ? 'The daemon is running already, and is locked. segue unlock opens it.' : 'The daemon is running already.',
+  )
 }
 
-/** Undefined: another `segue up`, started at the same time, was faster. While an earlier daemon is still on its way out, tries again. */
-async function launchUnlessUp(message: StartMessage): Promise<Launched | undefined> {
+/**
+ * Undefined: another `segue up`, started at the same time, was faster. While an earlier daemon is still on its way out, tries again.
+ * Rejects with why it did not start.
+ */
+async function launchUnlessUp(message: StartMessage): Promise<Up | undefined> {
   for (let tries = 1; ; tries++) {
-    const launched = await launchDaemon(message)
-    if (launched.answer.type === 'ready' || launched.answer.code !== 'STORE_LOCKED' || tries === LOCKED_TRIES) return launched
+    const { answer, pid, ended } = await launchDaemon(message)
+    if (answer.type === 'ready') return { answer, pid, ended }
+    if (answer.code !== 'STORE_LOCKED' || tries === LOCKED_TRIES) throw failureOf(answer)
     await sleep(LOCKED_PAUSE_MS)
     if (await isUp(message.paths.runtime)) return undefined
   }
 }
 
+type Up = Omit<Launched, 'answer'> & { readonly answer: Extract<StartAnswer, { type: 'ready' }> }
+
 const LOCKED_TRIES = 5
 const LOCKED_PAUSE_MS = 500
 
-async function readPassphrase(isKnown: boolean): Promise<string> {
-  const file = process.env['SEGUE_PASSPHRASE_FILE']
-  if (file !== undefined) {
-    const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw new UsageError(`SEGUE_PASSPHRASE_FILE: ${error.message}`)
-    })
-    return checked(kept.replace(/\r?\n$/, ''))
-  }
-  const passphrase = checked(await askSecret(isKnown ? 'Passphrase of this device:' : 'Choose a passphrase for this device:'))
-  if (!isKnown && isInteractive() && passphrase !== (await askSecret('The same again:')))
-    throw new UsageError('Those were two different passphrases.')
-  return passphrase
-}
-
-function checked(passphrase: string | undefined): string {
-  if (passphrase !== undefined && passphrase !== '') return passphrase
-  throw new UsageError('An empty passphrase protects nothing. Type one, or choose --keys keychain or --keys key-file.')
+function unlockFailure(error: unknown, isNew: boolean): unknown {
+  if (!isSegueError(error, 'UNLOCK_NEEDED')) return error
+  if (!isNew) return new Error('The keychain that holds the keys of this device does not answer. Is it unlocked, and is this your session?')
+  return new Error(
+    'This machine has no keychain that works. Choose how to keep the keys: segue up --keys passphrase (asks each time), or --keys key-file (a file that only you can read).',
+  )
 }
 
 function failureOf(answer: Extract<StartAnswer, { type: 'failed' }>): Error {
-  if (answer.code === 'UNLOCK_NEEDED') {
-    return new Error(
-      'This machine has no keychain that works. Choose how to keep the keys: segue up --keys passphrase (asks each time), or --keys key-file (a file that only you can read).',
-    )
-  }
-  return answer.code === 'INTERNAL' ? new Error(answer.message) : new SegueError(answer.code as never)
+  return answer.code === 'INTERNAL' ? new Error(answer.message) : new SegueError(answer.code as never, answer.details)
 }
 
 async function stayAttached({ signal }: CliContext, supervisor: number, ended: Promise<void>): Promise<void> {
@@ -164,6 +167,7 @@ const DOWN_LOOK_MS = 20
 async function status({ daemon, output }: CliContext): Promise<number | void> {
   const client = await daemon()
   const value = await client.call<StatusResult>('status')
+  if (value.state === 'locked') return sayLocked(output, value)
   output.data({ ...value }, () => {
     const { status: now, device, safeToClose, onRelay } = value
     const storage =
@@ -178,8 +182,9 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
       ...(now.relays.total === 0 ? [] : [`  relays    ${relaysText(now.relays)}`]),
       `  sessions  ${now.sessions}`,
       `  storage   ${storage}`,
-      `  keys      ${now.keys.join(' or ')}${now.keys.includes('key-file') ? ': whoever reads the key file and the store reads everything' : ''}`,
+      `  keys      ${keysText(now.keys)}${value.autoLockMinutes === 0 ? '' : `; locked after ${value.autoLockMinutes} min without a command`}`,
       `  close?    ${safeToClose ? 'yes: another device has everything' : onRelay ? 'no other device has everything yet; a relay has it, sealed' : now.devices.total === 0 ? 'this device alone holds your work' : 'not yet: no other device has everything'}`,
+      ...(now.advice.includes('single-admin') ? [`  advice    ${SINGLE_ADMIN}`] : []),
       ...(now.needsUpdate ? ['  update    your group uses something this version does not know'] : []),
     ]
   })
@@ -196,7 +201,20 @@ function relaysText({ total, linked, behind }: StatusResult['status']['relays'])
   return behind === 0 ? state : `${state}; ${behind} behind: segue relay list says with what`
 }
 
+function sayLocked(output: CliContext['output'], { keys, lockedAt }: StatusResult): void {
+  output.data({ state: 'locked', keys, ...(lockedAt === undefined ? {} : { lockedAt }) }, () => [
+    `locked${lockedAt === undefined ? '' : ` ${ago(Date.now() - lockedAt)}`}: nothing is opened, sent or received. segue unlock opens it.`,
+    `  keys      ${keysText(keys)}`,
+  ])
+}
+
+const SINGLE_ADMIN = 'one admin alone can let devices in or remove them: segue devices promote NAME, or segue recovery create'
+
 interface StatusResult {
+  readonly state: 'open' | 'locked'
+  readonly keys: readonly string[]
+  readonly autoLockMinutes: number
+  readonly lockedAt?: number
   readonly device: { readonly id: string; readonly name: string }
   readonly safeToClose: boolean
   readonly onRelay: boolean
@@ -206,6 +224,7 @@ interface StatusResult {
     readonly devices: { readonly total: number; readonly linked: number; readonly paths: Readonly<Record<string, number>> }
     readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
     readonly sessions: number
+    readonly advice: readonly string[]
     readonly needsUpdate: boolean
   }
 }

@@ -4,6 +4,7 @@ import { isSegueError, readQrImage, SegueError } from '@segue/engine'
 import type { Command } from 'commander'
 import { UsageError, type DaemonClient } from '../client/daemon-client.ts'
 import { askLine } from './ask.ts'
+import { askPassphrase } from './confirm.ts'
 import { action, type CliContext } from './context.ts'
 import { shortId } from './output.ts'
 
@@ -25,7 +26,7 @@ export function addPairCommands(program: Command): void {
     .addHelpText(
       'after',
       '\nWith --json the invitation ({text, expiresAt}) is a line on stderr, and the digits are read from stdin. For a device on another' +
-        '\nnetwork a line {remote: {id, name}} follows, and "yes" is read from stdin before its digits count.',
+        '\nnetwork a line {remote: {id, name}} follows, and "yes" is read from stdin before its digits count. Where this device has a passphrase, that is read after the digits.',
     )
     .action(action<[InviteOptions]>(pairNew))
   pair
@@ -116,10 +117,11 @@ async function askUntilRight(client: DaemonClient, output: CliContext['output'],
   for (;;) {
     const code = await askLine('Digits that the new device shows:', { signal })
     if (code === undefined) return // nobody is there to answer: it expires by itself
-    let outcome = await client.call<ConfirmResult>('pair.confirm', { code })
+    const { outcome: first, confirmed } = await confirmWithPassphrase(client, output, code)
+    let outcome = first
     if (outcome.code === 'PAIRING_REMOTE' && outcome.device !== undefined) {
       if (!(await askAboutRemote(outcome.device, output, signal))) continue
-      outcome = await client.call<ConfirmResult>('pair.confirm', { code, mayBeRemote: true })
+      outcome = await client.call<ConfirmResult>('pair.confirm', { code, ...confirmed, mayBeRemote: true })
     }
     if (outcome.ok || outcome.code !== 'PAIRING_WRONG_CODE') return
     const left = outcome.triesLeft ?? 0
@@ -132,6 +134,23 @@ interface ConfirmResult {
   readonly code?: string
   readonly triesLeft?: number
   readonly device?: NearbyRow
+}
+
+/** With the passphrase where this device has one; elsewhere the digits are the typed confirmation. */
+async function confirmWithPassphrase(
+  client: DaemonClient,
+  output: CliContext['output'],
+  code: string,
+): Promise<{ readonly outcome: ConfirmResult; readonly confirmed: Readonly<Record<string, unknown>> }> {
+  for (;;) {
+    const confirmed = { ...(await askPassphrase(client)) }
+    try {
+      return { outcome: await client.call<ConfirmResult>('pair.confirm', { code, ...confirmed }), confirmed }
+    } catch (error) {
+      if (!isSegueError(error, 'CONFIRMATION_WRONG') || process.env['SEGUE_PASSPHRASE_FILE'] !== undefined) throw error
+      output.note(error.message)
+    }
+  }
 }
 
 /** The digits are right; what they do not say is where the device is, and who holds it. */

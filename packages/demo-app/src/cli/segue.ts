@@ -7,6 +7,7 @@ import { addDaemonCommands } from './daemon-commands.ts'
 import { addDoctorCommand } from './doctor-command.ts'
 import { EXIT } from './exit-codes.ts'
 import { addHandoffCommands } from './handoff-commands.ts'
+import { addLockCommands } from './lock-commands.ts'
 import { createOutput } from './output.ts'
 import { addPairCommands } from './pair-commands.ts'
 import { addRelayCommands } from './relay-commands.ts'
@@ -38,6 +39,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 daemon not running, 4 not paired, 5 unrea
 
 addDaemonCommands(program)
 addPairCommands(program)
+addLockCommands(program)
 addSessionCommands(program)
 addHandoffCommands(program)
 addRelayCommands(program)

@@ -1,18 +1,31 @@
 /** One thing the daemon can be asked to do. The table of all of them is commands.ts. */
-import type { Segue } from '@segue/engine'
+import type { LockableSegue, Segue } from '@segue/engine'
 import type * as v from 'valibot'
+import type { Paths } from '../paths.ts'
+import type { StartChange } from './start-message.ts'
 
 /** What was asked cannot be meant: the message says what would be. */
 export class WrongRequest extends Error {}
 
 export interface CommandContext {
+  /** Throws LOCKED while there is none. */
   readonly segue: Segue
+  readonly daemon: DaemonControl
   /** Aborts when whoever asked went away. */
   readonly signal: AbortSignal
   /** Shown to whoever asked while the command runs: progress, codes to type, new values. */
   readonly emit: (event: Readonly<Record<string, unknown>>) => void
   /** Ends the daemon once this call is answered. */
   readonly stop: () => void
+}
+
+/** The process around Segue. */
+export interface DaemonControl {
+  readonly device: LockableSegue
+  readonly paths: Paths
+  readonly autoLockMinutes: () => number | undefined
+  /** How the next daemon starts, should this one die. */
+  startNextWith(change: StartChange['change']): void
 }
 
 export interface DaemonCommand {

@@ -4,13 +4,17 @@ import { DEVICE_COMMANDS } from './commands/device.ts'
 import { DOCUMENT_COMMANDS } from './commands/documents.ts'
 import { HANDOFF_COMMANDS } from './commands/handoffs.ts'
 import { HISTORY_COMMANDS } from './commands/history.ts'
+import { LOCK_COMMANDS } from './commands/lock.ts'
 import { PAIRING_COMMANDS } from './commands/pairing.ts'
 import { RELAY_COMMANDS } from './commands/relays.ts'
+import { ROLE_COMMANDS } from './commands/roles.ts'
 import { SESSION_COMMANDS } from './commands/sessions.ts'
 import { WORKSPACE_COMMANDS } from './commands/workspace.ts'
 
 export const COMMANDS: readonly DaemonCommand[] = [
   ...DEVICE_COMMANDS,
+  ...LOCK_COMMANDS,
+  ...ROLE_COMMANDS,
   ...PAIRING_COMMANDS,
   ...SESSION_COMMANDS,
   ...DOCUMENT_COMMANDS,

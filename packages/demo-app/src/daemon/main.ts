@@ -7,65 +7,91 @@ import { once } from 'node:events'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { createLineLogger, isSegueError, keyFile, keychain, openSegue, passphrase, type Segue, type Unlock } from '@segue/engine'
+import { createLineLogger, isSegueError, openLockable, type LockableSegue } from '@segue/engine'
 import { API_VERSION, type DaemonAddress } from './api.ts'
+import type { DaemonControl } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { openLogFile } from './log-file.ts'
 import { createApiServer } from './server.ts'
-import { EXIT_NOT_STARTED, type StartAnswer, type StartMessage } from './start-message.ts'
+import { EXIT_LOCKED, EXIT_NOT_STARTED, type StartAnswer, type StartChange, type StartMessage } from './start-message.ts'
+import { unlockOf } from './unlocking.ts'
 
 const message = await readStartMessage()
 const log = openLogFile(message.paths.log)
 const logger = createLineLogger(line => log.write(line))
 process.on('uncaughtException', error => {
   logger.error('uncaught', { error: describe(error) })
-  say({ type: 'failed', code: 'INTERNAL', message: `Segue could not start: ${error.message}. segue logs has more.` })
+  tell({ type: 'failed', code: 'INTERNAL', message: `Segue could not start: ${error.message}. segue logs has more.` })
   void log.close().then(() => process.exit(1))
 })
 
-let segue: Segue
+let autoLockMinutes = message.autoLockMinutes
+let device: LockableSegue
 try {
-  segue = await openSegue({
-    directory: message.paths.data,
+  const { unlock, paths } = message
+  device = await openLockable({
+    directory: paths.data,
     device: { name: message.deviceName },
-    unlock: unlockOf(message),
+    ...(unlock.kind === 'locked' ? { startLocked: true } : { unlock: unlockOf(unlock, paths) }),
+    autoLockAfterMs: minutesInMs(autoLockMinutes),
     network: { mdns: message.mdns, ...(message.listen === undefined ? {} : { listen: message.listen }) },
     logger,
   })
 } catch (error) {
   logger.error('start-failed', isSegueError(error) ? { code: error.code, error: error.message } : { error: describe(error) })
-  say({
+  tell({
     type: 'failed',
     code: isSegueError(error) ? error.code : 'INTERNAL',
     message: error instanceof Error ? error.message : String(error),
+    ...(isSegueError(error) ? { details: error.details } : {}),
   })
   await log.close()
   process.exit(EXIT_NOT_STARTED)
 }
 
-await segue.sessions.whenListed() // so that the first command sees every session
+const first = device.state.peek()
+if (first.kind === 'open') await first.segue.sessions.whenListed() // so that the first command sees every session
 const token = randomBytes(32).toString('base64url')
+const daemon: DaemonControl = {
+  device,
+  paths: message.paths,
+  autoLockMinutes: () => autoLockMinutes,
+  startNextWith(change) {
+    if ('autoLockMinutes' in change) {
+      autoLockMinutes = change.autoLockMinutes
+      device.autoLockAfter(minutesInMs(autoLockMinutes))
+    }
+    tell({ type: 'start-with', change })
+  },
+}
 const server = await createApiServer({
-  segue,
+  daemon,
   commands: COMMANDS,
   token,
   stop: () => void shutDown(),
   onInternalError: (error, command) => logger.error('command-failed', { command, error: describe(error) }),
 })
+// Locked by itself: nobody waits for an answer. Locked by a command: that one stops it once it is answered.
+device.state.subscribe(state => {
+  if (state.kind === 'locked' && state.by === 'idle') void shutDown()
+})
 await publish({ apiVersion: API_VERSION, pid: process.pid, supervisor: process.ppid, port: server.port, token })
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void shutDown())
 logger.info('ready', { port: server.port, pid: process.pid })
-say({ type: 'ready', port: server.port, pid: process.pid })
+tell({ type: 'ready', port: server.port, pid: process.pid })
 
 let ending: Promise<void> | undefined
 function shutDown(): Promise<void> {
   return (ending ??= (async () => {
-    logger.info('stopping')
-    await rm(message.paths.runtime, { force: true }) // first: should this end badly, nobody starts it again
+    const state = device.state.peek()
+    const isToGoOnLocked = state.kind === 'locked' && state.by !== 'start'
+    logger.info(isToGoOnLocked ? 'locked' : 'stopping')
+    // First: should this end badly, nobody starts it again. One that is locked is started again, and clients wait for that.
+    if (!isToGoOnLocked) await rm(message.paths.runtime, { force: true })
     await server.close()
-    await segue.close().catch((error: unknown) => logger.error('close-failed', { error: describe(error) }))
+    await device.close().catch((error: unknown) => logger.error('close-failed', { error: describe(error) }))
     await log.close()
-    process.exit(0)
+    process.exit(isToGoOnLocked ? EXIT_LOCKED : 0)
   })())
 }
 
@@ -76,15 +102,8 @@ async function readStartMessage(): Promise<StartMessage> {
   return JSON.parse(line) as StartMessage
 }
 
-function unlockOf({ unlock, paths }: StartMessage): Unlock {
-  switch (unlock.kind) {
-    case 'keychain':
-      return keychain()
-    case 'passphrase':
-      return passphrase(unlock.passphrase)
-    case 'key-file':
-      return keyFile(path.join(path.dirname(paths.data), 'device.key'))
-  }
+function minutesInMs(minutes: number | undefined): number | undefined {
+  return minutes === undefined || minutes === 0 ? undefined : minutes * 60_000
 }
 
 /** Atomic, and only this user can read it: it holds the token. */
@@ -95,8 +114,8 @@ async function publish(address: DaemonAddress): Promise<void> {
   await rename(`${file}.new`, file)
 }
 
-function say(answer: StartAnswer): void {
-  if (process.connected) process.send?.(answer)
+function tell(news: StartAnswer | StartChange): void {
+  if (process.connected) process.send?.(news)
 }
 
 function describe(error: unknown): string {

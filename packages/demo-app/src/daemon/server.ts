@@ -1,10 +1,10 @@
 /** Serves the daemon's commands on loopback. What the API looks like is in api.ts. */
 import { timingSafeEqual } from 'node:crypto'
-import { SegueError, isSegueError, type Segue } from '@segue/engine'
+import { SegueError, isSegueError } from '@segue/engine'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import { MAX_BODY_BYTES, type Reply } from './api.ts'
-import { WrongRequest, type DaemonCommand } from './command.ts'
+import { WrongRequest, type CommandContext, type DaemonCommand, type DaemonControl } from './command.ts'
 
 export interface ApiServer {
   readonly port: number
@@ -12,7 +12,7 @@ export interface ApiServer {
 }
 
 export interface ApiServerOptions {
-  readonly segue: Segue
+  readonly daemon: DaemonControl
   readonly commands: readonly DaemonCommand[]
   readonly token: string
   /** Told of failures that are nobody's bad input. */
@@ -65,15 +65,22 @@ async function answer(command: DaemonCommand, request: FastifyRequest, reply: Fa
   }
 
   let stopAfter = false
+  // somebody is at work; a look at the status is no work
+  const release = command.name === 'status' ? () => undefined : options.daemon.device.hold()
   const checked = v.safeParse(command.params, request.body ?? {})
   if (!checked.success) {
     say({ type: 'error', code: 'USAGE', message: describeIssues(checked.issues), details: {} })
   } else {
     try {
-      const context = {
-        segue: options.segue,
+      const context: CommandContext = {
+        get segue() {
+          const now = options.daemon.device.state.peek()
+          if (now.kind !== 'open') throw new SegueError('LOCKED')
+          return now.segue
+        },
+        daemon: options.daemon,
         signal: gone.signal,
-        emit: (event: Readonly<Record<string, unknown>>) => say({ type: 'event', event }),
+        emit: event => say({ type: 'event', event }),
         stop: () => {
           stopAfter = true
         },
@@ -95,6 +102,7 @@ async function answer(command: DaemonCommand, request: FastifyRequest, reply: Fa
       }
     }
   }
+  release()
   await new Promise<void>(resolve => stream.end(resolve))
   if (stopAfter) options.stop()
 }

@@ -5,9 +5,16 @@ import { defineCommand, type DaemonCommand } from '../command.ts'
 import { holdsEverything } from './relays.ts'
 
 export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
-  defineCommand('status', v.strictObject({}), async ({ segue }) => {
+  defineCommand('status', v.strictObject({}), async context => {
+    const { daemon } = context
+    const now = daemon.device.state.peek()
+    const always = { keys: await daemon.device.slots(), autoLockMinutes: daemon.autoLockMinutes() ?? 0 }
+    if (now.kind !== 'open') return { state: 'locked', ...(now.kind === 'locked' ? { lockedAt: now.at } : {}), ...always }
+    const { segue } = now
     const others = segue.devices.peek().filter(device => !device.isThisDevice)
     return {
+      state: 'open',
+      ...always,
       device: { id: segue.device.id, name: segue.device.name },
       status: segue.status.peek(),
       // In sync means: everything durable here is on that device's disk.
@@ -70,8 +77,9 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
     return {}
   }),
 
-  defineCommand('stop', v.strictObject({}), async ({ segue, stop }) => {
-    await segue.flush()
+  defineCommand('stop', v.strictObject({}), async ({ daemon, stop }) => {
+    const now = daemon.device.state.peek()
+    if (now.kind === 'open') await now.segue.flush()
     stop()
     return {}
   }),

@@ -42,11 +42,11 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
   /** `mayBeRemote`: the person was asked about the device of PAIRING_REMOTE, and said yes. */
   defineCommand(
     'pair.confirm',
-    v.strictObject({ code: v.string(), mayBeRemote: v.optional(v.boolean(), false) }),
-    async ({ segue }, { code, mayBeRemote }) => {
+    v.strictObject({ code: v.string(), mayBeRemote: v.optional(v.boolean(), false), passphrase: v.optional(v.string()) }),
+    async ({ segue }, { code, mayBeRemote, passphrase }) => {
       const invitation = shown.get(segue)
       if (invitation === undefined) throw new SegueError('PAIRING_EXPIRED')
-      return { ...(await invitation.confirm(code, { mayBeRemote })) }
+      return { ...(await invitation.confirm(code, { mayBeRemote, passphrase })) }
     },
   ),
 
