@@ -69,11 +69,10 @@ describe.skipIf(why !== undefined)(`two networks and a relay${notRun}`, () => {
     inviting.type('yes')
     expect((await joining.finished).code, joining.said()).toBe(0)
     expect((await inviting.finished).code, inviting.said()).toBe(0)
-  }, 60_000)
+  }, 90_000)
 
   test(`they are linked through the relay, and a session is handed over on that${notRun}`, async () => {
     await expect.poll(() => pathTo(laptop, 'Desk'), { timeout: 30_000, interval: 200 }).toMatch(/^(relayed|direct)$/)
-    expect((await runSegue(laptop, 'devices')).stdout).toMatch(/Desk.*linked \((relayed|direct)\)/)
     expect((await runSegue(laptop, 'status')).stdout).toMatch(/1 of 1 linked \(1 (relayed|direct)\)/)
     const file = path.join(root, 'letter.txt')
     writeFileSync(file, LETTER)
@@ -81,7 +80,7 @@ describe.skipIf(why !== undefined)(`two networks and a relay${notRun}`, () => {
     const { outcome } = await segueJson<{ outcome: { kind: string } }>(laptop, 'handoff', 'to', 'Desk', '--session', session)
     expect(outcome.kind).toBe('done')
     expect((await runSegue(desk, 'session', 'export', session)).stdout).toBe(LETTER)
-  }, 60_000)
+  }, 90_000)
 
   test(`after the relay restarted the link is there again, and a session goes the other way${notRun}`, async () => {
     const { id } = await segueJson<{ id: string }>(desk, 'session', 'create', 'Before the restart')
@@ -102,11 +101,9 @@ describe.skipIf(why !== undefined)(`two networks and a relay${notRun}`, () => {
     await segueJson(desk, 'up')
     const shown = await segueJson<{ title: string }>(desk, 'session', 'open', id)
     expect(shown.title).toBe('While you slept')
-    await segueJson(laptop, 'up')
   }, 120_000)
 
   test(`there really is no way from one to the other${notRun}`, () => {
-    expect(canConnect(networks.laptop, networks.deskAddress, 9)).toBe(false)
     expect(() => execFileSync(...command(networks.laptop, reaching(networks.deskAddress, 9)), { stdio: 'pipe' })).toThrow(
       /UNREACH|TIMEDOUT/,
     )
