@@ -43,6 +43,7 @@ export * from './wire/rendezvous-messages.ts'
 // who this device is, and who belongs
 export { createIdentity, decodeIdentity, encodeIdentity, isDeviceName, type DeviceIdentity } from './identity/index.ts'
 export {
+  createErasureCarrier,
   foundGroup,
   entriesIn,
   groupSecretIn,
@@ -55,7 +56,9 @@ export {
   signErasure,
 } from './group/index.ts'
 export type {
+  CarriedErasure,
   Erasure,
+  ErasureCarrier,
   Group,
   GroupDevice,
   GroupDuty,
@@ -117,7 +120,7 @@ export type {
 } from './session/index.ts'
 export { createHistory } from './history/index.ts'
 export type { Checkpoint, CheckpointReason, Choice, Conflict, ConflictSide, History, RevertOutcome } from './history/index.ts'
-export { createHeartbeats, HEARTBEAT_PACE } from './heartbeat/index.ts'
+export { createHeartbeats, HEARTBEAT_PACE, logFingerprint } from './heartbeat/index.ts'
 export type { HeardOf, HeartbeatPace, Heartbeats, RelayTrouble } from './heartbeat/index.ts'
 export { createHandoffs } from './handoff/coordinator.ts'
 export { createRegisterCarrier, type CarriedOffer, type RegisterCarrier } from './handoff/offer-carrier.ts'

@@ -141,8 +141,9 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
       claims.lease(session).then(({ holder }): Runtime | HandoffOutcome => {
         if (holder === undefined) return { kind: 'failed', milestone: 'authentication', code: 'SESSION_UNKNOWN', retry: 'later' }
         const runtime = begin(targetRecord(fresh(ids, holder, lifetimeMs, include ?? SESSION_KINDS), false))
-        // already ours: nobody to ask, only the views to bring back
-        void start(runtime).then(() => (holder === identity.id ? runtime.dispatch({ type: 'unreachable' }) : undefined))
+        // Already ours, or of a device that was removed: nobody to ask.
+        const isAlone = holder === identity.id || !devices.isActive(holder)
+        void start(runtime).then(() => (isAlone ? runtime.dispatch({ type: 'unreachable' }) : undefined))
         return runtime
       }),
     )
@@ -150,6 +151,15 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
 
   /** Writes the record, then does what its first state asks for. */
   const start = (runtime: Runtime): Promise<void> => runtime.dispatch({ type: 'nudged' })
+
+  /** Its device is gone for good. A source that has let go, or a target that drives by its own claim, goes on to its end. */
+  const endWithout = async (runtime: Runtime): Promise<void> => {
+    if (isSettledState(runtime.record().state)) return
+    await runtime.dispatch({ type: 'step-failed', code: 'PEER_REMOVED', retry: 'never' })
+    const { state } = runtime.record()
+    // What was verified waits for a word that never comes.
+    if (state === 'awaiting-commit' || state === 'cancelling') await runtime.dispatch({ type: 'deadline' })
+  }
 
   const cancel = async (id: HandoffId): Promise<Result<HandoffOutcome, ErrorCode>> => {
     const runtime = runtimes.get(id)
@@ -288,6 +298,12 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
       for (const runtime of runtimes.values()) {
         const { session: its, state, authority } = runtime.record()
         if (its === session && state === 'offered' && authority === 'standing') void runtime.dispatch({ type: 'nudged' })
+      }
+    },
+    onMembersChanged() {
+      for (const runtime of runtimes.values()) {
+        if (!devices.isActive(runtime.record().peer))
+          endWithout(runtime).catch(error => logger.warn('handoff-not-ended', { detail: String(error) }))
       }
     },
     onLink(link) {

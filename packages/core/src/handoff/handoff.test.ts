@@ -323,3 +323,50 @@ describe('not connected', () => {
     await world.close()
   })
 })
+
+describe('with a device that is removed', () => {
+  test('[H38] a queued offer ends, is withdrawn, and names the reason', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    const handoff = laptop.handoffs.send(session, { to: desk.id })
+    await quiesce()
+    expect(await handoff.done).toMatchObject({ kind: 'queued' })
+    await world.remove(desk)
+    expect(await laptop.handoffs.follow(handoff.id)?.done).toMatchObject({ kind: 'failed', code: 'PEER_REMOVED', retry: 'never' })
+    expect(laptop.handoffs.list.peek()[0]).toMatchObject({ state: 'ended' })
+    expect(laptop.claims().map(({ kind }) => kind)).toEqual(['opened', 'offered', 'kept'])
+    expect(await laptop.handoffs.lease(session)).toMatchObject({ holder: laptop.id, confirmed: true })
+    await world.close()
+  })
+
+  test('[H38] whatever state it is in, a handoff ends unless it moved the session', async () => {
+    for (let frames = 0; frames < 12; frames++) {
+      const world = await createHandoffWorld()
+      const { laptop, desk, session } = world
+      await world.connect(laptop, desk)
+      const handoff = laptop.handoffs.send(session, { to: desk.id })
+      await quiesce()
+      for (let delivered = 0; delivered < frames && world.frames.length > 0; delivered++) await world.deliver()
+      world.disconnect(laptop, desk)
+      await world.remove(desk)
+      await world.pass(1_000)
+      expect(laptop.handoffs.list.peek()[0]?.state).toBe('ended')
+      const outcome = await handoff.done
+      expect(outcome.kind === 'failed' ? outcome.code : outcome.kind).toMatch(/^(PEER_REMOVED|done)$/)
+      await world.close()
+    }
+  })
+
+  test('[H38] a session that it held is taken at once, and confirmed', async () => {
+    const world = await createHandoffWorld()
+    const { laptop, desk, session } = world
+    await world.replicate(laptop, desk)
+    await world.remove(laptop)
+    expect(await desk.handoffs.lease(session)).toMatchObject({ holder: laptop.id, isFree: true })
+    const handoff = desk.handoffs.take(session)
+    await quiesce()
+    expect(await handoff.done).toMatchObject({ kind: 'done', holder: desk.id, confirmed: true })
+    expect(await desk.handoffs.lease(session)).toMatchObject({ holder: desk.id, confirmed: true, isFree: false })
+    await world.close()
+  })
+})

@@ -73,6 +73,8 @@ export interface Handoffs extends Closeable {
   // told by the network and by replication
   /** Its session document changed: perhaps because a queued offer was taken. */
   onSessionChanged(session: SessionId): void
+  /** Who belongs changed: what is underway or queued with a device that was removed ends, and says so. */
+  onMembersChanged(): void
   onLink(link: DeviceLink): void
   /** One frame of the control channel. Rejects when it is not one, which closes the link. */
   onFrame(link: DeviceLink, frame: Uint8Array): Promise<void>

@@ -43,7 +43,13 @@ describe('the holder', () => {
   })
 
   test('[H26] is nobody before the session was opened', () => {
-    expect(leaseOf([], evidence())).toEqual({ claim: undefined, holder: undefined, confirmed: false })
+    expect(leaseOf([], evidence())).toEqual({ claim: undefined, holder: undefined, confirmed: false, isFree: false })
+  })
+
+  test('[H38] is free when its holder was removed', () => {
+    const isActive = (device: DeviceId): boolean => device !== laptop
+    expect(leaseOf([opened], evidence())).toMatchObject({ holder: laptop, isFree: false })
+    expect(leaseOf([opened], evidence({ isActive }))).toMatchObject({ holder: laptop, isFree: true })
   })
 
   test('[H26] is not changed by an offer, but the next counter is above it', () => {

@@ -55,6 +55,8 @@ export interface Lease {
   readonly claim: Claim | undefined
   readonly holder: DeviceId | undefined
   readonly confirmed: boolean
+  /** The holder was removed from the group: nobody drives, and whoever takes the session is confirmed at once. */
+  readonly isFree: boolean
 }
 
 /** How long after its expiry an offer may still be taken by a device whose clock is wrong. */
@@ -68,7 +70,8 @@ export function claimKey(claim: Claim): string {
 export function leaseOf(claims: readonly Claim[], evidence: LeaseEvidence): Lease {
   const ranked = claims.filter(claim => claim.kind !== 'offered').toSorted(compareClaims)
   const holding = ranked.at(-1)
-  return { claim: holding, holder: holding?.device, confirmed: isLastConfirmed(ranked, claims, evidence) }
+  const isFree = holding !== undefined && !evidence.isActive(holding.device)
+  return { claim: holding, holder: holding?.device, confirmed: isLastConfirmed(ranked, claims, evidence), isFree }
 }
 
 /** The counter for the next claim: above everything claimed or offered, so that a late claim never outranks it. */

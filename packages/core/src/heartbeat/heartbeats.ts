@@ -40,6 +40,8 @@ export interface HeardOf {
   readonly time: number
   /** It held the same as this device at its last look. */
   readonly hasSame: boolean
+  /** 32 bytes, of the heads of the group's log that it had: `logFingerprint`. */
+  readonly log: Uint8Array
 }
 
 export interface HeartbeatsComponents {
@@ -100,7 +102,8 @@ export async function createHeartbeats(components: HeartbeatsComponents): Promis
   const publish = (): void => {
     const next = new Map<DeviceId, HeardOf>()
     for (const [device, { counter, time, ...said }] of heartbeats) {
-      if (device !== self && isActive(device)) next.set(device, { counter, time, hasSame: state !== undefined && isSame(state, said) })
+      if (device !== self && isActive(device))
+        next.set(device, { counter, time, log: said.log, hasSame: state !== undefined && isSame(state, said) })
     }
     heard.set(next)
   }

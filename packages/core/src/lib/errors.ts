@@ -115,6 +115,11 @@ const ERRORS = {
     peer: 'removed',
     retry: 'never',
   },
+  PEER_REMOVED: {
+    text: 'That device was removed from your group. segue devices --all says when and by whom.',
+    peer: 'removed',
+    retry: 'never',
+  },
   RECOVERY_PHRASE_INVALID: {
     text: 'Those are not the 24 words of a recovery phrase: {reason}. Nothing was changed.',
     peer: 'refused',

@@ -63,6 +63,8 @@ export interface HandoffWorld {
   readonly carried: { readonly from: HandoffDevice; readonly to: DeviceId; readonly offer: Uint8Array }[]
   /** Called after each claim is written, with the writer. */
   onClaim: (writer: HandoffDevice, claim: Claim) => void
+  /** The others hear of it. */
+  remove(device: HandoffDevice): Promise<void>
   connect(a: HandoffDevice, b: HandoffDevice): Promise<void>
   disconnect(a: HandoffDevice, b: HandoffDevice): void
   isLinked(a: HandoffDevice, b: HandoffDevice): boolean
@@ -91,6 +93,7 @@ export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number 
   const session = hexId<SessionId>(random.bytes(16))
   const documentIds = DOCUMENTS.map(() => random.bytes(16))
   const links = new Set<string>()
+  const removed = new Set<DeviceId>()
   const frames: Frame[] = []
   const carried: HandoffWorld['carried'] = []
   const devices: HandoffDevice[] = []
@@ -120,6 +123,11 @@ export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number 
     frames,
     carried,
     onClaim: () => undefined,
+    async remove(device) {
+      removed.add(device.id)
+      for (const other of devices) if (other !== device) other.handoffs.onMembersChanged()
+      await quiesce()
+    },
     async connect(a, b) {
       links.add(pairOf(a, b))
       a.handoffs.onLink(linkFrom(a, b))
@@ -240,7 +248,7 @@ export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number 
           const peer = devices.find(({ id: candidate }) => candidate === other)
           return peer !== undefined && links.has(pairOf(device, peer)) ? linkFrom(device, peer) : undefined
         },
-        isActive: () => true,
+        isActive: other => !removed.has(other),
         consent: async () => device.consents,
       },
       carrier: {
