@@ -100,6 +100,23 @@ test('[N41] what one device moves is held to its rate, and all of it arrives', a
   await expect.poll(() => (clock.advance(500), received)).toBe(size)
 })
 
+test('[N41] what was sent before the end of a circuit arrives, also when it had to wait', async () => {
+  const clock = createManualClock()
+  const { b, relay, laptop, desk } = await startPair({ bytesPerSecond: 1_000_000 }, clock)
+  let received = 0
+  let hasEnded = false
+  await reachable(desk, relay, stream => {
+    stream.addEventListener('message', ({ data }) => (received += data.byteLength))
+    stream.addEventListener('remoteCloseWrite', () => (hasEnded = true))
+  })
+  const { stream } = await ask(await dialRaw(laptop, relay), connectTo(b.id))
+  const size = CIRCUIT_BURST_BYTES + 200_000
+  stream.send(new Uint8Array(size))
+  void stream.close().catch(() => undefined)
+  await expect.poll(() => (clock.advance(500), hasEnded)).toBe(true)
+  expect(received).toBe(size)
+})
+
 test('[N41] one device has so many circuits at a time, and room again when one ends', async () => {
   const counts: number[] = []
   const { b, relay, laptop, desk } = await startPair({ maxCircuits: 2, onCircuits: n => counts.push(n) })

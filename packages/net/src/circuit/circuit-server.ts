@@ -181,11 +181,15 @@ function pour(from: Stream, to: Stream, bucket: Bucket, clock: Clock, onEnd: (er
     wait(ms).catch(() => end()) // a side is gone
   })
   // Half a circuit is of no use: Noise and the muxer at the ends need both ways. What came before the end is sent first.
-  from.addEventListener('remoteCloseWrite', () => {
+  const finish = (): void => {
     to.close().then(
       () => end(),
       () => end(),
     )
+  }
+  from.addEventListener('remoteCloseWrite', () => {
+    if (from.readBufferLength === 0) finish()
+    else from.addEventListener('end', finish, { once: true })
   })
   from.addEventListener('close', event => end(event.error))
 }
