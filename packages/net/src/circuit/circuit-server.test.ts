@@ -113,6 +113,8 @@ test('[N41] what was sent before the end of a circuit arrives, also when it had 
   const size = CIRCUIT_BURST_BYTES + 200_000
   stream.send(new Uint8Array(size))
   void stream.close().catch(() => undefined)
+  await expect.poll(() => received).toBeGreaterThanOrEqual(CIRCUIT_BURST_BYTES)
+  for (let i = 0; i < 200; i++) await new Promise(resolve => setImmediate(resolve)) // now the end is at the relay as well
   await expect.poll(() => (clock.advance(500), hasEnded)).toBe(true)
   expect(received).toBe(size)
 })
