@@ -22,36 +22,37 @@ export const relay: Bench = {
 }
 
 async function appends(context: BenchContext): Promise<readonly Result[]> {
+  const peer = startRemote<Appends>(new URL('./devices/appends.ts', import.meta.url))
   const results: Result[] = []
-  for (const { writers, batches, perBatch } of [
-    { writers: 1, batches: context.smoke ? 20 : 400, perBatch: 10 },
-    { writers: 20, batches: context.smoke ? 2 : 40, perBatch: 10 },
-  ]) {
-    const run = (what: 'relay' | 'raw') => async (): Promise<number> => {
-      const peer = startRemote<Appends>(new URL('./devices/appends.ts', import.meta.url))
-      try {
-        const directory = path.join(await context.scratch(what), 'data')
-        const work: AppendWork = { directory, writers, batches, perBatch, bytes: 300 }
-        return await peer.call[what](work)
-      } finally {
-        await peer.stop()
+  try {
+    for (const { writers, batches, perBatch } of [
+      { writers: 1, batches: context.smoke ? 20 : 200, perBatch: 10 },
+      { writers: 20, batches: context.smoke ? 2 : 20, perBatch: 10 },
+    ]) {
+      const run = (what: 'relay' | 'raw') => async (): Promise<number> => {
+        const work: AppendWork = { directory: path.join(await context.scratch(what), 'data'), writers, batches, perBatch, bytes: 300 }
+        return peer.call[what](work)
       }
+      const measured = await alternate({ relay: run('relay'), raw: run('raw') }, context.rounds)
+      const [ours, theirs] = [median(measured.relay), median(measured.raw)]
+      const result: Result = {
+        id: `P9/appends-${writers}`,
+        what: `durable chunks a second, batches of ${perBatch}, ${writers} ${writers === 1 ? 'mailbox' : 'mailboxes at once'}`,
+        unit: '/s',
+        value: round(ours, 0),
+        peer: 'Level, same batches',
+        peerValue: round(theirs, 0),
+        ratio: round(theirs / ours, 2),
+        target: '>= 65 % of Level',
+        holds: ours >= 0.65 * theirs,
+      }
+      context.say(`  ${result.what}: ${result.value}, Level ${result.peerValue}`)
+      results.push(result)
     }
-    const measured = await alternate({ relay: run('relay'), raw: run('raw') }, context.rounds)
-    const [ours, theirs] = [median(measured.relay), median(measured.raw)]
-    results.push({
-      id: `P9/appends-${writers}`,
-      what: `durable chunks a second, batches of ${perBatch}, ${writers} ${writers === 1 ? 'mailbox' : 'mailboxes at once'}`,
-      unit: '/s',
-      value: round(ours, 0),
-      peer: 'Level, same batches',
-      peerValue: round(theirs, 0),
-      ratio: round(theirs / ours, 2),
-      target: '>= 65 % of Level',
-      holds: ours >= 0.65 * theirs,
-    })
+    return results
+  } finally {
+    await peer.stop()
   }
-  return results
 }
 
 async function startRelay(context: BenchContext): Promise<RemoteProcess<RelayServer>> {
@@ -63,7 +64,9 @@ async function startRelay(context: BenchContext): Promise<RemoteProcess<RelaySer
 async function connections(context: BenchContext): Promise<readonly Result[]> {
   const count = context.smoke ? 40 : 1_000
   const ours = await segueConnections(context, count)
+  context.say(`  ${count} linked devices: ${round(ours.kb, 0)} KB each`)
   const bare = await bareConnections(count)
+  context.say(`  ${count} bare libp2p connections: ${round(bare, 0)} KB each`)
   return [
     {
       id: `P9/connections-${count}`,
@@ -156,7 +159,9 @@ async function segueStorm(context: BenchContext, devices: number, documents: num
     await crowd.call.fill(documents)
     const before = await server.call.cpuMs()
     const ms = await crowd.call.connectAll(devices)
-    return { ms, cpuMs: (await server.call.cpuMs()) - before }
+    const cpuMs = (await server.call.cpuMs()) - before
+    context.say(`  segue: ${devices} devices in ${round(ms, 0)} ms, the relay's processor ${round(cpuMs, 0)} ms`)
+    return { ms, cpuMs }
   } finally {
     await Promise.all([server.stop(), crowd.stop()])
   }
@@ -170,7 +175,9 @@ async function automergeStorm(context: BenchContext, devices: number, documents:
     await server.call.create(documents)
     const before = await server.call.cpuMs()
     const ms = await crowd.call.crowd(port, devices, documents)
-    return { ms, cpuMs: (await server.call.cpuMs()) - before }
+    const cpuMs = (await server.call.cpuMs()) - before
+    context.say(`  automerge-repo: ${devices} clients in ${round(ms, 0)} ms, the server's processor ${round(cpuMs, 0)} ms`)
+    return { ms, cpuMs }
   } finally {
     await Promise.all([server.stop(), crowd.stop()])
   }
