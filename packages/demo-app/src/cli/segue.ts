@@ -10,6 +10,7 @@ import { addHandoffCommands } from './handoff-commands.ts'
 import { addLockCommands } from './lock-commands.ts'
 import { createOutput } from './output.ts'
 import { addPairCommands } from './pair-commands.ts'
+import { addRecoveryCommands } from './recovery-commands.ts'
 import { addRelayCommands } from './relay-commands.ts'
 import { addSessionCommands } from './session-commands.ts'
 
@@ -43,6 +44,7 @@ addLockCommands(program)
 addSessionCommands(program)
 addHandoffCommands(program)
 addRelayCommands(program)
+addRecoveryCommands(program)
 addDoctorCommand(program)
 strict(program)
 

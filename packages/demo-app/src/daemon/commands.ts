@@ -6,6 +6,7 @@ import { HANDOFF_COMMANDS } from './commands/handoffs.ts'
 import { HISTORY_COMMANDS } from './commands/history.ts'
 import { LOCK_COMMANDS } from './commands/lock.ts'
 import { PAIRING_COMMANDS } from './commands/pairing.ts'
+import { RECOVERY_COMMANDS } from './commands/recovery.ts'
 import { RELAY_COMMANDS } from './commands/relays.ts'
 import { ROLE_COMMANDS } from './commands/roles.ts'
 import { SESSION_COMMANDS } from './commands/sessions.ts'
@@ -22,4 +23,5 @@ export const COMMANDS: readonly DaemonCommand[] = [
   ...HANDOFF_COMMANDS,
   ...HISTORY_COMMANDS,
   ...RELAY_COMMANDS,
+  ...RECOVERY_COMMANDS,
 ]
