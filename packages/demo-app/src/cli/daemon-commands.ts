@@ -184,6 +184,7 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
       `  storage   ${storage}`,
       `  keys      ${keysText(now.keys)}${value.autoLockMinutes === 0 ? '' : `; locked after ${value.autoLockMinutes} min without a command`}`,
       `  close?    ${safeToClose ? 'yes: another device has everything' : onRelay ? 'no other device has everything yet; a relay has it, sealed' : now.devices.total === 0 ? 'this device alone holds your work' : 'not yet: no other device has everything'}`,
+      ...(now.backup.isOnlyHere ? ['  backup    not backed up: segue backup FILE, segue relay add or segue pair new'] : []),
       ...(now.advice.includes('single-admin') ? [`  advice    ${SINGLE_ADMIN}`] : []),
       ...(now.needsUpdate ? ['  update    your group uses something this version does not know'] : []),
     ]
@@ -225,6 +226,7 @@ interface StatusResult {
     readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
     readonly sessions: number
     readonly advice: readonly string[]
+    readonly backup: { readonly isOnlyHere: boolean; readonly lastAt?: number }
     readonly needsUpdate: boolean
   }
 }
