@@ -1,8 +1,8 @@
 /** Locking, changing how the keys are kept, and being asked again, as a person's shell does it. */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { runSegue, segueJson, startSegue, type Shell } from './segue-process.ts'
 import { createTemporaryHomes, ON_LOOPBACK } from './temporary-homes.ts'
 
@@ -52,7 +52,7 @@ test('locked it says so and does nothing else; its passphrase opens it, and no o
     typed(laptop, [], 'up'),
     typed(laptop, [NEW], 'unlock'),
   ])
-  expect(status.stdout).toMatch(/locked [\s\S]*under a passphrase/)
+  expect(status.stdout).toMatch(/^locked[\s\S]*under a passphrase/)
   expect(sessions).toMatchObject({ code: 1, json: { error: { code: 'LOCKED' } } })
   expect(up).toMatchObject({ code: 0, json: { state: 'already-running', isLocked: true } })
   expect(wrong).toMatchObject({ code: 1, json: { error: { code: 'UNLOCK_WRONG' } } })
@@ -113,32 +113,30 @@ test('letting a device in takes the passphrase after the digits; promoting takes
   expect(await typed(desk, [], 'devices', 'promote', 'Laptop', '--confirm', 'Laptop')).toMatchObject({ code: 0 })
 }, 120_000)
 
-test('a device that nobody uses locks itself, and its key file opens it again', async () => {
-  const phone = await homes.start('Phone')
-  expect((await runSegue(phone, 'lock', '--after', '10')).stdout).toContain('10 minutes')
-  await segueJson(phone, 'down')
-  const config = path.join(phone.home, 'config.json')
-  const kept = JSON.parse(readFileSync(config, 'utf8')) as Record<string, unknown>
-  expect(kept['autoLockMinutes']).toBe(10)
-  writeFileSync(config, JSON.stringify({ ...kept, autoLockMinutes: 0.02 }))
-  await segueJson(phone, 'up')
-  await expect.poll(() => segueJson(phone, 'status'), { timeout: 20_000 }).toMatchObject({ state: 'locked', keys: ['key-file'] })
-  expect(await segueJson(phone, 'unlock')).toMatchObject({ state: 'open' })
-})
+describe('a device with a key file', () => {
+  const phone = homes.shell('Phone')
 
-test.skipIf(process.platform === 'win32')(
-  'a store that others may read is refused with the command that mends it (not run: Windows has no such rights)',
-  async () => {
-    const tablet = await homes.start('Tablet')
-    await segueJson(tablet, 'down')
-    const store = path.join(tablet.home, 'data')
-    chmodSync(store, 0o755)
-    const { code, stderr } = await runSegue(tablet, 'up')
-    expect([code, stderr.includes(`chmod 700 ${store}`)]).toEqual([1, true])
-    chmodSync(store, 0o700)
-    expect(await segueJson(tablet, 'up')).toMatchObject({ state: 'running' })
-  },
-)
+  test('that nobody uses locks itself, and its key file opens it again', async () => {
+    mkdirSync(phone.home, { mode: 0o700 })
+    writeFileSync(path.join(phone.home, 'config.json'), JSON.stringify({ autoLockMinutes: 0.02 }))
+    await segueJson(phone, 'up', '--keys', 'key-file', ...ON_LOOPBACK)
+    await expect.poll(() => segueJson(phone, 'status'), { timeout: 20_000 }).toMatchObject({ state: 'locked', keys: ['key-file'] })
+    expect((await runSegue(phone, 'lock', '--after', '10')).stdout).toContain('10 minutes')
+    expect(await segueJson(phone, 'unlock')).toMatchObject({ state: 'open' })
+    expect(await segueJson(phone, 'status')).toMatchObject({ state: 'open', autoLockMinutes: 10 })
+    await segueJson(phone, 'down')
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'that others may read is refused with the command that mends it (not run: Windows has no such rights)',
+    async () => {
+      const store = path.join(phone.home, 'data')
+      chmodSync(store, 0o755)
+      const { code, stderr } = await runSegue(phone, 'up')
+      expect([code, stderr.includes(`chmod 700 ${store}`)]).toEqual([1, true])
+    },
+  )
+})
 
 /** In the daemon and its supervisor. */
 async function copiesOf(text: string): Promise<readonly number[]> {
