@@ -50,7 +50,7 @@ export function createRoles({ clock, person, runtime }: Parts): Pick<Devices, 'p
 }
 
 /** The rules that a person can break, by their own codes. */
-function plainly(error: unknown): unknown {
+export function plainly(error: unknown): unknown {
   if (!isSegueError(error, 'GROUP_ENTRY_REFUSED')) return error
   switch (error.details['rule']) {
     case 'leavesAnAdmin':
