@@ -22,6 +22,7 @@ import { createSystemClock } from './platform/system-clock.ts'
 import { systemRandom } from './platform/system-random.ts'
 import type { RelayPlace } from './relay-client.ts'
 import { createPhrases } from './recovery/phrases.ts'
+import { createUntoldRelays } from './recovery/tell-relays.ts'
 import { createRelays } from './relays.ts'
 import { createRoles, type Devices } from './roles.ts'
 import { createRuntime, type Runtime, type RuntimeParts } from './runtime.ts'
@@ -155,6 +156,13 @@ export function openSegueOn(
       ),
     )
     opened.use(relays)
+    opened.use(
+      createUntoldRelays({
+        ...{ self: identity.id, records: store.records, clock, logger },
+        group: () => runtime?.group,
+        onTold: () => node.resume(),
+      }),
+    )
     opened.add(takeProofs(node, () => runtime, logger))
 
     // what an app sees of it

@@ -6,7 +6,7 @@ import { systemRandom } from '../platform/system-random.ts'
 import type { RelayPlace } from '../relay-client.ts'
 
 export interface PhraseNodeParts {
-  readonly keys: RecoveryKeys
+  readonly keys: Pick<RecoveryKeys, 'signing'>
   readonly clock: Clock
   readonly logger: Logger
   /** The relay to admit. */

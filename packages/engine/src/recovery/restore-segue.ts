@@ -16,7 +16,7 @@ import { openRelay } from './from-relay.ts'
 import { rebuild, type Rebuilt } from './rebuild.ts'
 import type { RestoreSource } from './restore-source.ts'
 import { assertFree, stageBeside } from './staging.ts'
-import { tellRelays } from './tell-relays.ts'
+import { keepUsedPhrase, tellRelays } from './tell-relays.ts'
 import { keysOfWords } from './words.ts'
 
 export interface RestoreOptions {
@@ -56,7 +56,7 @@ export interface Restored {
   readonly kept: readonly DeviceId[]
   readonly removed: readonly DeviceId[]
   readonly chunks: number
-  /** Relays of the group that could not be told yet, and do not let this machine in until they are. */
+  /** Relays of the group that could not be told yet, and do not let this machine in until they are; it goes on trying while it is open. */
   readonly untold: readonly DeviceId[]
   /** Pieces that could not be brought back: not what their names say, or sealed under a key that the phrase was never given. */
   readonly leftOut: number
@@ -95,7 +95,7 @@ export async function restoreSegue(options: RestoreOptions): Promise<Restored> {
   const { device, rebuilt } = done
   const { group, removed, chunks, leftOut, mayLack } = rebuilt
   const kept = group.state.peek().devices.flatMap(each => (each.active && each.id !== device ? [each.id] : []))
-  return { device, kept, removed, chunks, leftOut, mayLack, untold: await tellRelays({ group, keys, clock, logger, signal }) }
+  return { device, kept, removed, chunks, leftOut, mayLack, untold: await tellRelays({ self: device, group, keys, clock, logger, signal }) }
 }
 
 interface Common {
@@ -128,6 +128,7 @@ async function build(
       replacement: { signing: signing.publicKey, sealing: sealing.publicKey },
       onProgress: progress => onProgress?.(progress),
     })
+    if (rebuilt.group.state.peek().relays.some(relay => !relay.retired)) await keepUsedPhrase(store.records, common.keys)
     await opened.close()
     return { device: identity.id, rebuilt }
   })
