@@ -32,6 +32,7 @@ export const PURPOSES = {
   'snapshot-id': 'segue/snapshot-id/v1',
   heads: 'segue/heads/v1',
   conflict: 'segue/conflict/v1',
+  'late-edit': 'segue/late-edit/v1',
   'group-hint': 'segue/group-hint/v1',
   // sealing something for one device or for this machine
   wrap: 'segue/wrap/v1',

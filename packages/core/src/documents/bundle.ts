@@ -47,6 +47,27 @@ export function buildFragments(saved: Uint8Array, known: readonly string[]): rea
   }))
 }
 
+/**
+ * The changes in a bundle, each by itself, byte for byte as it was made; their hashes are for the caller to work out. The bundle is loaded
+ * into an empty document: what waits there for its dependencies is saved beside it, as single changes. Throws as `readBundleContents`.
+ */
+export function splitBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): readonly Uint8Array[] {
+  if (!isSoundBundle(bundle, limits.maxInflatedBytes)) throw new RangeError('not a bundle, or too large')
+  try {
+    const doc = A.loadIncremental(A.init(), bundle)
+    return [...A.getAllChanges(doc), ...waitingChanges(A.save(doc))]
+  } catch {
+    // A change in it lies, and Automerge stumbled over it. Bytes in a value cannot be encoded again; everything else can.
+    return A.readBundle(bundle).changes.flatMap(change => {
+      try {
+        return [A.encodeChange(change)]
+      } catch {
+        return []
+      }
+    })
+  }
+}
+
 /** Leading zero bytes of a hash. */
 export function levelOf(hash: string): number {
   let level = 0
@@ -54,7 +75,10 @@ export function levelOf(hash: string): number {
   return level
 }
 
+const DOCUMENT = 0
 const BUNDLE = 3
+/** magic 4, checksum 4, type 1 */
+const TYPE_AT = 8
 /** The checksum covers everything from the type byte on. */
 const CHECKED_FROM = 8
 const HASH_BYTES = 32
@@ -72,6 +96,19 @@ function isSoundBundle(bundle: Uint8Array, maxBytes: number): boolean {
   if (actors === undefined) return false
   for (let i = 0; i < actors; i++) if (reader.take(reader.uleb()) === undefined) return false
   return hasBoundedColumns(reader, maxBytes) && hasBoundedColumns(reader, maxBytes)
+}
+
+function waitingChanges(saved: Uint8Array): readonly Uint8Array[] {
+  const changes: Uint8Array[] = []
+  for (let at = 0; at < saved.length;) {
+    const reader = createReader(saved, at + TYPE_AT + 1)
+    const length = reader.uleb()
+    if (length === undefined || reader.take(length) === undefined) throw new Error('broken promise: Automerge saved half a chunk')
+    const end = reader.at()
+    if (saved[at + TYPE_AT] !== DOCUMENT) changes.push(saved.slice(at, end))
+    at = end
+  }
+  return changes
 }
 
 function byLevelThenHead(a: A.FragmentMeta, b: A.FragmentMeta): number {

@@ -33,6 +33,8 @@ export interface ByteReader {
   /** Past one LEB128 of either kind, of at most ten bytes. */
   skipLeb(): boolean
   atEnd(): boolean
+  /** How many bytes from the beginning were read or passed. */
+  at(): number
 }
 
 export function createReader(bytes: Uint8Array, from = 0): ByteReader {
@@ -72,6 +74,7 @@ export function createReader(bytes: Uint8Array, from = 0): ByteReader {
       return false
     },
     atEnd: () => at === bytes.length,
+    at: () => at,
   }
 }
 

@@ -110,10 +110,16 @@ export function readClaim(
   const register = decodeRegister(content, { sequence, documentId })
   if (!register.ok) return register
   if (register.value.name !== CLAIM_NAME) return failed('register: not a claim')
-  const decoded = decodeCbor(SHAPE, register.value.body, MAX_REGISTER_BYTES)
+  const claim = decodeClaim(register.value.body)
+  return claim.ok ? ok({ device: register.value.device, claim: claim.value }) : claim
+}
+
+/** The claim in a verified register of that name. */
+export function decodeClaim(body: Uint8Array): Result<Claim, string> {
+  const decoded = decodeCbor(SHAPE, body, MAX_REGISTER_BYTES)
   if (!decoded.ok) return failed(`claim: ${decoded.error.reason}`)
   const { own, log, time } = decoded.value
-  return ok({ device: register.value.device, claim: { own: own.map(toHex), log: log.map(id => hexId<EntryId>(id)), time } })
+  return ok({ own: own.map(toHex), log: log.map(id => hexId<EntryId>(id)), time })
 }
 
 function encodeClaim({ own, log, time }: Claim): Uint8Array {

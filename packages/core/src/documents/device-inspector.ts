@@ -28,10 +28,12 @@ export interface DeviceInspectorComponents {
   readonly verifier?: Verifier
   /** Whether a signed entry can be of the group and has room in its log. Without it any may. */
   readonly mayBelong?: (entry: SignedEntry) => boolean
+  /** Waited for before a new fragment is found good: what it contains goes when it is stored. */
+  readonly beforeFragment?: (chunk: SealedChunk, documentId: Uint8Array) => Promise<void> | undefined
 }
 
 export function createDeviceInspector(components: DeviceInspectorComponents): Inspector {
-  const { keyring, worker, chunkStore, hasher, verifier, mayBelong = () => true } = components
+  const { keyring, worker, chunkStore, hasher, verifier, mayBelong = () => true, beforeFragment } = components
   const sealer = createSealer({ keyring, random: NO_RANDOM, hasher })
   const cache = createCoverCache(MAX_CACHED_IDS)
 
@@ -59,6 +61,20 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
     }
   }
   const inspect = (chunk: SealedChunk): Pending<Verdict> => {
+    const verdict = check(chunk)
+    if (chunk.class !== 'fragment' || beforeFragment === undefined || !(verdict instanceof Promise)) return verdict
+    return verdict.then(async found => {
+      const opened = sealer.open(chunk)
+      if (found.kind !== 'good' || !opened?.ok) return found
+      try {
+        await beforeFragment(chunk, opened.value.documentId)
+        return found
+      } catch {
+        return { kind: 'unreadable' } // closing, or the disk takes nothing: it must not make anything superfluous now
+      }
+    })
+  }
+  const check = (chunk: SealedChunk): Pending<Verdict> => {
     const opened = sealer.open(chunk)
     if (opened === undefined) return keyring.knows(chunk.epoch) ? { kind: 'unreadable' } : bad('no entry made this epoch')
     if (!opened.ok) return bad(opened.error)
@@ -89,7 +105,7 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
         else found.set(id, cover)
       }
       for (const chunk of await chunkStore.getMany(unknown)) {
-        const verdict = await inspect(chunk)
+        const verdict = await check(chunk)
         if (verdict.kind === 'good') found.set(chunk.id, { level: verdict.level, covers: verdict.covers })
       }
       return found

@@ -6,6 +6,9 @@ import type { DocHandle, DocumentId, Repo } from '@automerge/automerge-repo'
 import type { Closeable } from '../lib/closeables.ts'
 import type { DeviceId, DocTag } from '../lib/ids.ts'
 import type { Observable } from '../lib/observable.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { AnyDoc } from './any-doc.ts'
+import type { LateEdits } from './late/contract.ts'
 
 /**
  * closed: not in memory. opening: being read from the store. arriving: nothing to show yet, waiting for chunks.
@@ -34,6 +37,13 @@ export interface Documents extends Closeable {
    * handle, a document left alone for a minute is closed once more than 256 are open, and its handle is of no use then.
    */
   retain(documentId: DocumentId): () => void
+  /** What is held here of a document, with every change made here so far. Leaves a closed document closed. Not to be changed. */
+  read(documentId: DocumentId): Promise<AnyDoc>
+  /**
+   * The document was deleted (`isDeleted` says so by now): nothing of it is written any more, whoever waits for it hears
+   * DOCUMENT_DELETED, and its handle emits `delete` and is deleted. Retained ones too.
+   */
+  forget(documentId: DocumentId): void
   /** Frees the memory of an open document once its changes are durable; its handle is of no use then. Not of a retained one. */
   evict(documentId: DocumentId): Promise<void>
   /**
@@ -56,6 +66,10 @@ export interface Documents extends Closeable {
   state(documentId: DocumentId): Observable<DocumentState>
   /** Bundles the history that is not bundled yet (in the worker) and hands the fragments to replication. Returns how many. */
   compact(documentId: DocumentId): Promise<number>
+  /** What removed devices may have written, for review; undefined where documents were made without `late`. */
+  readonly late: LateEdits | undefined
+  /** For the inspector: what has to be done before a fragment is stored that a removed device may have made. */
+  beforeFragment(chunk: Pick<SealedChunk, 'epoch' | 'docTag'>, documentId: Uint8Array): Promise<void> | undefined
   /** Call when the keyring learnt a new epoch: chunks that could not be read are tried again. */
   onKeysChanged(): void
 }

@@ -11,10 +11,12 @@ import { MINUTE_MS, SECOND_MS } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { readAuthors } from './authors.ts'
 import { makeRoomInMemory } from './automerge-memory.ts'
+import { applyContents, type OpenedContent } from './apply-contents.ts'
 import { compactDocument } from './compaction.ts'
 import type { DocumentsComponents, DocumentsContext } from './context.ts'
 import type { DocumentState, Documents, Genesis } from './documents-interface.ts'
 import { importTextInto } from './import-text.ts'
+import { createLateGate } from './late/late-edits.ts'
 import { createLiveDocument, type LiveDocument } from './live-document.ts'
 import { createSealer } from './sealer.ts'
 import { SegueRepo } from './segue-repo.ts'
@@ -22,8 +24,8 @@ import { freshActor, readStored, withStored, type DocumentName } from './stored-
 import type { AnyDoc } from './any-doc.ts'
 
 export function createDocuments(components: DocumentsComponents): Documents {
-  const { replica, keyring, clock, random, logger, hasher, maxOpenDocuments = MAX_OPEN_DOCUMENTS } = components
-  const context: DocumentsContext = { ...components, sealer: createSealer({ keyring, random, hasher }) }
+  const { replica, keyring, clock, random, logger, hasher, maxOpenDocuments = MAX_OPEN_DOCUMENTS, isDeleted = () => false } = components
+  const context: DocumentsContext = { ...components, sealer: createSealer({ keyring, random, hasher }), gate: undefined }
   const live = new Map<DocumentId, LiveDocument>()
   const liveByTag = new Map<DocTag, LiveDocument>()
   /** Of documents that somebody follows, open or not. */
@@ -79,6 +81,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
   }
   const ensure = (id: DocumentId): LiveDocument => {
     closing.signal.throwIfAborted()
+    if (isDeleted(id)) throw new SegueError('DOCUMENT_DELETED')
     const present = live.get(id) ?? attach(repo.handleFor(id))
     inBackground(present.load(), 'document-not-read')
     return present
@@ -97,7 +100,8 @@ export function createDocuments(components: DocumentsComponents): Documents {
     const release = retain(id)
     try {
       await document.load()
-      await document.state.when(state => state === 'open', { signal: withSignal(signal) })
+      await document.state.when(state => state === 'open' || isDeleted(id), { signal: withSignal(signal) })
+      if (isDeleted(id)) throw new SegueError('DOCUMENT_DELETED')
       document.touch()
       return document
     } catch (error) {
@@ -120,6 +124,12 @@ export function createDocuments(components: DocumentsComponents): Documents {
       await document.flush()
       isQuiet = heads === A.getHeads(document.doc() ?? A.init()).join()
     }
+    detach(document)
+  }
+  const forget = (id: DocumentId): void => {
+    const document = live.get(id)
+    if (document === undefined) return
+    document.handle.delete()
     detach(document)
   }
   const evict = async (id: DocumentId): Promise<void> => {
@@ -198,7 +208,28 @@ export function createDocuments(components: DocumentsComponents): Documents {
     await document.state.when(state => state === 'open', { signal: withSignal(options.signal) })
     return document.handle as DocHandle<T>
   }
-  const storedDocument = async (name: DocumentName): Promise<AnyDoc> => withStored(context, undefined, await readStored(context, name))
+  const storedDocument = async (name: DocumentName, inAnyCase = false): Promise<AnyDoc> => {
+    const stored = withStored(context, undefined, await readStored(context, name))
+    const { gate } = context
+    const judgement = await gate?.judge(name, stored, record => !gate.isHeldBack(record), inAnyCase)
+    if (gate === undefined || judgement === undefined) return stored
+    const setAside = ({ id }: OpenedContent, reason: unknown): void => logger.warn('chunk-set-aside', { chunk: id, reason: String(reason) })
+    const whole = applyContents(stored, judgement.contents, setAside, () => A.clone(stored))
+    await gate.judged(name, whole, judgement)
+    return whole
+  }
+  if (components.late !== undefined) {
+    context.gate = createLateGate(context, components.late, {
+      live: () => [...live.values()].toSorted((a, b) => b.usedAt() - a.usedAt()).map(({ name }) => name),
+      doc: tag => liveByTag.get(tag)?.doc(),
+      look: async name => {
+        const document = live.get(name.id)
+        if (document === undefined) await storedDocument(name, true)
+        else await document.judge()
+      },
+      stored: async name => withStored(context, undefined, await readStored(context, name)),
+    })
+  }
   const headsOf = async (id: DocumentId): Promise<readonly string[]> => {
     const document = live.get(id)
     await document?.load()
@@ -250,8 +281,20 @@ export function createDocuments(components: DocumentsComponents): Documents {
     }
   }
   opened.add(closeAll)
+  opened.add(() => context.gate?.close())
   // Shown as soon as it is checked; what was opened only after that hears of it when it is on disk.
-  opened.add(replica.subscribe({ onChecked: receive, onArrived: receive }))
+  opened.add(
+    replica.subscribe({
+      onChecked(chunks) {
+        context.gate?.onChecked(chunks)
+        receive(chunks)
+      },
+      onArrived(chunks) {
+        receive(chunks)
+        context.gate?.onArrived(chunks)
+      },
+    }),
+  )
 
   return {
     repo,
@@ -262,6 +305,11 @@ export function createDocuments(components: DocumentsComponents): Documents {
     evict,
     importText: (handle, path, text) => importTextInto(handle, path, text, () => clock.sleep(0)),
     headsOf,
+    async read(id) {
+      await flush(id)
+      return live.get(id)?.doc() ?? storedDocument(nameOf(id))
+    },
+    forget,
     whenContains: (id, heads, options = {}) => whenContains(id, heads, options.signal),
     authors: async id => readAuthors(context, nameOf(id), live.get(id)?.doc() ?? A.init()),
     docTagOf: id => nameOf(id).tag,
@@ -273,6 +321,8 @@ export function createDocuments(components: DocumentsComponents): Documents {
       const name = nameOf(id)
       return (await compactDocument(context, name, await storedDocument(name))).length
     },
+    late: context.gate?.edits,
+    beforeFragment: (chunk, documentId) => context.gate?.beforeFragment(chunk, documentId),
     onKeysChanged: () => inBackground(rereadAll(), 'reread-failed'),
     close: opened.close,
     [Symbol.asyncDispose]: opened.close,

@@ -32,6 +32,8 @@ export interface LiveDocument {
   /** The store again, for chunks whose key was missing. */
   reread(): Promise<void>
   receive(chunks: readonly SealedChunk[]): void
+  /** Looks again at what is held back, once loaded. */
+  judge(): Promise<void>
   /** Undefined while nothing is there. */
   doc(): AnyDoc | undefined
   /** Chunks that this device made of the document as it stands (fragments). */
@@ -112,7 +114,7 @@ export function createLiveDocument(
   const openContents = (chunks: readonly SealedChunk[]): readonly OpenedContent[] => {
     const contents: OpenedContent[] = []
     for (const chunk of chunks) {
-      if (!isContent(chunk) || contained.has(chunk.id)) continue
+      if (!isContent(chunk) || contained.has(chunk.id) || context.gate?.mayBeLate(chunk) === true) continue
       const content = sealer.open(chunk)
       if (content?.ok) contents.push({ id: chunk.id, class: chunk.class as OpenedContent['class'], bytes: content.value.content })
       else if (content !== undefined) logger.warn('arrived-chunk-unusable', { chunk: chunk.id, reason: content.error })
@@ -148,6 +150,7 @@ export function createLiveDocument(
     if (doc() === undefined) state.set('opening')
     replica.want([name.tag])
     await read()
+    await judge(false)
     if (isClosed) return
     materialiser.resume()
     materialiser.drain()
@@ -159,8 +162,33 @@ export function createLiveDocument(
     if (isClosed) return
     arrival = stored.arrival
     opened = stored.contents.length
+    for (const { id } of stored.contents) contained.add(id)
     update(present => withStored(context, present, stored))
     loose = Math.max(loose, opened)
+  }
+  const judge = async (inAnyCase: boolean): Promise<void> => {
+    if (context.gate === undefined || isClosed) return
+    const judgement = await context.gate.judge(
+      name,
+      doc() ?? A.init(),
+      record => record.arrival <= arrival || contained.has(record.id),
+      inAnyCase,
+    )
+    if (judgement === undefined || isClosed) return
+    const { contents, whole } = judgement
+    try {
+      const setAside = (content: OpenedContent, reason: unknown): void =>
+        logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
+      if (contents.length > 0) update(present => applyContents(present, contents, setAside))
+      for (const id of whole) contained.add(id)
+      loose += contents.length
+      await context.gate.judged(name, doc() ?? A.init(), judgement)
+    } catch (error) {
+      logger.error('apply-failed', { reason: String(error) })
+      await context.gate.judged(name, A.init(), judgement) // what is taken is read again like anything else
+      await readAgain()
+    }
+    noteProgress()
   }
   /** The document in memory is of no use any more. What was changed here was captured before, so the store has all of it. */
   const readAgain = async (): Promise<void> => {
@@ -199,6 +227,10 @@ export function createLiveDocument(
       if (!isClosed) await read()
     },
     receive: chunks => materialiser.push(chunks),
+    async judge() {
+      await loading
+      await judge(true)
+    },
     doc,
     noteContained(ids) {
       for (const id of ids) contained.add(id)

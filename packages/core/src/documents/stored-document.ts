@@ -27,11 +27,11 @@ export interface StoredDocument {
   readonly base: AnyDoc
   /** What came after it. */
   readonly contents: readonly OpenedContent[]
-  /** Every commit and fragment in the store that arrived up to this number is in the two. */
+  /** Every commit and fragment in the store that arrived up to this number is in the two; later ones that could not be read, or are held back, are not. */
   readonly arrival: number
 }
 
-type Context = Pick<DocumentsContext, 'replica' | 'keyring' | 'chunkStore' | 'sealer' | 'random' | 'logger'>
+type Context = Pick<DocumentsContext, 'replica' | 'keyring' | 'chunkStore' | 'sealer' | 'random' | 'logger' | 'gate'>
 
 export async function readStored(context: Context, name: DocumentName): Promise<StoredDocument> {
   const { replica, keyring } = context
@@ -93,9 +93,14 @@ async function readContents(context: Context, tag: DocTag, since: number): Promi
     const records = (await context.chunkStore.listDocument(tag)).filter(record => isContent(record) && record.arrival > since)
     const wanted = records.filter(record => !seen.has(record.id) && (record.live || readCoveredToo))
     last = Math.max(last, records.at(-1)?.arrival ?? 0)
+    for (const record of wanted.filter(each => context.gate?.isHeldBack(each))) {
+      seen.add(record.id)
+      unread = Math.min(unread ?? record.arrival, record.arrival)
+      readCoveredToo ||= record.class === 'fragment'
+    }
     if (wanted.length === 0) return { contents, unread, last }
     for (let at = 0; at < wanted.length; at += READ_BATCH) {
-      const batch = wanted.slice(at, at + READ_BATCH)
+      const batch = wanted.slice(at, at + READ_BATCH).filter(({ id }) => !seen.has(id))
       for (const record of batch) seen.add(record.id)
       const chunks = await context.chunkStore.getMany(batch.map(record => record.id))
       if (chunks.length < batch.length) readCoveredToo = true

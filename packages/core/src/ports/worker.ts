@@ -7,6 +7,8 @@ export interface DocumentWorker {
   readBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<BundleContents>
   /** From a document's `save()` bytes: the bundles worth making that `known` does not list (keys as `fragmentKey` gives them). */
   buildFragments(saved: Uint8Array, known: readonly string[]): Promise<readonly BuiltFragment[]>
+  /** The changes in a fragment bundle, each as its own bytes, in any order; rejects as `readBundle`. */
+  splitBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<readonly Uint8Array[]>
   close(): Promise<void>
 }
 export interface BundleContents {

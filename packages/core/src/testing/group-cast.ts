@@ -49,7 +49,8 @@ export function ruleRefusing(write: () => unknown): unknown {
   return undefined
 }
 
-function rememberingVerifier(): Verifier {
+/** The same answers, each worked out once. */
+export function rememberingVerifier(): Verifier {
   const answers = new Map<string, boolean>()
   return {
     verify(signature, message, publicKey) {

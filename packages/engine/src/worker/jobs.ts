@@ -3,10 +3,12 @@ import type { BuiltFragment, BundleContents } from '@segue/core/ports'
 
 export type Job =
   | { readonly kind: 'read-bundle'; readonly bundle: Uint8Array; readonly maxInflatedBytes: number }
+  | { readonly kind: 'split-bundle'; readonly bundle: Uint8Array; readonly maxInflatedBytes: number }
   | { readonly kind: 'build-fragments'; readonly saved: Uint8Array; readonly known: readonly string[] }
 
 export interface JobResults {
   readonly 'read-bundle': BundleContents
+  readonly 'split-bundle': readonly Uint8Array[]
   readonly 'build-fragments': readonly BuiltFragment[]
 }
 

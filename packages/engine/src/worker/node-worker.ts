@@ -44,6 +44,7 @@ export function createNodeWorker({ jobDeadlineMs = JOB_DEADLINE_MS }: NodeWorker
   }
   return {
     readBundle: (bundle, { maxInflatedBytes }) => run({ kind: 'read-bundle', bundle, maxInflatedBytes }),
+    splitBundle: (bundle, { maxInflatedBytes }) => run({ kind: 'split-bundle', bundle, maxInflatedBytes }),
     buildFragments: (saved, known) => run({ kind: 'build-fragments', saved, known }),
     async close() {
       isClosed = true

@@ -1,6 +1,6 @@
 /** The worker thread's side: answers each job in order. A job that Automerge panics on ends the thread; its owner starts another. */
 import { parentPort } from 'node:worker_threads'
-import { buildFragments, readBundleContents } from '@segue/core/documents-worker'
+import { buildFragments, readBundleContents, splitBundle } from '@segue/core/documents-worker'
 import type { Job, JobAnswer, JobResults } from './jobs.ts'
 
 parentPort?.on('message', (job: Job) => {
@@ -17,6 +17,8 @@ function run(job: Job): JobResults[Job['kind']] {
   switch (job.kind) {
     case 'read-bundle':
       return readBundleContents(job.bundle, job)
+    case 'split-bundle':
+      return splitBundle(job.bundle, job)
     case 'build-fragments':
       return buildFragments(job.saved, job.known)
   }

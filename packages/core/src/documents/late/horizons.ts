@@ -1,0 +1,169 @@
+/**
+ * When this device learned of each removal, as an arrival number of its store: what came before is held, whoever wrote it; what comes
+ * later under an epoch that the removed device knew is suspect. So nothing that was held has to be looked at again.
+ *
+ * Kept in a small record, `late/<group>/since/<removal>`. Without one (a crash in between, or a device that joined later, or a restored
+ * one) the arrival of the removal's own log chunk says the same.
+ *
+ *     record = CBOR {v: 1, since, except: [chunk id 32]}
+ */
+import * as v from 'valibot'
+import { GROUP_DOCUMENT_ID, chunkIdOf, type Keyring } from '../../crypto/index.ts'
+import { bytesOf, decodeCbor, encodeCbor, wholeNumber } from '../../lib/codec.ts'
+import { GROUP_DOC_TAG, hexId, idBytes, type ChunkId, type DeviceId, type EntryId, type EpochId } from '../../lib/ids.ts'
+import type { Removal } from '../../group/index.ts'
+import type { ChunkStore } from '../../ports/chunk-store.ts'
+import type { Hasher } from '../../ports/hasher.ts'
+import type { RecordStore } from '../../ports/record-store.ts'
+import type { ChunkHeader } from '../../ports/sealed-chunk.ts'
+import type { LateTrust } from './contract.ts'
+
+export interface Horizon {
+  readonly removal: Removal
+  readonly since: number
+}
+
+export interface Horizons {
+  /** Removals that count now. */
+  all(): readonly Horizon[]
+  /** Whether a removed device knew the epoch, and so anything under it that comes now is suspect. */
+  mayBeLate(epoch: EpochId): boolean
+  /** Whether it came after this device learned of a removal whose device knew its epoch. */
+  isLate(record: Pick<ChunkHeader, 'id' | 'epoch'> & { readonly arrival: number }): boolean
+  /** Of a document that has this, a keep is owed for the removal. */
+  isHeld(horizon: Horizon, record: Pick<ChunkHeader, 'id' | 'epoch'> & { readonly arrival: number }): boolean
+  /** What a device says counts for what came up to this; infinite for an active one, -1 for whoever never belonged. */
+  trustedUntil(device: DeviceId): number
+  /** After the group changed. Whether removals were learned that were not known. */
+  refresh(): boolean
+  /** Came from others, just now. */
+  note(chunks: readonly Pick<ChunkHeader, 'id' | 'epoch'>[]): void
+  /** Resolves when what was being written when a removal was learned is counted, and the horizons are on disk. */
+  settled(): Promise<void>
+}
+
+export interface HorizonParts {
+  readonly trust: LateTrust
+  readonly records: RecordStore
+  readonly chunkStore: ChunkStore
+  readonly keyring: Pick<Keyring, 'idKey'>
+  /** Resolves when everything checked so far is in the store. */
+  readonly stored: () => Promise<void>
+  readonly hasher?: Hasher | undefined
+}
+
+export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
+  const { trust, records, chunkStore, stored } = parts
+  const known = new Map<EntryId, { since: number; readonly except: Set<ChunkId>; isSettled: boolean }>()
+  const prefix = prefixOf(trust)
+  for await (const [key, value] of records.list(prefix)) {
+    const read = decodeCbor(SHAPE, value, MAX_RECORD_BYTES)
+    if (!read.ok) continue // damaged: as if it were not there
+    const except = new Set(read.value.except.map(id => hexId<ChunkId>(id)))
+    known.set(key.slice(prefix.length) as EntryId, { since: read.value.since, except, isSettled: true })
+  }
+  const logArrivals = new Map<ChunkId, number>()
+  if (removalsOf(trust).some(({ entry }) => !known.has(entry))) {
+    for (const { id, arrival } of await chunkStore.listDocument(GROUP_DOC_TAG)) logArrivals.set(id, arrival)
+  }
+  let horizons: readonly Horizon[] = []
+  let epochs = new Map<EpochId, readonly Horizon[]>()
+  let until = new Map<DeviceId, number>()
+  let settling: Promise<void> = Promise.resolve()
+
+  const learn = ({ entry }: Removal, since: number, isSettled: boolean): void => {
+    known.set(entry, { since, except: new Set(), isSettled })
+    const settle = async (): Promise<void> => {
+      const learned = known.get(entry)
+      if (learned === undefined) return
+      if (!learned.isSettled) {
+        await stored()
+        learned.since = chunkStore.lastArrival()
+        learned.isSettled = true
+        rebuild()
+      }
+      await records.write(new Map([[prefix + entry, encodeHorizon(learned.since, learned.except)]]))
+    }
+    settling = settling.then(settle)
+    settling.catch(() => undefined) // whoever waits for it hears
+  }
+  /** A removal that turned out not to prevail is forgotten: should it prevail after all, it is learned then. */
+  const forget = (): void => {
+    const present = new Set(removalsOf(trust).map(({ entry }) => entry))
+    const gone = [...known.keys()].filter(entry => !present.has(entry))
+    for (const entry of gone) known.delete(entry)
+    if (gone.length === 0) return
+    settling = settling.then(() => records.write(new Map(gone.map(entry => [prefix + entry, undefined]))))
+    settling.catch(() => undefined) // whoever waits for it hears
+  }
+  const rebuild = (): void => {
+    horizons = removalsOf(trust).map(removal => ({ removal, since: known.get(removal.entry)?.since ?? 0 }))
+    epochs = new Map()
+    for (const horizon of horizons) {
+      for (const epoch of trust.epochsKnownTo(horizon.removal.target)) epochs.set(epoch, [...(epochs.get(epoch) ?? []), horizon])
+    }
+    until = new Map(trust.state.peek().devices.map(({ id, active }) => [id, active ? Number.POSITIVE_INFINITY : -1]))
+    for (const { removal, since } of horizons) until.set(removal.target, since)
+  }
+  for (const removal of removalsOf(trust)) {
+    if (known.has(removal.entry)) continue
+    const id = chunkIdOf(parts.keyring.idKey, 'log', GROUP_DOCUMENT_ID, idBytes(removal.entry), parts.hasher)
+    learn(removal, logArrivals.get(id) ?? 0, true)
+  }
+  forget()
+  rebuild()
+
+  const isBefore = (horizon: Horizon, { id, arrival }: { readonly id: ChunkId; readonly arrival: number }): boolean =>
+    arrival <= horizon.since && known.get(horizon.removal.entry)?.except.has(id) !== true
+  return {
+    all: () => horizons,
+    mayBeLate: epoch => epochs.has(epoch),
+    isLate: record => epochs.get(record.epoch)?.some(horizon => !isBefore(horizon, record)) === true,
+    isHeld: (horizon, record) => epochs.get(record.epoch)?.includes(horizon) === true && isBefore(horizon, record),
+    trustedUntil: device => until.get(device) ?? -1,
+    refresh() {
+      forget()
+      const fresh = removalsOf(trust).filter(({ entry }) => !known.has(entry))
+      for (const removal of fresh) learn(removal, chunkStore.lastArrival(), false)
+      rebuild()
+      return fresh.length > 0
+    },
+    note(chunks) {
+      for (const { removal } of horizons) {
+        const learned = known.get(removal.entry)
+        if (learned === undefined || learned.isSettled) continue
+        for (const { id, epoch } of chunks) if (epochs.has(epoch)) learned.except.add(id)
+      }
+    },
+    async settled() {
+      for (let seen; seen !== settling;) await (seen = settling)
+    },
+  }
+}
+
+/**
+ * What the store holds now was held before these removals were learned: for whoever fills a store and writes removals in one go, as a
+ * recovery does.
+ */
+export async function holdBefore(
+  { trust, records, chunkStore }: Pick<HorizonParts, 'trust' | 'records' | 'chunkStore'>,
+  removals: readonly EntryId[],
+): Promise<void> {
+  const record = encodeHorizon(chunkStore.lastArrival(), [])
+  await records.write(new Map(removals.map(entry => [prefixOf(trust) + entry, record])))
+}
+
+const MAX_RECORD_BYTES = 2 ** 24
+const SHAPE = v.strictObject({ v: v.literal(1), since: wholeNumber, except: v.array(bytesOf(32)) })
+
+function prefixOf({ id }: LateTrust): string {
+  return `late/${id}/since/`
+}
+
+function encodeHorizon(since: number, except: Iterable<ChunkId>): Uint8Array {
+  return encodeCbor({ v: 1, since, except: [...except].map(idBytes) })
+}
+
+function removalsOf({ state }: LateTrust): readonly Removal[] {
+  return state.peek().devices.flatMap(({ removal }) => (removal === undefined ? [] : [removal]))
+}
