@@ -118,7 +118,7 @@ describe('a device with a key file', () => {
 
   test('that nobody uses locks itself, and its key file opens it again', async () => {
     mkdirSync(phone.home, { mode: 0o700 })
-    writeFileSync(path.join(phone.home, 'config.json'), JSON.stringify({ autoLockMinutes: 0.02 }))
+    writeFileSync(path.join(phone.home, 'config.json'), JSON.stringify({ autoLockMinutes: 0.05 }))
     await segueJson(phone, 'up', '--keys', 'key-file', ...ON_LOOPBACK)
     await expect.poll(() => segueJson(phone, 'status'), { timeout: 20_000 }).toMatchObject({ state: 'locked', keys: ['key-file'] })
     expect((await runSegue(phone, 'lock', '--after', '10')).stdout).toContain('10 minutes')

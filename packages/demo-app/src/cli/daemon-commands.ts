@@ -90,9 +90,11 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
   await writeConfig(places.config, config)
   const client = await connectToDaemon(places.runtime)
   if (options.name !== undefined) await client.call('rename', { name: options.name })
-  const { device, keys } = await client.call<StatusResult>('status')
-  output.data({ state: 'running', name: device.name, keys: keys.join(' or '), pid: answer.pid }, () => [
-    `Segue is up as “${device.name}”.`,
+  const now = await client.call<StatusResult>('status')
+  const { keys } = now
+  const name = now.state === 'open' ? now.device.name : config.deviceName
+  output.data({ state: 'running', name, keys: keys.join(' or '), pid: answer.pid }, () => [
+    `Segue is up as “${name}”.`,
     `Its keys lie ${keysText(keys)}.`,
   ])
   if (before.keys === undefined) output.note('Next: segue pair new (here) and segue pair join (on the other device).')

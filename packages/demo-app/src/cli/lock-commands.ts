@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSegueError } from '@segue/engine'
 import type { Command } from 'commander'
-import { UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
+import { DaemonDown, UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { isKeyKeeping, KEY_KEEPINGS, readConfig, writeConfig, type KeyKeeping } from '../config.ts'
 import type { Opening } from '../daemon/unlocking.ts'
 import { askPassphrase } from './confirm.ts'
@@ -75,8 +75,11 @@ const LOOK_MS = 50
 /** The daemon that had the keys ends, and its supervisor starts one that has none. */
 async function untilReplaced(runtimeFile: string, pid: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < REPLACE_MS; waitedMs += LOOK_MS) {
-    const client = await connectToDaemon(runtimeFile)
-    if (client.address.pid !== pid) return
+    const client = await connectToDaemon(runtimeFile).catch((error: unknown) => {
+      if (error instanceof DaemonDown) return undefined // it takes its time
+      throw error
+    })
+    if (client !== undefined && client.address.pid !== pid) return
     await sleep(LOOK_MS)
   }
   throw new Error('The keys are out of use, but the process that had them does not end. segue logs may say why.')
