@@ -129,6 +129,33 @@ test('who recovers from a file finds a device that was kept, and both have every
   await desk.devices.when(devices => devices.some(({ id, role }) => id === attic.device.id && role === 'admin'))
 })
 
+test('a device that was kept takes from the restored one what only the lost one had written', { timeout: 120_000 }, async () => {
+  const place = path.join(await scratch(), 'desk')
+  const laptop = await startDevice('laptop')
+  const first = await startDevice('desk', { directory: place })
+  await pair(laptop, first)
+  const { words, keys } = makeRecoveryPhrase()
+  await laptop.recovery.set(keys)
+  await expect.poll(() => first.recovery.phrase?.by, { timeout: 10_000 }).toBe(laptop.device.id)
+  await first.close()
+  await write(laptop, 'Trip')
+  const file = path.join(await scratch(), 'everything.backup')
+  await laptop.backup.write(file)
+  const content = await contentOf(laptop)
+  await laptop.close()
+
+  const restored = await restore({
+    words,
+    from: { file },
+    keep: devices => devices.flatMap(({ id, name }) => (name === 'desk' ? [id] : [])),
+  })
+  const attic = await openRestored(restored.directory)
+  const desk = await startDevice('desk', { directory: place })
+  const [address = ''] = desk.status.peek().addresses
+  await attic.addAddress(desk.device.id, address)
+  await expect.poll(() => contentOf(desk), { timeout: 60_000 }).toEqual(content)
+})
+
 test('a relay that could not be told then lets the machine in as soon as it is back', { timeout: 120_000 }, async () => {
   const home = await relayHome()
   const relay = await home.start()

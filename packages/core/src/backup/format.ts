@@ -8,7 +8,7 @@
  *
  *     1 about  CBOR, first: {v, group: 32, secret: 32, time, device}     the group secret; when and on which device it was made
  *     2 entry  a signed entry of the group's log, causes before effects
- *     3 chunk  a sealed chunk, as it is stored and sent
+ *     3 chunk  a sealed chunk, as it is stored and sent; in the order in which they came, the log's among them
  *     4 end    CBOR, last: {entries, chunks}                 how many there were; nothing follows it
  *
  * The version is of the whole: a file of another one is refused before anything in it is read. History: 1, first.

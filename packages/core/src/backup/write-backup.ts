@@ -13,7 +13,7 @@ export interface BackupContent {
   readonly secret: Uint8Array
   /** Signed, causes before effects. */
   readonly entries: readonly Uint8Array[]
-  /** Sealed, each once, in any order; the log's are not asked for. */
+  /** Sealed, each once, in the order in which they came to the device, the log's among them. */
   readonly chunks: AsyncIterable<Uint8Array>
   /** Milliseconds since 1970; information only, as is `device`. */
   readonly time: number

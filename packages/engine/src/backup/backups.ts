@@ -137,12 +137,14 @@ async function piecesOf(parts: Parts, count: Count, { signal, onProgress }: Back
   return writeBackup(content, recovery, random)
 }
 
-/** Everything but the log, in order of arrival. What compaction replaces while this runs comes later, as what replaced it. */
+/**
+ * Everything in order of arrival, the log among it: what came before a removal was learned of is told by that from what came later. What
+ * compaction replaces while this runs comes later, as what replaced it.
+ */
 async function* pagesOf(chunks: ChunkStore): AsyncGenerator<readonly ChunkId[], void> {
   let page: ChunkId[] = []
   let bytes = 0
   for await (const record of chunks.since(0)) {
-    if (record.class === 'log') continue
     if (bytes > 0 && bytes + record.byteLength > PAGE_BYTES) {
       yield page
       page = []

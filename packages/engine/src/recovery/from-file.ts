@@ -53,9 +53,11 @@ async function fillFrom(
     bytes = 0
   }
   for await (const chunk of source) {
+    // What came before an entry comes before it here, too: by that a removal knows what had been there.
+    if (chunk.class === 'log') await keep()
     page.push(chunk)
     bytes += chunk.bytes.length
-    if (bytes >= PAGE_BYTES) await keep()
+    if (bytes >= PAGE_BYTES || chunk.class === 'log') await keep()
   }
   await keep()
   return { ...count, mayLack: false }

@@ -5,6 +5,7 @@
 import {
   createDeviceInspector,
   createReplica,
+  holdBefore,
   openOnPaper,
   recoverGroup,
   type DeviceId,
@@ -57,6 +58,7 @@ export async function rebuild(parts: RebuildParts): Promise<Rebuilt> {
     const filled = await source.bring({ replica, chunks, inspector, signal, onProgress })
     // After that: a source that is a relay would hear of them, and nobody may before the person has the new words.
     await replica.add(all.map(entry => group.toChunk(entry)))
+    await holdBefore({ trust: group, records: store.records, chunkStore: chunks }, ({ target }) => removed.includes(target))
     return { group, removed, ...filled }
   } finally {
     await replica.close()

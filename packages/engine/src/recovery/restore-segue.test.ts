@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createRecoveryPhrase, isSegueError } from '@segue/core'
-import { keyFile } from '@segue/storage'
+import { keyFile, openStore } from '@segue/storage'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openSegue } from '../open-segue.ts'
 import { systemRandom } from '../platform/system-random.ts'
@@ -106,6 +106,23 @@ test('words and a backup bring everything back on an empty machine, which is an 
   expect(await contentOf(attic)).toEqual(content)
   await attic.close()
 }, 60_000)
+
+test('chunks come back in the order in which they came, the log among them', async () => {
+  await restore('ordered', backup)
+  const orderIn = async (directory: string, key: string): Promise<readonly string[]> => {
+    const store = await openStore({ directory, unlock: keyFile(key) })
+    const ids: string[] = []
+    for await (const { id, class: kind } of store.chunks.since(0)) if (kind === 'log' || kind === 'commit') ids.push(`${kind} ${id}`)
+    await store.close()
+    return ids
+  }
+  const before = await orderIn(path.join(root, 'laptop'), path.join(root, 'laptop.key'))
+  const after = await orderIn(path.join(root, 'ordered', 'store'), path.join(root, 'ordered', 'key'))
+  expect(before.filter(each => each.startsWith('log')).length).toBeGreaterThan(1)
+  expect(before.length).toBeGreaterThan(20)
+  expect(after.filter(id => before.includes(id))).toEqual(before.filter(id => after.includes(id)))
+  expect(after.slice(-4).every(each => each.startsWith('log'))).toBe(true)
+})
 
 test('who is named stays', async () => {
   const restored = await restore('keeper', backup, { keep: devices => devices.map(({ id }) => id) })
