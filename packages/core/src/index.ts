@@ -90,6 +90,7 @@ export {
   createIndex,
   createInlineWorker,
   createLaterIndex,
+  holdBefore,
   readBundleContents,
 } from './documents/index.ts'
 export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedSession } from './documents/index.ts'
