@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { keyFile, openSegue, type Logger, type NetworkOptions, type OpenSegueOptions, type Segue } from '@segue/engine'
+import { keyFile, openSegue, type Logger, type NetworkOptions, type OnRemoved, type OpenSegueOptions, type Segue } from '@segue/engine'
 import { createSystemClock, openSegueOn } from '@segue/engine/testing'
 import type { HeartbeatPace } from '@segue/core'
 import { onTestFinished } from 'vitest'
@@ -15,6 +15,7 @@ export interface DeviceOptions {
   /** How much this device's clock is ahead of the others'. */
   readonly aheadMs?: number
   readonly logger?: Logger
+  readonly onRemoved?: OnRemoved
   /** Default: minutes. */
   readonly heartbeatPace?: HeartbeatPace
   /** Default: a minute. */
@@ -40,8 +41,12 @@ export function optionsOf(name: string, directory: string, network: NetworkOptio
 /** Closed when the test ends, if not before. */
 export async function startDevice(name: string, options: DeviceOptions = {}): Promise<Segue> {
   const directory = options.directory ?? path.join(await scratch(), 'store')
-  const { aheadMs = 0, logger, heartbeatPace, moveGraceMs } = options
-  const given = { ...optionsOf(name, directory, options.network), ...(logger === undefined ? {} : { logger }) }
+  const { aheadMs = 0, logger, onRemoved, heartbeatPace, moveGraceMs } = options
+  const given = {
+    ...optionsOf(name, directory, options.network),
+    ...(logger === undefined ? {} : { logger }),
+    ...(onRemoved === undefined ? {} : { onRemoved }),
+  }
   const clock = createSystemClock()
   const isAsShipped = aheadMs === 0 && heartbeatPace === undefined && moveGraceMs === undefined
   const device = await (isAsShipped

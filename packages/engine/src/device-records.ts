@@ -24,6 +24,7 @@ import * as v from 'valibot'
 const IDENTITY_KEY = 'device/identity'
 const GROUP_KEY = 'device/group'
 const PEER_PREFIX = 'device/peers/'
+const ERASED_KEY = 'device/erased'
 const NEW_MAILBOX_PREFIX = 'device/new-mailboxes/'
 
 export interface GroupRecord {
@@ -82,6 +83,22 @@ export async function savePeer(records: RecordStore, device: DeviceId, peer: Pee
   await records.write(new Map([[`${PEER_PREFIX}${device}`, encodeCbor({ v: 1, ...peer })]]))
 }
 
+export async function forgetPeers(records: RecordStore, devices: readonly DeviceId[]): Promise<void> {
+  await records.write(new Map(devices.map(device => [`${PEER_PREFIX}${device}`, undefined])))
+}
+
+/** When the store that was here before was erased because its device had been removed, in milliseconds since 1970. */
+export async function loadErasedAt(records: RecordStore): Promise<number | undefined> {
+  const stored = await records.get(ERASED_KEY)
+  const decoded = stored === undefined ? undefined : decodeCbor(ERASED, stored, 256)
+  return decoded?.ok === true ? decoded.value.time : undefined
+}
+
+/** `undefined`: of no interest any more. */
+export async function saveErasedAt(records: RecordStore, time: number | undefined): Promise<void> {
+  await records.write(new Map([[ERASED_KEY, time === undefined ? undefined : encodeCbor({ v: 1, time })]]))
+}
+
 export const MAX_PEER_ADDRESSES = 32
 /** A mailbox that is being made on a relay, so that whatever interrupts it, it is made once. */
 export interface NewMailbox {
@@ -112,4 +129,5 @@ const GROUP = v.object({
   dropChunks: v.boolean(),
 })
 const NEW_MAILBOX = v.object({ v: v.literal(1), mailbox: bytesOf(RANDOM_ID_BYTES), adminSeed: bytesOf(32) })
+const ERASED = v.object({ v: v.literal(1), time: wholeNumber })
 const PEER = v.object({ v: v.literal(1), addresses: v.array(v.string()), seenAt: wholeNumber })

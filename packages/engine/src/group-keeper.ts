@@ -67,29 +67,35 @@ export interface GroupKeeper {
 /** Writes what the group says, whoever said it, into the replica; feeds the group what the replica brings. */
 export function createGroupKeeper({ group, stored }: OwnGroup, replica: Replica, logger: Logger): GroupKeeper {
   const kept = new Map<EntryId, Promise<void>>([...stored].map(id => [id, Promise.resolve()]))
-  let isArriving = false
-  const keep = (entry: SignedEntry): Promise<void> => {
-    const present = kept.get(entry.id)
-    if (present !== undefined) return present
-    const keeping = replica.add([group.toChunk(entry)])
-    kept.set(entry.id, keeping)
-    return keeping
-  }
+  /** What was linked while chunks arrive: most of it is stored, the rest was written here because of it. */
+  let linked: SignedEntry[] | undefined
+  /** In one batch, so that a crash leaves all of it or nothing. */
   const keepAll = (entries: readonly SignedEntry[]): void => {
-    // What replication brought is stored already. The rest came over a pairing or a proof, or was written here.
-    if (isArriving) return
-    for (const entry of entries) keep(entry).catch((error: unknown) => logger.warn('entry-not-kept', { error: String(error) }))
+    if (linked !== undefined) {
+      linked.push(...entries)
+      return
+    }
+    const fresh = entries.filter(({ id }) => !kept.has(id))
+    if (fresh.length === 0) return
+    const keeping = replica.add(fresh.map(group.toChunk))
+    keeping.catch((error: unknown) => logger.warn('entry-not-kept', { error: String(error) }))
+    for (const { id } of fresh) kept.set(id, keeping)
   }
   keepAll(group.entries())
   const stop = group.onEntries(keepAll)
   return {
-    keep,
+    async keep(entry) {
+      keepAll([entry])
+      await kept.get(entry.id)
+    },
     onArrived(chunks) {
-      isArriving = true
+      const arriving: SignedEntry[] = (linked = [])
       try {
-        group.receive(chunks.filter(chunk => chunk.class === 'log').flatMap(chunk => entryIn(group, chunk)))
+        const outcomes = group.receive(chunks.filter(chunk => chunk.class === 'log').flatMap(chunk => entryIn(group, chunk)))
+        for (const outcome of outcomes) if (outcome.kind !== 'refused' && !kept.has(outcome.id)) kept.set(outcome.id, Promise.resolve())
       } finally {
-        isArriving = false
+        linked = undefined
+        keepAll(arriving)
       }
     },
     close: stop,

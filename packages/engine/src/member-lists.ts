@@ -37,6 +37,8 @@ export interface ListStatus {
 
 export interface MemberLists extends Closeable {
   readonly statuses: Observable<ReadonlyMap<MailboxId, ListStatus>>
+  /** Whom each list was last seen, or made, to name. */
+  readonly admitted: Observable<ReadonlyMap<MailboxId, readonly DeviceId[]>>
   /** Something changed that the list may depend on. Asks the relay only when it does. */
   look(): void
   /** The relay does not know this device (any more). */
@@ -55,6 +57,7 @@ interface Parts {
 
 export function createMemberLists({ self, node, clock, logger, runtime, relays }: Parts): MemberLists {
   const statuses = createSubject<ReadonlyMap<MailboxId, ListStatus>>(new Map())
+  const admitted = createSubject<ReadonlyMap<MailboxId, readonly DeviceId[]>>(new Map())
   const checks = new Map<MailboxId, Check>()
   const stopped = new AbortController()
   const tasks = new Set<Promise<void>>()
@@ -68,6 +71,9 @@ export function createMemberLists({ self, node, clock, logger, runtime, relays }
     const before = statuses.peek().get(mailbox) ?? { members: 'unknown', problem: undefined }
     const next = { ...before, ...status }
     if (next.members !== before.members || next.problem !== before.problem) statuses.set(new Map([...statuses.peek(), [mailbox, next]]))
+  }
+  const note = (mailbox: MailboxId, { members }: MemberList): void => {
+    if (admitted.peek().get(mailbox)?.join() !== members.join()) admitted.set(new Map([...admitted.peek(), [mailbox, members]]))
   }
   const hasItsLog = (relay: DeviceId): boolean => runtime()?.replica.peers.peek().get(relay)?.state === 'in-sync'
   const membersNow = (): string => memberIds(runtime()).join()
@@ -114,6 +120,7 @@ export function createMemberLists({ self, node, clock, logger, runtime, relays }
       const read = list === undefined ? undefined : verifyMemberList(list, adminKey, nativeVerifier)
       if (read?.ok === false) return 'behind' // not what an admin signed: nothing to go by
       const present = read?.value
+      if (present !== undefined) note(mailbox, present)
       const group = runtime()?.group
       if (group === undefined) return 'unknown'
       const wanted = memberListOf(group.state.peek(), mailbox, (present?.version ?? 0) + 1)
@@ -123,6 +130,7 @@ export function createMemberLists({ self, node, clock, logger, runtime, relays }
       if (keys === undefined || !mayReplace(present, id)) return 'behind'
       try {
         await ask({ v: 1, type: 'list', ...encodeMemberList(wanted, keys) })
+        note(mailbox, wanted)
         return 'current'
       } catch (error) {
         if (!isSegueError(error, 'RELAY_STALE')) throw error // another admin was faster: look again
@@ -157,6 +165,7 @@ export function createMemberLists({ self, node, clock, logger, runtime, relays }
   }
   return {
     statuses,
+    admitted,
     look,
     onRefused(id) {
       const relay = relays().find(each => each.id === id)

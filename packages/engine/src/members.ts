@@ -5,8 +5,10 @@
 import { proveMembership, receiveProof, type CloseCode, type Closeable, type DeviceId } from '@segue/core'
 import type { Clock, Logger, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
-import { loadPeers, MAX_PEER_ADDRESSES, savePeer, type PeerRecord } from './device-records.ts'
+import { forgetPeers, loadPeers, MAX_PEER_ADDRESSES, savePeer, type PeerRecord } from './device-records.ts'
 import type { RelayPlace } from './relay-client.ts'
+import type { RemovalWatch } from './removal/removal-watch.ts'
+import type { OwnRemovalWatch } from './removal/own-removal.ts'
 import type { Runtime } from './runtime.ts'
 
 export interface Members extends Closeable {
@@ -30,10 +32,12 @@ interface Parts {
   readonly runtime: () => Runtime | undefined
   /** Those of the group to keep a link to. */
   readonly relays: () => readonly RelayPlace[]
+  /** This device's own end in the group. Without it: there is none. */
+  readonly removal?: Pick<OwnRemovalWatch, 'isCutOff' | 'onRemoved' | 'acknowledged'>
 }
 
 export async function createMembers(
-  { self, records, clock, logger, runtime, relays }: Parts,
+  { self, records, clock, logger, runtime, relays, removal }: Parts,
   node: () => NetNode | undefined,
 ): Promise<Members> {
   const peers = await loadPeers(records)
@@ -57,6 +61,12 @@ export async function createMembers(
   }
   const refresh = (): void => {
     const devices = runtime()?.group.state.peek().devices ?? []
+    const gone = devices.flatMap(({ id, removal: why }) => (why !== undefined && peers.has(id) ? [id] : []))
+    if (gone.length > 0) {
+      for (const id of gone) peers.delete(id)
+      run('peers-not-forgotten', () => forgetPeers(records, gone))
+    }
+    if (removal?.isCutOff() === true) return node()?.setMembers(new Map())
     const members = devices
       .filter(device => device.active && device.id !== self)
       .map(({ id }) => [id, peers.get(id)?.addresses ?? []] as const)
@@ -72,6 +82,10 @@ export async function createMembers(
   return {
     seenAt: device => peers.get(device)?.seenAt,
     onSeen(device) {
+      const isMember = runtime()
+        ?.group.state.peek()
+        .devices.some(({ id, active }) => id === device && active)
+      if (isMember !== true) return // one that was removed is forgotten
       const known = peers.get(device)?.addresses ?? []
       const reached = node()?.addressesOf(device) ?? []
       run('peer-not-remembered', () => remember(device, [...reached, ...known], clock.now()))
@@ -85,8 +99,12 @@ export async function createMembers(
         try {
           const link = await net.group.dial({ device }, { signal: stopped.signal })
           try {
-            const proven = await proveMembership(link, current.group, { signal: stopped.signal })
+            const proven = await proveMembership(link, current.group, {
+              signal: stopped.signal,
+              ...(removal === undefined ? {} : { onRemoved: removal.onRemoved }),
+            })
             if (!proven.ok) logger.info('proof-refused', { code: proven.error })
+            if (!proven.ok && proven.error === 'DEVICE_REMOVED') await removal?.acknowledged()
           } finally {
             await link.close()
           }
@@ -107,13 +125,23 @@ export async function createMembers(
   }
 }
 
-/** Takes membership proofs: somebody whom another member added while this device was away. Returns how to stop. */
-export function takeProofs(node: NetNode, runtime: () => Runtime | undefined, logger: Logger): () => void {
+/**
+ * Takes membership proofs: somebody whom another member added while this device was away, or who was removed and does not know. Returns
+ * how to stop.
+ */
+export function takeProofs(
+  node: NetNode,
+  runtime: () => Runtime | undefined,
+  removals: Pick<RemovalWatch, 'onTold' | 'onErasure'>,
+  logger: Logger,
+): () => void {
   return node.group.open(link => {
     const talk = async (): Promise<void> => {
       const current = runtime()
       try {
-        if (current !== undefined) await receiveProof(link, current.group)
+        const { peer } = link
+        const proven = current && (await receiveProof(link, current.group, { onErasure: removals.onErasure }))
+        if (proven?.ok === false && proven.error === 'DEVICE_REMOVED') removals.onTold(peer)
       } finally {
         await link.close()
       }

@@ -1,14 +1,14 @@
 /**
  * Opens Segue on this machine. This file is the table of contents: what there is, in the order it is made, closed in reverse.
  */
-import { createRecorder, openOrCleanUp, SegueError, type Joined } from '@segue/core'
+import { createRecorder, createSubject, openOrCleanUp, SegueError, type Joined } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, type NetNode } from '@segue/net'
-import { openStore, type Unlock } from '@segue/storage'
+import { eraseFiles, eraseKeys, finishErasing, forgetErased, markErased, openStore, type Unlock } from '@segue/storage'
 import { createBackups } from './backup/backups.ts'
 import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
-import { loadIdentity, saveGroup } from './device-records.ts'
+import { loadErasedAt, loadIdentity, saveErasedAt, saveGroup } from './device-records.ts'
 import { createKeys } from './keys-face.ts'
 import { createLinkHost } from './link-host.ts'
 import { keepListenAddresses, keptListenAddresses } from './listen-addresses.ts'
@@ -25,6 +25,9 @@ import { createPhrases } from './recovery/phrases.ts'
 import { createUntoldRelays } from './recovery/tell-relays.ts'
 import { createRelays } from './relays.ts'
 import { createRoles, type Devices } from './roles.ts'
+import { createOwnRemoval, type OnRemoved } from './removal/own-removal.ts'
+import { createRemovalWatch } from './removal/removal-watch.ts'
+import { createRemoving } from './removal/remove.ts'
 import { createRuntime, type Runtime, type RuntimeParts } from './runtime.ts'
 import type { Segue } from './segue.ts'
 import { createStatus } from './status.ts'
@@ -42,6 +45,11 @@ export interface OpenSegueOptions {
   readonly unlock?: Unlock | readonly Unlock[]
   readonly network?: NetworkOptions
   /** Diagnostics. Default: none. */
+  /**
+   * What becomes of what is here when this device learns that it was removed from its group. Default `keep`: it stays readable. `erase`:
+   * keys first, then the files; the members are told so, and Segue closes. `Segue.status` says it in both cases.
+   */
+  readonly onRemoved?: OnRemoved
   readonly logger?: Logger
 }
 
@@ -71,7 +79,7 @@ export function openSegue(options: OpenSegueOptions): Promise<Segue> {
 /** The same by another clock, or at another pace: of heartbeats, and of admins waiting for each other with a mailbox to move. */
 export function openSegueOn(
   clock: Clock,
-  { directory, device, unlock, network = {}, logger = silentLogger }: OpenSegueOptions,
+  { directory, device, unlock, network = {}, onRemoved = 'keep', logger = silentLogger }: OpenSegueOptions,
   { heartbeatPace, moveGraceMs }: Pick<RuntimeParts, 'heartbeatPace'> & { readonly moveGraceMs?: number | undefined } = {},
 ): Promise<Segue> {
   return openOrCleanUp(async opened => {
@@ -81,6 +89,7 @@ export function openSegueOn(
 
     // bytes at rest
     const store = opened.use(
+    const erasedBefore = await finishErasing(directory)
       await openStore({
         directory,
         ...(unlock === undefined ? {} : { unlock }),
@@ -88,6 +97,11 @@ export function openSegueOn(
       }),
     )
     const identity = await loadIdentity(store.records, device.name, random)
+    if (erasedBefore !== undefined) {
+      await saveErasedAt(store.records, erasedBefore)
+      await forgetErased(directory)
+    }
+    const erasedAt = createSubject(await loadErasedAt(store.records))
     opened.add(() => {
       for (const { secretKey } of [identity.signing, identity.sealing]) secretKey.fill(0)
     })
@@ -125,6 +139,21 @@ export function openSegueOn(
     })
 
     // bytes in motion
+    const removal = await createOwnRemoval({
+      ...{ identity, clock, logger, records: store.records, policy: onRemoved },
+      node: () => net,
+      onChanged: () => members?.refresh(),
+      async eraseKeys() {
+        await markErased(directory, clock.now())
+        await eraseKeys(directory)
+      },
+      async eraseRest() {
+        await opened.close()
+        await eraseFiles(directory)
+      },
+    })
+    const removals = opened.use(await createRemovalWatch({ identity, records: store.records, clock, random, logger, relays }))
+
     const listen = network.listen ?? (await keptListenAddresses(store.records))
     const node = opened.use(
       await createNode({
@@ -151,7 +180,7 @@ export function openSegueOn(
     if (network.listen === undefined) await keepListenAddresses(store.records, node.addresses.peek())
     members = opened.use(
       await createMembers(
-        { self: identity.id, records: store.records, clock, logger, runtime: () => runtime, relays: relays.linked },
+        { self: identity.id, records: store.records, clock, logger, runtime: () => runtime, relays: relays.linked, removal },
         () => node,
       ),
     )
@@ -163,7 +192,8 @@ export function openSegueOn(
         onTold: () => node.resume(),
       }),
     )
-    opened.add(takeProofs(node, () => runtime, logger))
+    opened.add(takeProofs(node, () => runtime, removals, logger))
+    opened.add(removal.close)
 
     // what an app sees of it
     const list = opened.use(createDeviceList(identity.id, node, members, relays.list))
@@ -173,6 +203,7 @@ export function openSegueOn(
       createStatus({
         ...{ node, keys: keys.slots, clock, damaged: damage.damaged, devices: list.devices, relays: relays.list },
         lastBackupAt: backups.lastAt,
+        ...{ removed: removal.state, erasedAt },
       }),
     )
     const follow = (): void => {
@@ -184,6 +215,8 @@ export function openSegueOn(
       now.group.state.subscribe(() => members.refresh())
       members.refresh()
     }
+      removal.follow(now)
+      removals.follow(now)
     follow()
 
     const keep = (joined: Joined): Promise<void> =>
@@ -198,6 +231,8 @@ export function openSegueOn(
       const { inviter, addresses } = joined
       for (const address of addresses) {
         await members.addAddress(inviter, address).catch((error: unknown) => logger.warn('address-not-kept', { error: String(error) }))
+      erasedAt.set(undefined)
+      await saveErasedAt(store.records, undefined)
       }
     }
     const meetingRelay = (): RelayPlace | undefined => {
@@ -205,7 +240,11 @@ export function openSegueOn(
       return all.find(({ state }) => state === 'linked') ?? all[0]
     }
     const ownName = (): string => runtime?.group.device(identity.id)?.name ?? identity.name
-    const devices: Devices = { ...list.devices, ...createRoles({ clock, person, runtime: present }) }
+    const devices: Devices = {
+      ...list.devices,
+      ...createRoles({ clock, person, runtime: present }),
+      ...createRemoving({ clock, person, runtime: present, list: removals.list }),
+    }
     const pairing = opened.use(
       createPairing({
         node,
@@ -220,6 +259,7 @@ export function openSegueOn(
         relay: meetingRelay,
         keep,
         enter,
+        isRemoved: () => removal.state.peek() !== undefined,
       }),
     )
 

@@ -32,6 +32,8 @@ export interface PairingParts {
   readonly logger: Logger
   readonly telemetry: TelemetrySink<TelemetryEvent>
   readonly runtime: () => Runtime
+  /** From the group that it is still in: it cannot leave that behind and stay the same device. */
+  readonly isRemoved: () => boolean
   /** A relay to meet at devices that are on another network. */
   readonly relay: () => RelayPlace | undefined
   /** Writes the joined group to disk, all or nothing. */
@@ -119,6 +121,7 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
 
     async join(source, { signal } = {}) {
       const current = runtime()
+      if (parts.isRemoved()) throw new SegueError('DEVICE_REMOVED')
       if (joinings > 0 || hasWorkOrCompany(current)) throw new SegueError('PAIRING_ALREADY_MEMBER')
       joinings += 1
       const invitation: JoinInvitation = typeof source === 'string' ? { text: source } : { nearby: source }

@@ -70,6 +70,8 @@ export interface RelayStatus {
 }
 
 export interface RelayKeeper extends Relays, Closeable {
+  /** Whom each mailbox's list was last seen to name. */
+  readonly admitted: MemberLists['admitted']
   isRelay(peer: DeviceId): boolean
   /** To keep a link to. */
   linked(): readonly GroupRelay[]
@@ -242,6 +244,7 @@ export function createRelays(parts: Parts): RelayKeeper {
 
   return {
     list,
+    admitted: lists.admitted,
     isRelay: peer => linked().some(relay => relay.id === peer),
     linked,
     async add(inviteText) {

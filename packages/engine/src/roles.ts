@@ -2,10 +2,11 @@
 import { isSegueError, SegueError, type DeviceId, type GroupRole, type GroupState, type Observable } from '@segue/core'
 import type { Clock } from '@segue/core/ports'
 import type { Confirmation, PersonCheck } from './person.ts'
+import type { RemovingDevices } from './removal/remove.ts'
 import type { Runtime } from './runtime.ts'
 import type { DeviceStatus } from './segue.ts'
 
-export interface Devices extends Observable<readonly DeviceStatus[]> {
+export interface Devices extends Observable<readonly DeviceStatus[]>, RemovingDevices {
   /**
    * Makes a device an admin: it may then let others in, remove and promote. Asks for the person again; what is typed is its name. Rejects
    * with CONFIRMATION_NEEDED, CONFIRMATION_WRONG, NEEDS_ADMIN, NOT_A_MEMBER.
@@ -57,6 +58,8 @@ export function plainly(error: unknown): unknown {
       return new SegueError('LAST_ADMIN')
     case 'needsAdmin':
       return new SegueError('NEEDS_ADMIN')
+    case 'targetIsMember':
+      return new SegueError('NOT_A_MEMBER')
     default:
       return error
   }

@@ -33,6 +33,7 @@ import { createGroupKeeper, openOwnGroup, type GroupKeeper } from './group-keepe
 import { createClaimWatch } from './claim-watch.ts'
 import { createHandoffComponents } from './handoff-components.ts'
 import { createOfferWatch, type SegueHandoffs } from './handoff-face.ts'
+import { createDuties } from './duties.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
 import { createSessionFaces, type SessionFaces } from './session-face.ts'
 
@@ -163,6 +164,15 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       replica,
       documents,
       index,
+    opened.add(group.state.subscribe(() => handoffs.onMembersChanged()))
+    handoffs.onMembersChanged()
+    opened.add(
+      group.keyChanges.subscribe(() => {
+        documents.onKeysChanged()
+        replica.onKeysChanged().catch((error: unknown) => logger.warn('keys-not-tried', { error: String(error) }))
+      }),
+    )
+    opened.add(createDuties({ self: identity.id, group, clock, logger }).close)
       sessions,
       faces,
       handoffs,

@@ -22,6 +22,7 @@ import type { Person } from './person.ts'
 import type { RecoveryPhrases } from './recovery/phrases.ts'
 import type { Relays } from './relays.ts'
 import type { Advice, Devices } from './roles.ts'
+import type { OwnRemoval } from './removal/own-removal.ts'
 import type { SegueSession } from './session-face.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -160,3 +161,7 @@ export interface SegueStatus {
   /** The group uses something this version does not know: update. */
   readonly needsUpdate: boolean
 }
+  /** This device was removed from its group: it is readable, and nothing new comes. Pairing takes a fresh start. */
+  readonly removed: OwnRemoval | undefined
+  /** Milliseconds since 1970: what was here before was erased then, because its device had been removed. Until this one joins a group. */
+  readonly erasedAt: number | undefined

@@ -5,6 +5,7 @@ import type { NetNode } from '@segue/net'
 import type { Damage } from '@segue/storage'
 import { BACKUP_FRESH_MS, isOnlyHere } from './backup/only-here.ts'
 import type { RelayStatus } from './relays.ts'
+import type { OwnRemoval } from './removal/own-removal.ts'
 import { adviceOn } from './roles.ts'
 import type { Runtime } from './runtime.ts'
 import type { DeviceStatus, SegueStatus } from './segue.ts'
@@ -22,10 +23,12 @@ interface Parts {
   readonly devices: Observable<readonly DeviceStatus[]>
   readonly relays: Observable<readonly RelayStatus[]>
   readonly lastBackupAt: Observable<number | undefined>
+  readonly removed: Observable<OwnRemoval | undefined>
+  readonly erasedAt: Observable<number | undefined>
   readonly clock: Clock
 }
 
-export function createStatus({ node, keys, damaged, devices, relays, lastBackupAt, clock }: Parts): StatusWatch {
+export function createStatus({ node, keys, damaged, devices, relays, lastBackupAt, removed, erasedAt, clock }: Parts): StatusWatch {
   let current: Runtime | undefined
   let stops: (() => void)[] = []
   const look = (): SegueStatus => {
@@ -52,6 +55,8 @@ export function createStatus({ node, keys, damaged, devices, relays, lastBackupA
       sessions,
       backup: { isOnlyHere: sessions > 0 && isOnlyHere(places), lastAt },
       advice: current === undefined ? [] : adviceOn(current.group.state.peek()),
+      removed: removed.peek(),
+      erasedAt: erasedAt.peek(),
       needsUpdate: current?.group.state.peek().needsUpdate ?? false,
     }
   }
@@ -74,6 +79,8 @@ export function createStatus({ node, keys, damaged, devices, relays, lastBackupA
     devices.subscribe(update),
     relays.subscribe(update),
     lastBackupAt.subscribe(onBackup),
+    removed.subscribe(update),
+    erasedAt.subscribe(update),
     () => cancelStale(),
   ]
   onBackup()

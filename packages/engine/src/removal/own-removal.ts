@@ -1,0 +1,235 @@
+/**
+ * This device's own end in a group: it was removed, and learned it from the log or from a member that showed it the entry. From then on it
+ * dials nobody but to say that it heard; what it holds stays readable, or is erased, as its policy says. Erasing takes the keys first, says
+ * so with a signature while the device's own key is still in memory, then takes the files.
+ */
+import {
+  createSubject,
+  decodeCbor,
+  decodeEntry,
+  encodeCbor,
+  bytesUpTo,
+  proveMembership,
+  signErasure,
+  wholeNumber,
+  MAX_ENTRY_BYTES,
+  SECOND_MS,
+  type DeviceId,
+  type DeviceIdentity,
+  type Observable,
+  type SignedEntry,
+} from '@segue/core'
+import type { Clock, Logger, RecordStore } from '@segue/core/ports'
+import type { NetNode } from '@segue/net'
+import * as v from 'valibot'
+import type { Runtime } from '../runtime.ts'
+
+/** What becomes of what a removed device holds of its group. */
+export type OnRemoved = 'keep' | 'erase'
+
+export interface OwnRemoval {
+  readonly by: DeviceId
+  /** Undefined for a recovery phrase, and for an admin that this device never heard of. */
+  readonly byName: string | undefined
+  /** Milliseconds since 1970 by the remover's clock. */
+  readonly at: number
+  /** Milliseconds since 1970 here. */
+  readonly learnedAt: number
+  /** A device of the group has heard from this one that it knows. */
+  readonly isAcknowledged: boolean
+  /** `keep`: everything is here and nothing new comes. `erasing`: its keys are gone. `erased`: so is the rest; Segue is closed. */
+  readonly content: 'keep' | 'erasing' | 'erased'
+}
+
+export interface OwnRemovalWatch {
+  readonly state: Observable<OwnRemoval | undefined>
+  /** No device of the group is to be dialled any more. */
+  isCutOff(): boolean
+  /** For `proveMembership`: what this device answers when it is shown the entry. */
+  onRemoved(entry: SignedEntry): Promise<Uint8Array | undefined>
+  /** The answer was sent. */
+  acknowledged(): Promise<void>
+  follow(runtime: Runtime): void
+  /** This device joined a group, as somebody new. */
+  forget(): Promise<void>
+  close(): Promise<void>
+}
+
+interface Parts {
+  readonly identity: DeviceIdentity
+  readonly records: RecordStore
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly policy: OnRemoved
+  readonly node: () => NetNode | undefined
+  /** Which devices are dialled changed. */
+  readonly onChanged: () => void
+  /** From now on nothing that is on the disk can be opened. Durable when it resolves. */
+  readonly eraseKeys: () => Promise<void>
+  /** Closes everything and takes the files away. */
+  readonly eraseRest: () => Promise<void>
+}
+
+export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
+  const { identity, records, clock, logger, policy, node } = parts
+  const stored = decodeCbor(SHAPE, (await records.get(RECORD_KEY)) ?? new Uint8Array(0), MAX_RECORD_BYTES)
+  let record: Known | undefined = stored.ok ? stored.value : undefined
+  const state = createSubject<OwnRemoval | undefined>(undefined)
+  const stopped = new AbortController()
+  let current: Runtime | undefined
+  let stopFollowing: () => void = () => undefined
+  let telling: Promise<void> | undefined
+  let keysGone: Promise<boolean> | undefined
+  let isEnding = false
+
+  const publish = (content: OwnRemoval['content'] = state.peek()?.content ?? 'keep'): void => {
+    const entry = record && decodeEntry(record.entry)
+    if (record === undefined || entry?.ok !== true) return state.set(undefined)
+    const { author: by, time: at } = entry.value
+    const { learnedAt, isAcknowledged } = record
+    state.set({ by, byName: current?.group.device(by)?.name, at, learnedAt, isAcknowledged, content })
+  }
+  const save = async (next: Known | undefined): Promise<void> => {
+    record = next
+    publish()
+    parts.onChanged()
+    await records.write(new Map([[RECORD_KEY, next && encodeCbor({ v: 1, ...next })]]))
+  }
+  const learn = async (entry: SignedEntry): Promise<void> => {
+    if (record !== undefined) return
+    await save({ entry: entry.bytes, learnedAt: Math.max(0, Math.trunc(clock.now())), isAcknowledged: false })
+  }
+
+  /** Whether they are gone. */
+  const takeKeys = (): Promise<boolean> => {
+    return (keysGone ??= parts.eraseKeys().then(
+      () => {
+        publish('erasing')
+        return true
+      },
+      (error: unknown) => {
+        logger.error('not-erased', { error: String(error) })
+        keysGone = undefined // tried again the next time
+        return false
+      },
+    ))
+  }
+  const onRemoved = async (entry: SignedEntry): Promise<Uint8Array> => {
+    await learn(entry)
+    const erased = policy === 'erase' && (await takeKeys())
+    return signErasure({ group: entry.group, removal: entry.id, erased, time: Math.max(0, Math.trunc(clock.now())) }, identity)
+  }
+  const acknowledged = async (): Promise<void> => {
+    if (record === undefined) return
+    if (!record.isAcknowledged) await save({ ...record, isAcknowledged: true })
+    if (policy === 'erase') end()
+  }
+  /** Not awaited by whoever is to be closed by it. */
+  const end = (): void => {
+    if (isEnding) return
+    isEnding = true
+    const ending = async (): Promise<void> => {
+      if (!(await takeKeys())) {
+        isEnding = false
+        return
+      }
+      await parts.eraseRest()
+      publish('erased')
+    }
+    ending().catch((error: unknown) => logger.error('not-all-erased', { error: String(error) })) // the next opening ends it
+  }
+
+  const isAcknowledged = (): boolean => record === undefined || record.isAcknowledged
+  /** Goes to one member after the other until one has heard. With keys to erase it does not wait for that for long. */
+  const tell = async (runtime: Runtime): Promise<void> => {
+    const patience = AbortSignal.any([stopped.signal, abortAfter(clock, policy === 'erase' ? ERASE_PATIENCE_MS : TELL_PATIENCE_MS)])
+    if (policy === 'erase') await takeKeys()
+    while (!patience.aborted && !isAcknowledged()) {
+      for (const { id } of runtime.group.state.peek().devices.filter(device => device.active)) {
+        if (isAcknowledged()) break
+        await tellOne(runtime, id, patience).catch((error: unknown) => logger.info('removal-not-acknowledged', { error: String(error) }))
+      }
+      if (!isAcknowledged()) await clock.sleep(TELL_PAUSE_MS, { signal: patience }).catch(() => undefined)
+    }
+    if (policy === 'erase' && !stopped.signal.aborted) end()
+  }
+  const tellOne = async (runtime: Runtime, device: DeviceId, signal: AbortSignal): Promise<void> => {
+    const net = node()
+    if (net === undefined) return
+    const link = await net.group.dial({ device }, { signal })
+    try {
+      const proven = await proveMembership(link, runtime.group, { signal, onRemoved })
+      if (!proven.ok && proven.error === 'DEVICE_REMOVED') await acknowledged()
+    } finally {
+      await link.close()
+    }
+  }
+
+  const onGroup = (runtime: Runtime): void => {
+    const { group } = runtime
+    const removal = group.removalOf(identity.id)
+    const known = record && decodeEntry(record.entry)
+    if (removal === undefined) {
+      // Somebody of a higher rank had removed the remover: it goes on as if nothing had been.
+      const isVoid = known?.ok === true && group.entry(known.value.id) !== undefined
+      if (isVoid && keysGone === undefined) {
+        save(undefined).catch((error: unknown) => logger.warn('removal-not-taken-back', { error: String(error) }))
+      } else if (record !== undefined && policy === 'erase') telling ??= tell(runtime)
+      return
+    }
+    const entry = group.entry(removal.entry)
+    if (entry === undefined) return
+    learn(entry)
+      .then(() => {
+        // Who left by its own will goes on dialling until somebody has heard; the answer comes with the proof.
+        if (removal.by === identity.id && record?.isAcknowledged === false) return
+        telling ??= record?.isAcknowledged === true && policy === 'keep' ? Promise.resolve() : tell(runtime)
+        return telling
+      })
+      .catch((error: unknown) => logger.warn('own-removal-not-kept', { error: String(error) }))
+  }
+
+  publish()
+  return {
+    state,
+    isCutOff() {
+      const known = record && decodeEntry(record.entry)
+      if (record === undefined || known?.ok !== true) return false
+      return record.isAcknowledged || known.value.author !== identity.id
+    },
+    onRemoved,
+    acknowledged,
+    follow(runtime) {
+      stopFollowing()
+      current = runtime
+      telling = undefined
+      publish()
+      stopFollowing = runtime.group.state.subscribe(() => onGroup(runtime))
+      onGroup(runtime)
+    },
+    async forget() {
+      if (record !== undefined) await save(undefined)
+    },
+    async close() {
+      stopFollowing()
+      stopped.abort()
+      await telling
+    },
+  }
+}
+
+type Known = Omit<v.InferOutput<typeof SHAPE>, 'v'>
+
+const RECORD_KEY = 'device/removed'
+const MAX_RECORD_BYTES: number = 2 * MAX_ENTRY_BYTES
+const SHAPE = v.object({ v: v.literal(1), entry: bytesUpTo(MAX_ENTRY_BYTES), learnedAt: wholeNumber, isAcknowledged: v.boolean() })
+/** A device that stays readable has time to say that it heard; it tries again at its next start. */
+const TELL_PATIENCE_MS: number = 60 * SECOND_MS
+const ERASE_PATIENCE_MS: number = 10 * SECOND_MS
+const TELL_PAUSE_MS: number = 2 * SECOND_MS
+
+function abortAfter(clock: Clock, ms: number): AbortSignal {
+  const late = new AbortController()
+  clock.after(ms, () => late.abort())
+  return late.signal
+}
