@@ -9,6 +9,7 @@ export const CORE_LAYERS = [
   'telemetry',
   'identity',
   'group',
+  'audit',
   'mailbox',
   'backup',
   'pairing',

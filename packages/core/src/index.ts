@@ -75,6 +75,7 @@ export type {
   SignedEntry,
 } from './group/index.ts'
 export { GROUP_DOC_TAG } from './lib/ids.ts'
+export * from './audit/index.ts'
 export * from './mailbox/index.ts'
 export * from './backup/index.ts'
 export { createInviter, join, meetAt, openMeetingPlace } from './pairing/pairing.ts'

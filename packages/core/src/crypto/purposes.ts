@@ -13,6 +13,7 @@ export const PURPOSES = {
   'member-list': 'segue/member-list/v1',
   'mailbox-move': 'segue/mailbox-move/v1',
   'erase-receipt': 'segue/erase-receipt/v1',
+  'audit-export': 'segue/audit-export/v1',
   // keys derived from the group secret
   'id-key': 'segue/id-key/v1',
   'tag-key': 'segue/tag-key/v1',

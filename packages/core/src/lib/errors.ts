@@ -96,6 +96,39 @@ const ERRORS = {
   TIMED_OUT: { text: 'That took too long and was given up. Nothing was lost; try again.', peer: 'timed out', retry: 'now' },
   CANCELLED: { text: 'Cancelled. Nothing was lost.', peer: 'cancelled', retry: 'now' },
   CLOSED: { text: 'Segue is closed. Open it again to go on.', peer: 'closed', retry: 'never' },
+  // the audit
+  AUDIT_INVALID: {
+    text: 'That is not a whole file of segue audit --export ({reason}). Get it again from the device that wrote it.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  AUDIT_NEWER: { text: 'A newer Segue wrote that audit. Update Segue here to check it.', peer: 'refused', retry: 'never' },
+  AUDIT_TAMPERED: {
+    text: 'The signature does not fit: the file was changed, cut or put in another order after {device} signed it. Do not believe it.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  AUDIT_ENTRY_FORGED: {
+    text: 'Entry {entry} of that file is not signed by who is said to have written it. Do not believe the file.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  AUDIT_INCOMPLETE: {
+    text: 'Entries are missing from that file, at entry {entry}: whoever signed it left something out. Do not believe it.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  AUDIT_REORDERED: {
+    text: 'Entry {entry} of that file is not in its place, or there twice. Do not believe the file.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  AUDIT_OTHER_GROUP: { text: 'That audit, or a part of it, is about another group.', peer: 'refused', retry: 'never' },
+  AUDIT_SIGNER_UNKNOWN: {
+    text: 'That audit was signed by {device}, which the group in it never let in. Do not believe it.',
+    peer: 'refused',
+    retry: 'never',
+  },
   // the group
   GROUP_ENTRY_REFUSED: { text: 'A change to the group was refused: {rule}.', peer: 'refused', retry: 'never' },
   GROUP_NEWER: {

@@ -1,0 +1,5 @@
+export { auditOf } from './audit.ts'
+export type { AuditAction, AuditEvent, AuditParty, AuditVerdict, GroupAudit } from './audit.ts'
+export { AUDIT_SCHEMA_VERSION, exportAudit, MAX_AUDIT_BYTES, verifyAudit } from './export.ts'
+export type { AuditRefusal, VerifiedAudit } from './export.ts'
+export { ACTION_WORDS, RULE_WORDS, VOID_WORDS } from './words.ts'
