@@ -142,15 +142,16 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
 }
 
 /**
- * What the store holds now was held before these removals were learned: for whoever fills a store and writes removals in one go, as a
- * recovery does.
+ * For whoever fills an empty store and writes removals in one go, as a recovery does: what the store holds now was held before those that
+ * are `new`. Of the others the places of their log chunks go on saying it: a backup keeps the order, and from a relay the log comes first.
  */
 export async function holdBefore(
   { trust, records, chunkStore }: Pick<HorizonParts, 'trust' | 'records' | 'chunkStore'>,
-  removals: readonly EntryId[],
+  isNew: (removal: Removal) => boolean,
 ): Promise<void> {
-  const record = encodeHorizon(chunkStore.lastArrival(), [])
-  await records.write(new Map(removals.map(entry => [prefixOf(trust) + entry, record])))
+  const since = chunkStore.lastArrival()
+  const fresh = removalsOf(trust).filter(isNew)
+  await records.write(new Map(fresh.map(({ entry }) => [prefixOf(trust) + entry, encodeHorizon(since, [])])))
 }
 
 const MAX_RECORD_BYTES = 2 ** 24
