@@ -1,6 +1,7 @@
 /** Bytes at rest: chunks, records and keys of one device in one directory. */
 export { openStore, type Store, type StoreOptions } from './open-store.ts'
 export { eraseFiles, eraseKeys, finishErasing, forgetErased, markErased } from './erase.ts'
+export { assertPrivate } from './place.ts'
 export type { Damage, OnDamaged } from './damage.ts'
 export type { Unlock, VaultPlace } from './vault/unlock.ts'
 export type { Vault } from './vault/vault.ts'

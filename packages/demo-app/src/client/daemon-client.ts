@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ERROR_TABLE, SegueError, type ErrorCode } from '@segue/engine'
+import { assertPrivate, ERROR_TABLE, SegueError, isSegueError, type ErrorCode } from '@segue/engine'
 import { API_VERSION, type DaemonAddress, type Reply } from '../daemon/api.ts'
 import { isAlive, isOurs } from '../daemon/is-alive.ts'
 
@@ -34,7 +34,7 @@ export class UsageError extends Error {
 
 /**
  * Finds the daemon by its runtime file. When that one died and its supervisor starts another, waits for it. Rejects with DaemonDown when
- * there is none, VERSION_UNSUPPORTED when it speaks another API.
+ * there is none, VERSION_UNSUPPORTED when it speaks another API, STORE_NOT_PRIVATE when others have rights to the file.
  */
 export async function connectToDaemon(runtimeFile: string): Promise<DaemonClient> {
   let address = await readAddress(runtimeFile)
@@ -60,9 +60,10 @@ const RESTART_LOOK_MS = 100
 async function readAddress(runtimeFile: string): Promise<DaemonAddress> {
   let address: DaemonAddress
   try {
+    await assertPrivate(runtimeFile) // whoever can write it would be told passphrases
     address = JSON.parse(await readFile(runtimeFile, 'utf8')) as DaemonAddress
-  } catch {
-    throw new DaemonDown()
+  } catch (error) {
+    throw isSegueError(error) ? error : new DaemonDown()
   }
   if (address.apiVersion !== API_VERSION) throw new SegueError('VERSION_UNSUPPORTED')
   return address
