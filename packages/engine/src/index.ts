@@ -19,7 +19,17 @@ export type { SessionDurability } from './durability.ts'
 export type { Surroundings } from './surroundings.ts'
 export { readQrImage, type PairingQr } from './pairing-images.ts'
 export { createLineLogger, silentLogger, type LogLevel } from './platform/loggers.ts'
-export { assertPrivate, custom, keychain, keychainAndPassphrase, keyFile, passphrase, readSlots, type CustomUnlock, type Unlock } from '@segue/storage'
+export {
+  assertPrivate,
+  custom,
+  keychain,
+  keychainAndPassphrase,
+  keyFile,
+  passphrase,
+  readSlots,
+  type CustomUnlock,
+  type Unlock,
+} from '@segue/storage'
 export { ERROR_TABLE, isHexId, isSegueError, RANDOM_ID_BYTES, SegueError, SESSION_KINDS, textOfFile } from '@segue/core'
 export type {
   Checkpoint,

@@ -24,10 +24,10 @@ import type { RelayPlace } from './relay-client.ts'
 import { createPhrases } from './recovery/phrases.ts'
 import { createUntoldRelays } from './recovery/tell-relays.ts'
 import { createRelays } from './relays.ts'
-import { createRoles, type Devices } from './roles.ts'
 import { createOwnRemoval, type OnRemoved } from './removal/own-removal.ts'
 import { createRemovalWatch } from './removal/removal-watch.ts'
 import { createRemoving } from './removal/remove.ts'
+import { createRoles, type Devices } from './roles.ts'
 import { createRuntime, type Runtime, type RuntimeParts } from './runtime.ts'
 import type { Segue } from './segue.ts'
 import { createStatus } from './status.ts'
@@ -44,12 +44,12 @@ export interface OpenSegueOptions {
   /** How the keys are kept. Without it the machine's keychain; where there is none, UNLOCK_NEEDED names the choices. */
   readonly unlock?: Unlock | readonly Unlock[]
   readonly network?: NetworkOptions
-  /** Diagnostics. Default: none. */
   /**
    * What becomes of what is here when this device learns that it was removed from its group. Default `keep`: it stays readable. `erase`:
    * keys first, then the files; the members are told so, and Segue closes. `Segue.status` says it in both cases.
    */
   readonly onRemoved?: OnRemoved
+  /** Diagnostics. Default: none. */
   readonly logger?: Logger
 }
 
@@ -88,20 +88,20 @@ export function openSegueOn(
     const damage = createDamageWatch(clock, logger)
 
     // bytes at rest
-    const store = opened.use(
     const erasedBefore = await finishErasing(directory)
+    const store = opened.use(
       await openStore({
         directory,
         ...(unlock === undefined ? {} : { unlock }),
         onDamaged: found => damage.onDamaged(found),
       }),
     )
-    const identity = await loadIdentity(store.records, device.name, random)
     if (erasedBefore !== undefined) {
       await saveErasedAt(store.records, erasedBefore)
       await forgetErased(directory)
     }
     const erasedAt = createSubject(await loadErasedAt(store.records))
+    const identity = await loadIdentity(store.records, device.name, random)
     opened.add(() => {
       for (const { secretKey } of [identity.signing, identity.sealing]) secretKey.fill(0)
     })
@@ -138,7 +138,6 @@ export function openSegueOn(
       onChanged: () => members?.refresh(),
     })
 
-    // bytes in motion
     const removal = await createOwnRemoval({
       ...{ identity, clock, logger, records: store.records, policy: onRemoved },
       node: () => net,
@@ -154,6 +153,7 @@ export function openSegueOn(
     })
     const removals = opened.use(await createRemovalWatch({ identity, records: store.records, clock, random, logger, relays }))
 
+    // bytes in motion
     const listen = network.listen ?? (await keptListenAddresses(store.records))
     const node = opened.use(
       await createNode({
@@ -202,8 +202,8 @@ export function openSegueOn(
     const status = opened.use(
       createStatus({
         ...{ node, keys: keys.slots, clock, damaged: damage.damaged, devices: list.devices, relays: relays.list },
-        lastBackupAt: backups.lastAt,
         ...{ removed: removal.state, erasedAt },
+        lastBackupAt: backups.lastAt,
       }),
     )
     const follow = (): void => {
@@ -212,11 +212,11 @@ export function openSegueOn(
       list.follow(now)
       status.follow(now)
       damage.follow(now.replica, store.chunks)
+      removal.follow(now)
+      removals.follow(now)
       now.group.state.subscribe(() => members.refresh())
       members.refresh()
     }
-      removal.follow(now)
-      removals.follow(now)
     follow()
 
     const keep = (joined: Joined): Promise<void> =>
@@ -228,11 +228,11 @@ export function openSegueOn(
       runtime = undefined
       runtime = await start()
       follow()
+      erasedAt.set(undefined)
+      await saveErasedAt(store.records, undefined)
       const { inviter, addresses } = joined
       for (const address of addresses) {
         await members.addAddress(inviter, address).catch((error: unknown) => logger.warn('address-not-kept', { error: String(error) }))
-      erasedAt.set(undefined)
-      await saveErasedAt(store.records, undefined)
       }
     }
     const meetingRelay = (): RelayPlace | undefined => {
@@ -256,10 +256,10 @@ export function openSegueOn(
         logger,
         telemetry: recorder,
         runtime: present,
+        isRemoved: () => removal.state.peek() !== undefined,
         relay: meetingRelay,
         keep,
         enter,
-        isRemoved: () => removal.state.peek() !== undefined,
       }),
     )
 
@@ -275,6 +275,7 @@ export function openSegueOn(
       },
       pairing,
       devices,
+      removal: removal.state,
       person,
       keys,
       sessions: {

@@ -31,9 +31,9 @@ import {
 import type { ChunkStore, Clock, DeviceLink, DocumentWorker, Hasher, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
 import { createGroupKeeper, openOwnGroup, type GroupKeeper } from './group-keeper.ts'
 import { createClaimWatch } from './claim-watch.ts'
+import { createDuties } from './duties.ts'
 import { createHandoffComponents } from './handoff-components.ts'
 import { createOfferWatch, type SegueHandoffs } from './handoff-face.ts'
-import { createDuties } from './duties.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
 import { createSessionFaces, type SessionFaces } from './session-face.ts'
 
@@ -90,6 +90,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const keeper = opened.use(createGroupKeeper(own, replica, logger))
     const documents = opened.use(
       createDocuments({
+        verifier: nativeVerifier,
         replica,
         keyring,
         identity,
@@ -157,13 +158,6 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       }),
     )
     hearOffers(await carrier.stored())
-    opened.add(() => endWithoutDisk(replica))
-    return {
-      group,
-      keeper,
-      replica,
-      documents,
-      index,
     opened.add(group.state.subscribe(() => handoffs.onMembersChanged()))
     handoffs.onMembersChanged()
     opened.add(
@@ -173,6 +167,13 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       }),
     )
     opened.add(createDuties({ self: identity.id, group, clock, logger }).close)
+    opened.add(() => endWithoutDisk(replica))
+    return {
+      group,
+      keeper,
+      replica,
+      documents,
+      index,
       sessions,
       faces,
       handoffs,

@@ -21,8 +21,8 @@ import type { SegueKeys } from './keys-face.ts'
 import type { Person } from './person.ts'
 import type { RecoveryPhrases } from './recovery/phrases.ts'
 import type { Relays } from './relays.ts'
-import type { Advice, Devices } from './roles.ts'
 import type { OwnRemoval } from './removal/own-removal.ts'
+import type { Advice, Devices } from './roles.ts'
 import type { SegueSession } from './session-face.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -36,6 +36,8 @@ export interface Segue extends Closeable {
   readonly pairing: Pairing
   /** This device first, then the others by name. */
   readonly devices: Devices
+  /** This device's own end in its group; undefined while it belongs. Goes on to `erased` when Segue has closed itself. */
+  readonly removal: Observable<OwnRemoval | undefined>
   /** How this device asks for the person again. */
   readonly person: Person
   readonly keys: SegueKeys
@@ -160,8 +162,8 @@ export interface SegueStatus {
   readonly backup: BackupStatus
   /** The group uses something this version does not know: update. */
   readonly needsUpdate: boolean
-}
   /** This device was removed from its group: it is readable, and nothing new comes. Pairing takes a fresh start. */
   readonly removed: OwnRemoval | undefined
   /** Milliseconds since 1970: what was here before was erased then, because its device had been removed. Until this one joins a group. */
   readonly erasedAt: number | undefined
+}

@@ -295,6 +295,11 @@ const ERRORS = {
     retry: 'never',
   },
   DOCUMENT_NOT_TEXT: { text: 'That file is not UTF-8 text. Only text can become a document yet.', peer: 'refused', retry: 'never' },
+  DOCUMENT_DELETED: {
+    text: 'That was deleted for good, on every device. There is no undelete; segue deletions shows what was deleted, by whom and when.',
+    peer: 'deleted',
+    retry: 'never',
+  },
   SESSION_UNKNOWN: { text: 'No such session here. segue session list shows those there are.', peer: 'unknown', retry: 'later' },
   SCHEMA_NEWER: {
     text: 'This session was written by a newer Segue. Update Segue on this device to open it; nothing was changed.',
