@@ -154,7 +154,9 @@ function startRelay(group: Group): TinyRelay {
 
 function watch(group: Group, { id }: DeviceIdentity, relay: TinyRelay, state: PeerSync['state'] = 'in-sync'): MemberLists {
   const peers = createSubject(
-    new Map([[relayId, { state, behind: 0, unconfirmed: 0, incarnation: undefined, hasGoneBack: false, isFull: false }]]),
+    new Map([
+      [relayId, { state, behind: 0, unconfirmed: 0, incarnation: undefined, hasGoneBack: false, hasMoreOfUs: false, isFull: false }],
+    ]),
   )
   const runtime = { group, replica: { peers } } as unknown as Runtime
   const lists = createMemberLists({

@@ -39,6 +39,8 @@ export interface GateOptions {
   readonly allowPublic: boolean
   readonly maxStrangers?: number | undefined
   readonly logger?: Logger | undefined
+  /** See NodeOptions. */
+  readonly onStranger?: ((peer: DeviceId) => void) | undefined
 }
 
 export function createGate(options: GateOptions): Gate {
@@ -55,6 +57,11 @@ export function createGate(options: GateOptions): Gate {
       options.logger?.error('gate-failed', { peer, error: String(error) })
       return false
     }
+  }
+
+  const turnedAway = (peer: DeviceId): void => {
+    options.logger?.info('stranger-refused', { peer })
+    options.onStranger?.(peer)
   }
 
   const startDeadline = (connection: Connection, ms: number = STRANGER_DEADLINE_MS): void => {
@@ -84,7 +91,7 @@ export function createGate(options: GateOptions): Gate {
           isThroughCircuit(connection.remoteAddr) ||
           !(strangersMay.pair || strangersMay.prove || strangersMay.knock) ||
           strangers.size >= maxStrangers
-        if (isDenied) options.logger?.info('stranger-refused', { peer })
+        if (isDenied) turnedAway(peer)
         return isDenied
       },
     },
@@ -93,7 +100,9 @@ export function createGate(options: GateOptions): Gate {
       if (!isMember(connection.remotePeer.toString() as DeviceId)) strangers.add(connection)
       connection.addEventListener('close', () => {
         stopDeadline(connection)
-        strangers.delete(connection)
+        if (!strangers.delete(connection) || connection.direction === 'outbound') return
+        const peer = connection.remotePeer.toString() as DeviceId
+        if (!isMember(peer)) turnedAway(peer)
       })
     },
     claim: stopDeadline,

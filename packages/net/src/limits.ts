@@ -11,6 +11,8 @@ export const KEEPALIVE_MS: number = 30 * SECOND_MS
 export const KEEPALIVE_GRACE_MS: number = 15 * SECOND_MS
 /** How long a peer may take to answer a probe: on resume, and before its old link is given up for a new one. */
 export const PROBE_MS: number = 3 * SECOND_MS
+/** The same of a link whose peer seems to have started again: who is alive answers at once, and who is not keeps nobody waiting. */
+export const TWICE_PROBE_MS: number = SECOND_MS
 /** From the connection to the link: four streams and two hellos. */
 export const LINK_DEADLINE_MS: number = 10 * SECOND_MS
 export const DIAL_DEADLINE_MS: number = 8 * SECOND_MS

@@ -52,6 +52,10 @@ export interface NodeOptions {
    * (`group.dial`); after `version-unsupported` an update.
    */
   readonly onRefused?: (peer: DeviceId, code: CloseCode) => void
+  /** Somebody who is no member came, and went (or was sent away) without becoming one. Once a connection. */
+  readonly onStranger?: (peer: DeviceId) => void
+  /** Two machines were linked under the key of this member at once: its keys were copied. */
+  readonly onTwice?: (peer: DeviceId) => void
 }
 
 /** A door like pairing's: small frames on one stream of a connection at a time, cut off after STRANGER_DEADLINE_MS for who has no link, unless it may stay. */

@@ -28,6 +28,7 @@ import { createSurroundings } from './discovery/surroundings.ts'
 import { createGate } from './gate.ts'
 import { MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SECOND, MAX_PENDING_CONNECTIONS, MAX_STREAMS, PROBE_MS } from './limits.ts'
 import { hangUp } from './link/hang-up.ts'
+import { RUN_BYTES } from './link/hello.ts'
 import { createLinks } from './link/links.ts'
 import { createMembers, type DialOutcome } from './members.ts'
 import type { DialOptions, DialTarget, NetNode, NodeOptions } from './net-node.ts'
@@ -44,7 +45,7 @@ export function createNode(options: NodeOptions): Promise<NetNode> {
 async function start(options: NodeOptions, opened: Closeables): Promise<NetNode> {
   const { host, logger, clock = systemClock, random = systemRandom, allowPublic = false, capacity = {} } = options
   const id = deviceIdOf(options.signing.publicKey)
-  const gate = createGate({ host, clock, allowPublic, maxStrangers: capacity.strangers, logger })
+  const gate = createGate({ host, clock, allowPublic, maxStrangers: capacity.strangers, logger, onStranger: options.onStranger })
   const book = createAddressBook(clock)
   const nearby = createNearby(clock)
   const surroundings = createSurroundings({
@@ -115,7 +116,9 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     host,
     clock,
     logger,
+    run: random.bytes(RUN_BYTES),
     ownAddresses: () => addresses.peek(),
+    onTwice: peer => options.onTwice?.(peer),
     onUp(link, hello, connection) {
       gate.claim(connection)
       if (hello.time !== undefined) surroundings.onTime(link.peer, hello.time)

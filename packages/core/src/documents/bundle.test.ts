@@ -2,6 +2,7 @@ import * as A from '@automerge/automerge'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { concatBytes } from '../lib/bytes.ts'
+import type { BundleContents, KnownFragments } from '../ports/worker.ts'
 import { buildFragments, levelOf, readBundleContents } from './bundle.ts'
 import { fragmentKey } from './content-keys.ts'
 
@@ -74,12 +75,35 @@ test('[D18] no bytes do anything worse than throw an error', () => {
   )
 })
 
+const NONE = { keys: [], tails: [] }
+
+function known(fragments: readonly BundleContents[]): KnownFragments {
+  return { keys: fragments.map(fragmentKey), tails: fragments.flatMap(({ level, members }) => (level === 0 ? members : [])) }
+}
+
 test('[D20] known fragments are not built again', () => {
   const doc = typedTogether(40)
-  const built = buildFragments(A.save(doc), [])
+  const built = buildFragments(A.save(doc), NONE)
   expect(built.length).toBeGreaterThan(2)
-  expect(buildFragments(A.save(doc), built.map(fragmentKey))).toEqual([])
-  expect(buildFragments(A.save(doc), built.slice(1).map(fragmentKey))).toEqual(built.slice(0, 1))
+  expect(buildFragments(A.save(doc), known(built))).toEqual([])
+  expect(buildFragments(A.save(doc), known(built.slice(1)))).toEqual(built.slice(0, 1))
+})
+
+test('[D20] what comes after the last place where a fragment may end makes a bundle of its own, of what is in none yet', () => {
+  const doc = typedTogether(40)
+  const built = buildFragments(A.save(doc), NONE)
+  const all = A.getAllChanges(doc).map(bytes => A.decodeChange(bytes).hash)
+  const inNone = (fragments: readonly BundleContents[]): number => all.length - new Set(fragments.flatMap(({ members }) => members)).size
+  expect(inNone(built.filter(({ level }) => level > 0))).toBeGreaterThan(16)
+  expect(inNone(built)).toBeLessThan(16)
+
+  let longer = doc
+  for (let i = 0; i < 40; i++) longer = A.change(longer, { time: 0 }, draft => A.splice(draft, ['text'], 0, 0, 'y'))
+  const more = buildFragments(A.save(longer), known(built)).filter(({ level }) => level === 0)
+  expect(more.flatMap(({ members }) => members).length).toBeLessThan(40 + 16)
+
+  const loaded = [...built, ...more].reduce((into, { bundle }) => A.loadIncremental(into, bundle), A.init<{ text: string }>())
+  expect(A.getMissingDeps(loaded, []).length).toBeLessThan(16)
 })
 
 test('[D18] the level is the number of leading zero bytes of the head', () => {

@@ -5,7 +5,7 @@
 import * as A from '@automerge/automerge'
 import { sha256 } from '../crypto/hash.ts'
 import { equalBytes } from '../lib/bytes.ts'
-import type { BuiltFragment, BundleContents } from '../ports/worker.ts'
+import type { BuiltFragment, BundleContents, KnownFragments } from '../ports/worker.ts'
 import { createReader } from './byte-reader.ts'
 import { hasBoundedColumns } from './columns.ts'
 import { readEnvelope } from './commit.ts'
@@ -28,11 +28,12 @@ export function readBundleContents(bundle: Uint8Array, limits: { readonly maxInf
 
 /**
  * The fragments of a saved document that are worth making and not in `known`: greedily from the greatest (level, head)
- * down, leaving out what those taken cover, and single commits, which are as small by themselves.
+ * down, leaving out what those taken cover, and single commits, which are as small by themselves. Where a fragment may end follows
+ * from the hashes, so a few hundred changes at the end are in none: these make bundles of level 0, which the next fragment replaces.
  */
-export function buildFragments(saved: Uint8Array, known: readonly string[]): readonly BuiltFragment[] {
+export function buildFragments(saved: Uint8Array, known: KnownFragments): readonly BuiltFragment[] {
   const doc = A.load(saved)
-  const knownKeys = new Set(known)
+  const knownKeys = new Set(known.keys)
   const covered = new Set<string>()
   const wanted: A.FragmentMeta[] = []
   for (const meta of A.getFragmentMetadata(doc, { start: 1 }).toSorted(byLevelThenHead)) {
@@ -40,11 +41,33 @@ export function buildFragments(saved: Uint8Array, known: readonly string[]): rea
     for (const member of meta.members) covered.add(member)
     if (meta.members.length > 1 && !knownKeys.has(fragmentKey({ ...meta, members: meta.members.toSorted() }))) wanted.push(meta)
   }
-  if (wanted.length === 0) return []
-  return A.bundleFragmentMetadata(doc, wanted).map(bundle => ({
-    bundle,
-    ...readBundleContents(bundle, { maxInflatedBytes: Number.MAX_SAFE_INTEGER }),
-  }))
+  for (const hash of known.tails) covered.add(hash)
+  const tails = tailsOf(doc, covered).map(hashes => A.saveBundle(doc, [...hashes]))
+  const bundles = wanted.length === 0 ? tails : [...A.bundleFragmentMetadata(doc, wanted), ...tails]
+  return bundles.map(bundle => ({ bundle, ...readBundleContents(bundle, { maxInflatedBytes: Number.MAX_SAFE_INTEGER }) }))
+}
+
+/** What no fragment covers, in runs with one head each, if they are long enough to be smaller together. */
+function tailsOf(doc: A.Doc<unknown>, covered: ReadonlySet<string>): readonly (readonly string[])[] {
+  const loose = new Map(
+    A.getChangesMetaSince(doc, [])
+      .filter(({ hash }) => !covered.has(hash))
+      .map(({ hash, deps }) => [hash, deps]),
+  )
+  const depended = new Set([...loose.values()].flat())
+  const tails: string[][] = []
+  for (const head of [...loose.keys()].filter(hash => !depended.has(hash)).toSorted()) {
+    const run: string[] = []
+    for (let ahead = [head], hash = ahead.pop(); hash !== undefined; hash = ahead.pop()) {
+      const deps = loose.get(hash)
+      if (deps === undefined) continue
+      loose.delete(hash)
+      run.push(hash)
+      ahead.push(...deps)
+    }
+    if (run.length >= MIN_TAIL) tails.push(run)
+  }
+  return tails
 }
 
 /**
@@ -75,6 +98,8 @@ export function levelOf(hash: string): number {
   return level
 }
 
+/** Fewer changes are as small by themselves. */
+const MIN_TAIL = 16
 const DOCUMENT = 0
 const BUNDLE = 3
 /** magic 4, checksum 4, type 1 */

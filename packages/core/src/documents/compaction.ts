@@ -4,6 +4,7 @@
  */
 import * as A from '@automerge/automerge'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import type { KnownFragments } from '../ports/worker.ts'
 import type { FragmentCover } from '../replication/index.ts'
 import type { ChunkId } from '../lib/ids.ts'
 import type { DocumentsContext } from './context.ts'
@@ -16,7 +17,7 @@ import type { AnyDoc } from './any-doc.ts'
 export async function compactDocument(context: DocumentsContext, name: DocumentName, doc: AnyDoc): Promise<readonly ChunkId[]> {
   const { replica, sealer, worker, logger, hasher } = context
   const saved = A.save(doc)
-  const built = await worker.buildFragments(saved, await heldFragmentKeys(context, name))
+  const built = await worker.buildFragments(saved, await heldFragments(context, name))
   const chunks: SealedChunk[] = []
   const covers = new Map<ChunkId, FragmentCover>()
   for (const { bundle, ...contents } of built) {
@@ -38,13 +39,17 @@ export async function compactDocument(context: DocumentsContext, name: DocumentN
   return chunks.map(chunk => chunk.id)
 }
 
-async function heldFragmentKeys(context: DocumentsContext, name: DocumentName): Promise<readonly string[]> {
+async function heldFragments(context: DocumentsContext, name: DocumentName): Promise<KnownFragments> {
   const records = await context.chunkStore.listDocument(name.tag)
   const keys: string[] = []
+  const tails: string[] = []
   for (const { id } of records.filter(record => record.class === 'fragment')) {
     const chunk = await context.chunkStore.get(id)
     const opened = chunk === undefined ? undefined : context.sealer.open(chunk)
-    if (opened?.ok) keys.push(fragmentKey(await readFragment(context.worker, opened.value.content)))
+    if (!opened?.ok) continue
+    const contents = await readFragment(context.worker, opened.value.content)
+    keys.push(fragmentKey(contents))
+    if (contents.level === 0) tails.push(...contents.members)
   }
-  return keys
+  return { keys, tails }
 }

@@ -5,11 +5,18 @@
 export interface DocumentWorker {
   /** The change hashes that a fragment bundle holds, decoded under `maxInflatedBytes`; rejects when it is no bundle. */
   readBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<BundleContents>
-  /** From a document's `save()` bytes: the bundles worth making that `known` does not list (keys as `fragmentKey` gives them). */
-  buildFragments(saved: Uint8Array, known: readonly string[]): Promise<readonly BuiltFragment[]>
+  /** From a document's `save()` bytes: the bundles worth making beside those there are. */
+  buildFragments(saved: Uint8Array, known: KnownFragments): Promise<readonly BuiltFragment[]>
   /** The changes in a fragment bundle, each as its own bytes, in any order; rejects as `readBundle`. */
   splitBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<readonly Uint8Array[]>
   close(): Promise<void>
+}
+/** The fragments of a document that are held. */
+export interface KnownFragments {
+  /** As `fragmentKey` gives them. */
+  readonly keys: readonly string[]
+  /** Hex hashes: what those of level 0 contain. */
+  readonly tails: readonly string[]
 }
 export interface BundleContents {
   /** Hex hash of the fragment's head. */

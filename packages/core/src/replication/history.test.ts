@@ -53,3 +53,23 @@ test('[R41] where a replica got with whom is found again, and no record names th
   expect((await open(createMemoryChunkStore())).cursorFor(desk)).toBeUndefined()
   for await (const [key] of store.listRecords('')) expect(key).not.toContain(desk)
 })
+
+test('[R52] a store that was put back is behind what a peer has of it; one that forgot an old incarnation is not', async () => {
+  const laptop = createMemoryChunkStore()
+  const first = await open(laptop)
+  await fill(laptop, 20)
+  const backup = laptop.crash() // the original went on to 25 in the same incarnation, then to 30 in another
+  const back = await open(backup)
+  const unknown = 'ff'.repeat(16) as Incarnation
+  expect(back.isBehind({ incarnation: first.incarnation, arrival: 25 })).toBe(true)
+  expect(back.isBehind({ incarnation: unknown, arrival: 30 })).toBe(true)
+  expect(back.isBehind({ incarnation: first.incarnation, arrival: 20 })).toBe(false)
+
+  for (let run = 0; run < 80; run++) {
+    await fill(backup, 1)
+    await open(backup)
+  }
+  const last = await open(backup)
+  const old = { incarnation: back.incarnation, arrival: 20 }
+  expect([last.hasReached(old), last.isBehind(old)]).toEqual([false, false]) // not remembered, and nothing missing
+})

@@ -21,6 +21,8 @@ export interface ReplicaHistory {
   readonly incarnation: Incarnation
   /** Did this store, in that incarnation, reach that arrival number? */
   hasReached(cursor: Cursor): boolean
+  /** A peer has more of this store, or of another under the same key, than it ever had: it was put back to an earlier state, or is a copy. */
+  isBehind(cursor: Cursor): boolean
   cursorFor(peer: DeviceId): Cursor | undefined
   setCursor(peer: DeviceId, cursor: Cursor): void
 }
@@ -55,15 +57,17 @@ export async function openHistory(
   while (starts.length > MAX_INCARNATIONS) setRecord(INCARNATION_PREFIX + (starts.shift() as Cursor).incarnation, undefined)
   starts.push({ incarnation, arrival: store.lastArrival() })
 
+  const endOf = (wanted: Incarnation): number | undefined => {
+    const index = starts.findIndex(start => start.incarnation === wanted)
+    return index < 0 ? undefined : (starts[index + 1]?.arrival ?? store.lastArrival())
+  }
+  const begunAt = store.lastArrival()
   return {
     id,
     incarnation,
-    hasReached(cursor) {
-      const index = starts.findIndex(start => start.incarnation === cursor.incarnation)
-      if (index < 0) return false
-      const end = starts[index + 1]?.arrival ?? store.lastArrival()
-      return cursor.arrival <= end
-    },
+    hasReached: cursor => cursor.arrival <= (endOf(cursor.incarnation) ?? -1),
+    // One that is too old to be known ended before this one began.
+    isBehind: cursor => cursor.arrival > (endOf(cursor.incarnation) ?? begunAt),
     cursorFor: peer => cursors.get(nameOf(peer)),
     setCursor(peer, cursor) {
       const name = nameOf(peer)

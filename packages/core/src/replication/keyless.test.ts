@@ -337,7 +337,7 @@ describe('what was retired', () => {
   })
 })
 
-test('[R38] a relay restored from a backup is noticed, and given what it lacks', async () => {
+test('[R38] [R52] a relay restored from a backup is noticed, by itself too, and given what it lacks', async () => {
   const backup = relay.store.crash()
   await cast.restart(relay, WITHOUT_KEYS)
   const made = commits('a', 'b')
@@ -351,6 +351,8 @@ test('[R38] a relay restored from a backup is noticed, and given what it lacks',
   const again = link(laptop, relay)
   await clock.advance(20_000)
   expect(laptop.replica.peers.peek().get(relay.id)?.hasGoneBack).toBe(true)
+  expect(relay.replica.peers.peek().get(laptop.id)?.hasMoreOfUs).toBe(true)
+  expect(laptop.replica.peers.peek().get(relay.id)?.hasMoreOfUs).toBe(false)
   expect(areEqual(laptop, relay)).toBe(true)
   expect(await liveOn(relay)).toEqual(idsOf(made))
   again.cut()

@@ -90,7 +90,11 @@ export function createMeeting(parts: MeetingParts): Meeting {
   const onHello = (hello: Hello): void => {
     if (!negotiateVersion(mine.versions, hello.versions).ok) return parts.close('version-unsupported')
     theirs = hello
-    receipts.begin(hexId<Incarnation>(hello.incarnation), hello.arrival < (history.cursorFor(peer)?.arrival ?? 0))
+    const hasMoreOfUs =
+      hello.cursor !== undefined &&
+      history.isBehind({ incarnation: hexId<Incarnation>(hello.cursor.incarnation), arrival: hello.cursor.arrival })
+    const hasGoneBack = hello.arrival < (history.cursorFor(peer)?.arrival ?? 0)
+    receipts.begin(hexId<Incarnation>(hello.incarnation), hasGoneBack, hasMoreOfUs)
     common = commonScope(scope, hello)
     parts.onGreeted(hello)
     phase = 'log'

@@ -3,7 +3,7 @@
  * first of 256 buckets, then of the documents in those that differ. Each comparison ends with a `have` marked `last`.
  */
 import { concatBytes } from '../lib/bytes.ts'
-import { DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, type DocTag, type Incarnation } from '../lib/ids.ts'
+import { DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, type ChunkId, type DocTag, type Incarnation } from '../lib/ids.ts'
 import type { ChunkRecord } from '../ports/chunk-store.ts'
 import type { Hello } from '../wire/hello.ts'
 import { FINGERPRINT_BYTES } from '../wire/hello.ts'
@@ -34,11 +34,13 @@ export interface OffersParts {
   /** The documents both sides' scopes have in common; `undefined`: everything. */
   readonly common: () => ReadonlySet<DocTag> | undefined
   readonly send: (message: SyncMessage) => Promise<void>
+  /** Sends the chunks themselves. */
+  readonly give: (ids: readonly ChunkId[]) => Promise<void>
   /** More is known of what the peer holds. */
   readonly onKnown: () => void
 }
 
-export function createOffers({ host, common, send, onKnown }: OffersParts): Offers {
+export function createOffers({ host, common, send, give, onKnown }: OffersParts): Offers {
   const { store, hasher, summary, receipts, history, unchecked } = host
   let listed = new Set<number>()
 
@@ -54,6 +56,23 @@ export function createOffers({ host, common, send, onKnown }: OffersParts): Offe
     const live = records.filter(record => record.live)
     for (const record of live) receipts.owe(record)
     return live.map(offerOf)
+  }
+  /** What a peer missed since it was last here is given at once when it is little: asking for it would cost a round trip and a name each. */
+  const giveSince = async (arrival: number): Promise<boolean> => {
+    const missed: ChunkRecord[] = []
+    let bytes = 0
+    for await (const record of store.since(arrival)) {
+      if (!record.live) continue
+      bytes += record.byteLength
+      if (bytes > MAX_GIVEN_BYTES) return false
+      missed.push(record)
+    }
+    owing(missed)
+    receipts.knowAllBuckets()
+    onKnown()
+    await give(missed.map(({ id }) => id))
+    await sendHave([], true)
+    return true
   }
   const offerSince = async (arrival: number): Promise<void> => {
     let offers: Offer[] = []
@@ -89,7 +108,10 @@ export function createOffers({ host, common, send, onKnown }: OffersParts): Offe
       if (summary.root() === 0n) return offerSince(store.lastArrival()) // nothing: do not make the peer list all it has
       const cursor = hello.cursor && { incarnation: hexId<Incarnation>(hello.cursor.incarnation), arrival: hello.cursor.arrival }
       const isNear = cursor !== undefined && store.lastArrival() - cursor.arrival <= MAX_DELTA
-      if (isNear && history.hasReached(cursor)) return offerSince(cursor.arrival)
+      if (isNear && history.hasReached(cursor)) {
+        if (await giveSince(cursor.arrival)) return
+        return offerSince(cursor.arrival)
+      }
       await send({ type: 'summary', buckets: summary.buckets(), isAnswer: false })
     },
     sendSummary: isAnswer => send({ type: 'summary', buckets: summary.buckets(), isAnswer }),
@@ -165,3 +187,5 @@ function offerOf(record: ChunkRecord): Offer {
 
 /** Beyond this many arrivals since the cursor, comparing sums is cheaper. */
 const MAX_DELTA = 100_000
+/** Little enough to come twice, from two peers who were both met again. */
+const MAX_GIVEN_BYTES: number = 64 * 1_024

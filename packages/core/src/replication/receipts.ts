@@ -10,9 +10,11 @@ import { bucketOf } from './summary.ts'
 export interface PeerReceipts {
   incarnation(): Incarnation | undefined
   /** A hello: voids what another incarnation said. */
-  begin(incarnation: Incarnation, hasGoneBack?: boolean): void
+  begin(incarnation: Incarnation, hasGoneBack?: boolean, hasMoreOfUs?: boolean): void
   /** In this run it came with less than it once said it had: a backup, or a disk that lost what was acknowledged. */
   hasGoneBack(): boolean
+  /** In this run it had more of this store than there is: this one was put back to an earlier state, or is a copy. */
+  hasMoreOfUs(): boolean
   /** Durable here, not confirmed by the peer. */
   owe(chunk: Owed): void
   /** Confirmed, or no longer needed here. A register counts only from its sequence on. */
@@ -38,6 +40,7 @@ export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'>
 export function createPeerReceipts(): PeerReceipts {
   let incarnation: Incarnation | undefined
   let hasGoneBack = false
+  let hasMoreOfUs = false
   const owed = new Map<ChunkId, Owed>()
   const turnedAway = new Set<ChunkId>()
   const perDocument = new Map<DocTag, number>()
@@ -63,8 +66,10 @@ export function createPeerReceipts(): PeerReceipts {
   return {
     incarnation: () => incarnation,
     hasGoneBack: () => hasGoneBack,
-    begin(next, isBack = false) {
+    hasMoreOfUs: () => hasMoreOfUs,
+    begin(next, isBack = false, hasMore = false) {
       hasGoneBack ||= isBack
+      hasMoreOfUs ||= hasMore
       if (next !== incarnation) forgetAll()
       incarnation = next
     },

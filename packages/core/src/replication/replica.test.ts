@@ -121,6 +121,31 @@ describe('meeting', () => {
     expect(cast.types()).not.toContain('summary')
   })
 
+  test('[R4] what little arrived since the cursor is given without being asked for, once, and both are in sync at once', async () => {
+    await cast.fill(laptop, 300)
+    const first = await cast.inSync(laptop, desk)
+    first.cut()
+    await cast.fill(laptop, 20, 1_000)
+    await cast.fill(desk, 10, 2_000)
+    cast.seen.splice(0)
+    cast.link(laptop, desk)
+    await clock.runUntil(() => areEqual(laptop, desk), { limitMs: 10 })
+    await clock.advance(100) // far less than a comparison that found a difference would wait before the next
+    expect(laptop.replica.peers.peek().get(desk.id)).toMatchObject({ state: 'in-sync', unconfirmed: 0 })
+    expect(cast.types()).not.toContain('want')
+    expect(cast.seen.flatMap(({ message }) => (message.type === 'chunks' ? message.chunks : []))).toHaveLength(30)
+  })
+
+  test('[R4] what is much is offered by name: somebody else may be giving it already', async () => {
+    const first = await cast.inSync(laptop, desk)
+    first.cut()
+    await cast.fill(laptop, 2_000)
+    cast.seen.splice(0)
+    await cast.inSync(laptop, desk)
+    expect(areEqual(laptop, desk)).toBe(true)
+    expect(cast.types()).toContain('want')
+  })
+
   test('[R5] a replica restored from a backup is compared, not believed', async () => {
     await cast.fill(laptop, 20)
     const backup = laptop.store.crash()
@@ -242,7 +267,7 @@ describe('moving', () => {
     for (const member of [laptop, desk]) await cast.fill(member, 300)
     const first = await cast.inSync(laptop, desk)
     first.cut()
-    await laptop.replica.add([cast.chunks.commit('document 8', 'edit')])
+    await laptop.replica.add(Array.from({ length: 1_000 }, (_, i) => cast.chunks.commit('document 8', `edit ${i}`)))
     desk.replica.want(['document 7', 'document 8'].map(cast.chunks.docTag))
     cast.seen.splice(0)
     await cast.inSync(laptop, desk)

@@ -366,9 +366,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   }
 }
 
-function told(receipts: PeerReceipts): Pick<PeerSync, 'unconfirmed' | 'incarnation' | 'hasGoneBack' | 'isFull'> {
-  const isFull = receipts.isFull()
-  return { isFull, unconfirmed: receipts.owed(), incarnation: receipts.incarnation(), hasGoneBack: receipts.hasGoneBack() }
+function told(receipts: PeerReceipts): Pick<PeerSync, 'unconfirmed' | 'incarnation' | 'hasGoneBack' | 'hasMoreOfUs' | 'isFull'> {
+  const [isFull, hasGoneBack, hasMoreOfUs] = [receipts.isFull(), receipts.hasGoneBack(), receipts.hasMoreOfUs()]
+  return { isFull, hasGoneBack, hasMoreOfUs, unconfirmed: receipts.owed(), incarnation: receipts.incarnation() }
 }
 
 const GOOD: Durability = { state: 'good', pending: 0 }

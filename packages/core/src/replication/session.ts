@@ -122,7 +122,11 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     // What was just stored by a peer is often on its way from its maker too.
     if (message.fresh && host.otherSessions(session) > 0) return fresh.add(offered.filter(isInScope))
     await takeOffer(offered.filter(isInScope), message.fresh)
-    if (message.last) meeting.onOffered()
+    if (message.last) {
+      // What was given unasked counts as offered: the comparison goes on when the summary has it.
+      if ([...host.arriving.values()].some(({ from }) => from === session)) await journal.flush()
+      meeting.onOffered()
+    }
     meeting.advance()
   }
   const fresh = createDelay<Offer>(clock, FRESH_DELAY_MS, due => void takeOffer(due, true).catch(fail))
@@ -281,6 +285,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     host,
     common: meeting.common,
     send: message => send('sync-bulk', message),
+    give: ids => serving.serve(ids),
     onKnown: host.onConfirmed,
   })
   void send('sync-live', meeting.hello).catch(() => undefined) // see sendLive

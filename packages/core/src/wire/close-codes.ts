@@ -9,6 +9,8 @@ export const CLOSE_CODES = {
   'shutting-down': 6,
   'too-slow': 7,
   'internal-error': 8,
+  /** Another machine linked under the same device key while this link was alive: the keys were copied. */
+  'same-key-twice': 9,
   /** Nothing was said: the connection broke. Never sent. */
   lost: 255,
 } as const

@@ -1,10 +1,10 @@
 /** What goes between the thread and its owner: plain values, one job at a time. */
-import type { BuiltFragment, BundleContents } from '@segue/core/ports'
+import type { BuiltFragment, BundleContents, KnownFragments } from '@segue/core/ports'
 
 export type Job =
   | { readonly kind: 'read-bundle'; readonly bundle: Uint8Array; readonly maxInflatedBytes: number }
   | { readonly kind: 'split-bundle'; readonly bundle: Uint8Array; readonly maxInflatedBytes: number }
-  | { readonly kind: 'build-fragments'; readonly saved: Uint8Array; readonly known: readonly string[] }
+  | { readonly kind: 'build-fragments'; readonly saved: Uint8Array; readonly known: KnownFragments }
 
 export interface JobResults {
   readonly 'read-bundle': BundleContents

@@ -2,6 +2,7 @@ import * as A from '@automerge/automerge'
 import { afterAll, expect, test } from 'vitest'
 import { createNodeWorker } from './index.ts'
 
+const NONE = { keys: [], tails: [] }
 const LIMITS = { maxInflatedBytes: 64 * 2 ** 20 }
 const worker = createNodeWorker()
 afterAll(() => worker.close())
@@ -16,19 +17,19 @@ function typed(letters: number): A.Doc<{ text: string }> {
 
 test('a thread builds the fragments of a document and reads them back', async () => {
   const doc = typed(2_000)
-  const built = await worker.buildFragments(A.save(doc), [])
+  const built = await worker.buildFragments(A.save(doc), NONE)
   expect(built.length).toBeGreaterThan(0)
   for (const { bundle, ...contents } of built) expect(await worker.readBundle(bundle, LIMITS)).toEqual(contents)
 })
 
 test('a job that fails rejects, and the next one is done', async () => {
   await expect(worker.readBundle(new Uint8Array([1, 2, 3]), LIMITS)).rejects.toThrow(RangeError)
-  expect(await worker.buildFragments(A.save(typed(3)), [])).toEqual([])
+  expect(await worker.buildFragments(A.save(typed(3)), NONE)).toEqual([])
 })
 
 test('a job over its deadline is given up and its thread replaced', async () => {
   await using impatient = { worker: createNodeWorker({ jobDeadlineMs: 0 }), [Symbol.asyncDispose]: () => impatient.worker.close() }
-  await expect(impatient.worker.buildFragments(A.save(typed(3)), [])).rejects.toMatchObject({ code: 'TIMED_OUT' })
+  await expect(impatient.worker.buildFragments(A.save(typed(3)), NONE)).rejects.toMatchObject({ code: 'TIMED_OUT' })
 })
 
 test('after closing, jobs are refused', async () => {

@@ -229,5 +229,6 @@ const ERROR_OF: Readonly<Record<CloseCode, ErrorCode>> = {
   'shutting-down': 'LINK_CLOSED',
   'too-slow': 'LINK_CLOSED',
   'internal-error': 'LINK_CLOSED',
+  'same-key-twice': 'LINK_CLOSED',
   lost: 'LINK_CLOSED',
 }

@@ -2,13 +2,15 @@
  * All links of this node, at most one per peer. Two connections of the same pair, because both dialled: the one dialled by the smaller
  * id stays. A second connection by the same dialler replaces the first, for whoever dials again has lost it. When the rule favours
  * the link that is there, that one has to prove it is alive first: its peer may have lost it without our noticing. Before all that:
- * a link that goes past every relay replaces one through a relay, and never the other way round.
+ * a link that goes past every relay replaces one through a relay, and never the other way round. And before that: a connection of another
+ * run of the peer than that of its link is by a peer that started again, or by a machine with a copy of its keys. It replaces the link;
+ * and if what it replaces still answers, the key is there twice, which both of them and the host are told.
  */
 import type { Connection, Stream } from '@libp2p/interface'
-import { CHANNELS, PROTOCOL_OF, SegueError, createSubject } from '@segue/core'
+import { CHANNELS, PROTOCOL_OF, SegueError, createSubject, equalBytes } from '@segue/core'
 import type { Channel, CloseCode, DeviceId, Observable } from '@segue/core'
 import type { Clock, DeviceLink, DeviceLinkHost, Logger } from '@segue/core/ports'
-import { LINK_DEADLINE_MS, PROBE_MS } from '../limits.ts'
+import { LINK_DEADLINE_MS, PROBE_MS, TWICE_PROBE_MS } from '../limits.ts'
 import { hangUp } from './hang-up.ts'
 import type { Hello } from './hello.ts'
 import { createLink, type Link } from './link.ts'
@@ -28,10 +30,14 @@ export interface LinksOptions {
   readonly host: DeviceLinkHost
   readonly clock: Clock
   readonly logger?: Logger | undefined
+  /** Of this node: see Hello. */
+  readonly run: Uint8Array
   ownAddresses(): readonly string[]
   /** The link is up; `hello` is what the peer said. */
   onUp(link: DeviceLink, hello: Hello, connection: Connection): void
   onDown(peer: DeviceId, code: CloseCode, wasOpenForMs: number): void
+  /** Two runs under the key of this peer are alive at once. */
+  onTwice(peer: DeviceId): void
 }
 
 export function createLinks(options: LinksOptions): Links {
@@ -41,10 +47,12 @@ export function createLinks(options: LinksOptions): Links {
   const arriving = new Map<string, Link>()
   /** Connections that are or were a link. */
   const linked = new WeakSet<Connection>()
+  /** What the peer of a link said of its run. */
+  const runs = new WeakMap<Link, Uint8Array>()
   /** Outcomes of connections we dialled and that are on their way, by peer. */
   const dialled = new Map<DeviceId, Promise<unknown>>()
 
-  const ownHello = (): Hello => ({ addresses: options.ownAddresses(), time: clock.now() })
+  const ownHello = (): Hello => ({ addresses: options.ownAddresses(), time: clock.now(), run: options.run })
   const setCurrent = (peer: DeviceId, link: Link | undefined): void => {
     const next = new Map(current.peek())
     if (link === undefined) next.delete(peer)
@@ -75,9 +83,17 @@ export function createLinks(options: LinksOptions): Links {
     // Our own connection to this peer is being made and would win: let it.
     if (!link.outbound && self < link.peer) await dialled.get(link.peer)
     const incumbent = current.peek().get(link.peer)
-    if (incumbent !== undefined && isPreferred(incumbent, link) && (await incumbent.probe(PROBE_MS))) return void link.close('duplicate')
+    if (hello.run !== undefined) runs.set(link, hello.run)
+    const isOtherRun = incumbent !== undefined && areDifferent(runs.get(incumbent), hello.run)
+    const mayStay = incumbent !== undefined && !isOtherRun && isPreferred(incumbent, link)
+    if (mayStay && (await incumbent.probe(PROBE_MS))) return void link.close('duplicate')
+    const isTwice = isOtherRun && (await incumbent.probe(TWICE_PROBE_MS))
+    if (isTwice) options.onTwice(link.peer)
     if (link.closed.aborted) return
-    void current.peek().get(link.peer)?.close('duplicate')
+    void current
+      .peek()
+      .get(link.peer)
+      ?.close(isTwice ? 'same-key-twice' : 'duplicate')
     if (!link.outbound) link.sayHello(ownHello()).catch(() => undefined) // broken: onFinished tells
     arriving.delete(link.connection.id)
     setCurrent(link.peer, link)
@@ -134,6 +150,10 @@ export function createLinks(options: LinksOptions): Links {
       await Promise.all(links.map(link => link.close(code)))
     },
   }
+}
+
+function areDifferent(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && !equalBytes(a, b)
 }
 
 /** Whether the link that is there stays, if it is alive. */
