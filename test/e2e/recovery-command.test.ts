@@ -30,34 +30,38 @@ async function giveBack(running: Running): Promise<readonly string[]> {
   return shown
 }
 
-test('a phrase is shown once, three of its words are asked back, and a backup is sealed to it', { timeout: 120_000 }, async () => {
-  for (const [name, text] of Object.entries(texts)) await segueJson(laptop, 'session', 'import', homes.file(name, text))
-  const early = await runSegue(laptop, '--json', 'backup', backup)
-  expect([early.code, JSON.parse(early.stdout)]).toMatchObject([1, { error: { code: 'RECOVERY_NO_PHRASE' } }])
-  expect((await runSegue(laptop, 'status')).stdout).toContain('not backed up')
-  expect(await segueJson(laptop, 'status')).toMatchObject({ status: { backup: { isOnlyHere: true } } })
+test(
+  '[W4] [W6] a phrase is shown once, three of its words are asked back, and a backup is sealed to it',
+  { timeout: 120_000 },
+  async () => {
+    for (const [name, text] of Object.entries(texts)) await segueJson(laptop, 'session', 'import', homes.file(name, text))
+    const early = await runSegue(laptop, '--json', 'backup', backup)
+    expect([early.code, JSON.parse(early.stdout)]).toMatchObject([1, { error: { code: 'RECOVERY_NO_PHRASE' } }])
+    expect((await runSegue(laptop, 'status')).stdout).toContain('not backed up')
+    expect(await segueJson(laptop, 'status')).toMatchObject({ status: { backup: { isOnlyHere: true } } })
 
-  const sloppy = startSegue(laptop, '--json', 'recovery', 'create')
-  await sloppy.says(/Word \d+:/)
-  for (let i = 0; i < 3; i++) sloppy.type('something')
-  expect((await sloppy.finished).code).toBe(1)
-  expect(await segueJson(laptop, 'recovery', 'show')).not.toHaveProperty('phrase')
+    const sloppy = startSegue(laptop, '--json', 'recovery', 'create')
+    await sloppy.says(/Word \d+:/)
+    for (let i = 0; i < 3; i++) sloppy.type('something')
+    expect((await sloppy.finished).code).toBe(1)
+    expect(await segueJson(laptop, 'recovery', 'show')).not.toHaveProperty('phrase')
 
-  const creating = startSegue(laptop, '--json', 'recovery', 'create')
-  words = await giveBack(creating)
-  const created = await creating.finished
-  expect([created.code, words.length], created.stderr).toEqual([0, 24])
-  expect((await runSegue(laptop, 'recovery', 'show')).stdout).toMatch(/There is a recovery phrase, made .* ago on “laptop”/)
+    const creating = startSegue(laptop, '--json', 'recovery', 'create')
+    words = await giveBack(creating)
+    const created = await creating.finished
+    expect([created.code, words.length], created.stderr).toEqual([0, 24])
+    expect((await runSegue(laptop, 'recovery', 'show')).stdout).toMatch(/There is a recovery phrase, made .* ago on “laptop”/)
 
-  expect(await segueJson(laptop, 'backup', backup)).toMatchObject({ file: backup, leftOut: 0, bytes: statSync(backup).size })
-  expect(statSync(backup).mode & 0o777).toBe(0o600)
-  expect((await runSegue(laptop, 'status')).stdout).not.toContain('not backed up')
-  // Nothing of the words is stored: neither in the backup, nor in anything of this device.
-  const [first, second] = words as [string, string]
-  for (const file of filesUnder(laptop.home)) expect(readFileSync(file).includes(`${first} ${second}`)).toBe(false)
-})
+    expect(await segueJson(laptop, 'backup', backup)).toMatchObject({ file: backup, leftOut: 0, bytes: statSync(backup).size })
+    expect(statSync(backup).mode & 0o777).toBe(0o600)
+    expect((await runSegue(laptop, 'status')).stdout).not.toContain('not backed up')
+    // Nothing of the words is stored: neither in the backup, nor in anything of this device.
+    const [first, second] = words as [string, string]
+    for (const file of filesUnder(laptop.home)) expect(readFileSync(file).includes(`${first} ${second}`)).toBe(false)
+  },
+)
 
-test('on an empty machine wrong words and wrong files are told apart, and leave nothing', { timeout: 120_000 }, async () => {
+test('[W9] on an empty machine wrong words and wrong files are told apart, and leave nothing', { timeout: 120_000 }, async () => {
   const empty = homes.shell('empty')
   mkdirSync(empty.home, { recursive: true })
   const cut = path.join(homes.root, 'cut.backup')
@@ -89,7 +93,7 @@ test('on an empty machine wrong words and wrong files are told apart, and leave 
   }
 })
 
-test('the words and the file bring everything back, and give new words', { timeout: 120_000 }, async () => {
+test('[W7] [W10] the words and the file bring everything back, and give new words', { timeout: 120_000 }, async () => {
   const exported = await exportAll(laptop)
   await runSegue(laptop, 'down')
   const attic = homes.shell('attic')
@@ -112,55 +116,59 @@ test('the words and the file bring everything back, and give new words', { timeo
   expect([again.code, JSON.parse(again.stdout)]).toMatchObject([1, { error: { code: 'RESTORE_NOT_EMPTY' } }])
 })
 
-test('the new words and a relay bring everything back as well, into a home with a passphrase', { timeout: 180_000 }, async () => {
-  const { invite, stop } = await startRelay()
-  const attic = homes.shell('attic')
-  await segueJson(attic, 'relay', 'add', invite)
-  await expect
-    .poll(() => segueJson(attic, 'relay', 'list'), { timeout: 30_000, interval: 200 })
-    .toMatchObject({ relays: [{ members: 'current', sync: 'in-sync', unconfirmed: 0 }] })
-  expect((await runSegue(attic, 'status')).stdout).not.toContain('not backed up')
-  const creating = startSegue(attic, '--json', 'recovery', 'create')
-  const newest = await giveBack(creating)
-  expect((await creating.finished).code).toBe(0)
-  await expect
-    .poll(() => segueJson(attic, 'relay', 'list'), { timeout: 30_000, interval: 200 })
-    .toMatchObject({ relays: [{ members: 'current', sync: 'in-sync', unconfirmed: 0 }] })
-  const exported = await exportAll(attic)
-  const { relays } = await segueJson<{ readonly relays: readonly string[] }>(attic, 'recovery', 'show')
-  await runSegue(attic, 'down')
+test(
+  '[W7] [W11] the new words and a relay bring everything back as well, into a home with a passphrase',
+  { timeout: 180_000 },
+  async () => {
+    const { invite, stop } = await startRelay()
+    const attic = homes.shell('attic')
+    await segueJson(attic, 'relay', 'add', invite)
+    await expect
+      .poll(() => segueJson(attic, 'relay', 'list'), { timeout: 30_000, interval: 200 })
+      .toMatchObject({ relays: [{ members: 'current', sync: 'in-sync', unconfirmed: 0 }] })
+    expect((await runSegue(attic, 'status')).stdout).not.toContain('not backed up')
+    const creating = startSegue(attic, '--json', 'recovery', 'create')
+    const newest = await giveBack(creating)
+    expect((await creating.finished).code).toBe(0)
+    await expect
+      .poll(() => segueJson(attic, 'relay', 'list'), { timeout: 30_000, interval: 200 })
+      .toMatchObject({ relays: [{ members: 'current', sync: 'in-sync', unconfirmed: 0 }] })
+    const exported = await exportAll(attic)
+    const { relays } = await segueJson<{ readonly relays: readonly string[] }>(attic, 'recovery', 'show')
+    await runSegue(attic, 'down')
 
-  const cellar = homes.shell('cellar')
-  const where = ['recovery', 'restore', '--relay', relays[0] ?? '', '--keys', 'passphrase', '--name', 'cellar']
-  const stale = startSegue(cellar, '--json', ...where)
-  await stale.says(/Choose a passphrase/)
-  stale.type('correct horse')
-  await stale.says(/The 24 words/)
-  stale.type(words.join(' '))
-  const refused = await stale.finished
-  expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([1, { error: { code: 'RECOVERY_NOT_THERE' } }])
-  expect(existsSync(cellar.home) ? readdirSync(cellar.home) : []).toEqual([])
+    const cellar = homes.shell('cellar')
+    const where = ['recovery', 'restore', '--relay', relays[0] ?? '', '--keys', 'passphrase', '--name', 'cellar']
+    const stale = startSegue(cellar, '--json', ...where)
+    await stale.says(/Choose a passphrase/)
+    stale.type('correct horse')
+    await stale.says(/The 24 words/)
+    stale.type(words.join(' '))
+    const refused = await stale.finished
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([1, { error: { code: 'RECOVERY_NOT_THERE' } }])
+    expect(existsSync(cellar.home) ? readdirSync(cellar.home) : []).toEqual([])
 
-  const restoring = startSegue(cellar, '--json', ...where, '--keep', 'attic')
-  await restoring.says(/Choose a passphrase/)
-  restoring.type('correct horse')
-  await restoring.says(/The 24 words/)
-  restoring.type(newest.join(' '))
-  await giveBack(restoring)
-  const restored = await restoring.finished
-  expect(restored.code, restored.stderr).toBe(0)
-  expect(JSON.parse(restored.stdout)).toMatchObject({ kept: [expect.any(String)], removed: [], leftOut: 0, untold: [], mayLack: false })
-  const up = startSegue(cellar, '--json', 'up', ...ON_LOOPBACK)
-  await up.says(/Passphrase of this device/)
-  up.type('correct horse')
-  expect((await up.finished).code).toBe(0)
-  expect(await exportAll(cellar)).toEqual(exported)
-  await expect
-    .poll(() => segueJson(cellar, 'relay', 'list'), { timeout: 60_000, interval: 200 })
-    .toMatchObject({ relays: [{ members: 'current', state: 'linked' }] })
-  await runSegue(cellar, 'down')
-  await stop()
-})
+    const restoring = startSegue(cellar, '--json', ...where, '--keep', 'attic')
+    await restoring.says(/Choose a passphrase/)
+    restoring.type('correct horse')
+    await restoring.says(/The 24 words/)
+    restoring.type(newest.join(' '))
+    await giveBack(restoring)
+    const restored = await restoring.finished
+    expect(restored.code, restored.stderr).toBe(0)
+    expect(JSON.parse(restored.stdout)).toMatchObject({ kept: [expect.any(String)], removed: [], leftOut: 0, untold: [], mayLack: false })
+    const up = startSegue(cellar, '--json', 'up', ...ON_LOOPBACK)
+    await up.says(/Passphrase of this device/)
+    up.type('correct horse')
+    expect((await up.finished).code).toBe(0)
+    expect(await exportAll(cellar)).toEqual(exported)
+    await expect
+      .poll(() => segueJson(cellar, 'relay', 'list'), { timeout: 60_000, interval: 200 })
+      .toMatchObject({ relays: [{ members: 'current', state: 'linked' }] })
+    await runSegue(cellar, 'down')
+    await stop()
+  },
+)
 
 async function startRelay(): Promise<{ readonly invite: string; readonly stop: () => Promise<void> }> {
   const entry = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../packages/relay/bin/segue-relay.js')

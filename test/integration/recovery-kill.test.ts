@@ -78,7 +78,7 @@ async function isWhole(file: string, words: string): Promise<boolean> {
   return chunks > 0
 }
 
-test('a backup that is killed while it is written leaves the one before it, whole', { timeout: 120_000 }, async () => {
+test('[W1] a backup that is killed while it is written leaves the one before it, whole', { timeout: 120_000 }, async () => {
   const { root, directory, file, words } = await prepare()
   const random = createSeededRandom(4)
   for (let round = 0; round < 4; round++) {
@@ -97,44 +97,48 @@ test('a backup that is killed while it is written leaves the one before it, whol
   expect(path.dirname(file)).toBe(root)
 })
 
-test('a restore that is killed leaves nothing in its place, or all of it; the next one goes through', { timeout: 120_000 }, async () => {
-  const { root, file, words, documents } = await prepare()
-  const directory = path.join(root, 'attic')
-  const open = async (): Promise<Segue> => {
-    const attic = await openSegue({ ...optionsOf('attic', directory), unlock: keyFile(`${directory}.key`) })
-    onTestFinished(() => attic.close())
-    return attic
-  }
-  const assertWhole = async (): Promise<void> => {
-    const attic = await open()
-    await attic.sessions.whenListed()
-    const [listed] = attic.sessions.list.peek()
-    const session = await attic.sessions.open(listed?.id as never)
-    const members = session.documents.list.peek()
-    expect(members.length).toBe(documents)
-    for (const { documentId } of members) expect((await session.documents.exportText(documentId)).length).toBeGreaterThan(200_000)
-    await attic.close()
-  }
-  const random = createSeededRandom(5)
-  const stages: readonly (readonly [Place, number])[] = [
-    ['goes on', 1],
-    ['goes on', 2],
-    ['shows', 1],
-    ['shows', 1],
-    ['is through', 1],
-  ]
-  for (const [place, times] of stages) {
+test(
+  '[W10] a restore that is killed leaves nothing in its place, or all of it; the next one goes through',
+  { timeout: 120_000 },
+  async () => {
+    const { root, file, words, documents } = await prepare()
+    const directory = path.join(root, 'attic')
+    const open = async (): Promise<Segue> => {
+      const attic = await openSegue({ ...optionsOf('attic', directory), unlock: keyFile(`${directory}.key`) })
+      onTestFinished(() => attic.close())
+      return attic
+    }
+    const assertWhole = async (): Promise<void> => {
+      const attic = await open()
+      await attic.sessions.whenListed()
+      const [listed] = attic.sessions.list.peek()
+      const session = await attic.sessions.open(listed?.id as never)
+      const members = session.documents.list.peek()
+      expect(members.length).toBe(documents)
+      for (const { documentId } of members) expect((await session.documents.exportText(documentId)).length).toBeGreaterThan(200_000)
+      await attic.close()
+    }
+    const random = createSeededRandom(5)
+    const stages: readonly (readonly [Place, number])[] = [
+      ['goes on', 1],
+      ['goes on', 2],
+      ['shows', 1],
+      ['shows', 1],
+      ['is through', 1],
+    ]
+    for (const [place, times] of stages) {
+      const restoring = run('restore', directory, file, words)
+      await restoring.says(place, times)
+      if (place === 'shows') await sleep(random.below(5))
+      await restoring.kill()
+      if (existsSync(directory)) {
+        await assertWhole()
+        await rm(directory, { recursive: true })
+      } else expect(place).not.toBe('is through')
+    }
     const restoring = run('restore', directory, file, words)
-    await restoring.says(place, times)
-    if (place === 'shows') await sleep(random.below(5))
+    await restoring.says('is through')
     await restoring.kill()
-    if (existsSync(directory)) {
-      await assertWhole()
-      await rm(directory, { recursive: true })
-    } else expect(place).not.toBe('is through')
-  }
-  const restoring = run('restore', directory, file, words)
-  await restoring.says('is through')
-  await restoring.kill()
-  await assertWhole()
-})
+    await assertWhole()
+  },
+)

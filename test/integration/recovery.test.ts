@@ -55,7 +55,7 @@ async function openRestored(directory: string): Promise<Segue> {
 }
 
 test(
-  'words and a relay bring everything back on an empty machine; the relay lets it in, and the lost ones out',
+  '[W7] [W8] [W9] words and a relay bring everything back on an empty machine; the relay lets it in, and the lost ones out',
   { timeout: 120_000 },
   async () => {
     const home = await relayHome()
@@ -101,7 +101,7 @@ test(
   },
 )
 
-test('who recovers from a file finds a device that was kept, and both have everything', { timeout: 120_000 }, async () => {
+test('[W7] who recovers from a file finds a device that was kept, and both have everything', { timeout: 120_000 }, async () => {
   const home = await relayHome()
   const relay = await home.start()
   const laptop = await startDevice('laptop')
@@ -129,7 +129,7 @@ test('who recovers from a file finds a device that was kept, and both have every
   await desk.devices.when(devices => devices.some(({ id, role }) => id === attic.device.id && role === 'admin'))
 })
 
-test('a device that was kept takes from the restored one what only the lost one had written', { timeout: 120_000 }, async () => {
+test('[W12] a device that was kept takes from the restored one what only the lost one had written', { timeout: 120_000 }, async () => {
   const place = path.join(await scratch(), 'desk')
   const laptop = await startDevice('laptop')
   const first = await startDevice('desk', { directory: place })
@@ -156,7 +156,7 @@ test('a device that was kept takes from the restored one what only the lost one 
   await expect.poll(() => contentOf(desk), { timeout: 60_000 }).toEqual(content)
 })
 
-test('a relay that could not be told then lets the machine in as soon as it is back', { timeout: 120_000 }, async () => {
+test('[W11] a relay that could not be told then lets the machine in as soon as it is back', { timeout: 120_000 }, async () => {
   const home = await relayHome()
   const relay = await home.start()
   const laptop = await startDevice('laptop')

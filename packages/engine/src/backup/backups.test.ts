@@ -23,7 +23,7 @@ const root = mkdtempSync(path.join(tmpdir(), 'segue-backups-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 const random = systemRandom
 
-test('the words open what was sealed under an epoch whose maker had not heard of the phrase', async () => {
+test('[W3] the words open what was sealed under an epoch whose maker had not heard of the phrase', async () => {
   const phrase = recoveryKeysOf(createRecoveryPhrase(random))
   if (!phrase.ok) throw new Error('a made phrase is a phrase')
   const { signing, sealing } = phrase.value

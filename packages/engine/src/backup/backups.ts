@@ -107,7 +107,11 @@ async function piecesOf(parts: Parts, count: Count, { signal, onProgress }: Back
   const { chunks, clock, random, runtime, deviceName } = parts
   const { group, keeper, documents, replica } = runtime()
   // With a disk that takes nothing this would wait for long; what is on it is better than no backup.
-  if (replica.durability.peek().state === 'good') await documents.flush()
+  if (replica.durability.peek().state === 'good') {
+    await documents.flush()
+    // Whoever restores it takes of what a removed device could have written only what is signed for.
+    await documents.late?.settled({ signal })
+  }
   const recovery = group.state.peek().recovery
   if (recovery === undefined) throw new SegueError('RECOVERY_NO_PHRASE')
   // The phrase must open all that is in it, also what is sealed under an epoch whose maker had not heard of the phrase.

@@ -19,7 +19,7 @@ const MAX_GROWTH: number = 40 * MIB
 const root = mkdtempSync(path.join(tmpdir(), 'segue-large-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-test('writing and reading a backup of 100 MiB takes the memory of a few chunks', { timeout: 60_000 }, async () => {
+test('[W2] writing and reading a backup of 100 MiB takes the memory of a few chunks', { timeout: 60_000 }, async () => {
   const phrase = recoveryKeysOf(createRecoveryPhrase(systemRandom))
   if (!phrase.ok) throw new Error('a made phrase is a phrase')
   const { signing, sealing } = phrase.value

@@ -22,24 +22,24 @@ const relay = (given: Partial<RelayStatus>): RelayStatus => ({ state: 'away', sy
 const onlyHere = (given: Partial<Elsewhere>): boolean =>
   isOnlyHere({ devices: [here], relays: [], lastBackupAt: undefined, now: 1e12, ...given })
 
-test('a device alone, without a relay or a backup, is the only place', () => {
+test('[W5] a device alone, without a relay or a backup, is the only place', () => {
   expect(onlyHere({})).toBe(true)
   expect(onlyHere({ devices: [here, device({ lastSaid: { at: 1, hasSame: false } })] })).toBe(true)
 })
 
-test('another device that has the same, or is being given it, is another place', () => {
+test('[W5] another device that has the same, or is being given it, is another place', () => {
   for (const given of [{ state: 'linked', sync: 'catching-up' }, { sync: 'in-sync' }, { lastSaid: { at: 1, hasSame: true } }] as const) {
     expect(onlyHere({ devices: [here, device(given)] })).toBe(false)
   }
 })
 
-test('a relay is another place, unless it is full or holds less than it says', () => {
+test('[W5] a relay is another place, unless it is full or holds less than it says', () => {
   expect(onlyHere({ relays: [relay({})] })).toBe(false)
   expect(onlyHere({ relays: [relay({ problem: 'RELAY_QUOTA' })] })).toBe(true)
   expect(onlyHere({ relays: [relay({ behind: {} as never })] })).toBe(true)
 })
 
-test('a backup counts for seven days', () => {
+test('[W5] a backup counts for seven days', () => {
   expect(onlyHere({ lastBackupAt: 1e12 - BACKUP_FRESH_MS + 1 })).toBe(false)
   expect(onlyHere({ lastBackupAt: 1e12 - BACKUP_FRESH_MS })).toBe(true)
 })

@@ -17,7 +17,7 @@ const open = (name: string, unlock: Unlock = keyFile(path.join(root, `${name}.ke
     network: { mdns: false, listen: ['/ip4/127.0.0.1/tcp/0'] },
   })
 
-test('an admin’s device names a phrase and its successor; any other needs the words in force', { timeout: 30_000 }, async () => {
+test('[W6] an admin’s device names a phrase and its successor; any other needs the words in force', { timeout: 30_000 }, async () => {
   const [laptop, desk] = await Promise.all([open('laptop'), open('desk')])
   const invitation = await laptop.pairing.invite()
   const joining = await desk.pairing.join(invitation.text)
@@ -42,7 +42,7 @@ test('an admin’s device names a phrase and its successor; any other needs the 
   await Promise.all([laptop.close(), desk.close()])
 })
 
-test('where there is a passphrase, the person is asked for it again', { timeout: 30_000 }, async () => {
+test('[W6] where there is a passphrase, the person is asked for it again', { timeout: 30_000 }, async () => {
   const laptop = await open('locked', passphrase('correct horse'))
   const { keys } = makeRecoveryPhrase()
   await expect(laptop.recovery.set(keys)).rejects.toMatchObject({ code: 'CONFIRMATION_NEEDED' })

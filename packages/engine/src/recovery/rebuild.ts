@@ -4,9 +4,12 @@
  */
 import {
   createDeviceInspector,
+  createDocuments,
   createReplica,
   holdBefore,
+  openLate,
   openOnPaper,
+  PINNED_CHANGES,
   recoverGroup,
   type DeviceId,
   type DeviceIdentity,
@@ -14,6 +17,7 @@ import {
   type GroupDevice,
   type RecoveryKeys,
   type RecoveryPublicKeys,
+  type Replica,
 } from '@segue/core'
 import type { Store } from '@segue/storage'
 import { saveGroup } from '../device-records.ts'
@@ -58,9 +62,32 @@ export async function rebuild(parts: RebuildParts): Promise<Rebuilt> {
     const filled = await source.bring({ replica, chunks, inspector, signal, onProgress })
     // After that: a source that is a relay would hear of them, and nobody may before the person has the new words.
     await replica.add(all.map(entry => group.toChunk(entry)))
-    await holdBefore({ trust: group, records: store.records, chunkStore: chunks }, ({ target }) => removed.includes(target))
+    await signKeeps(parts, group, replica, removed)
     return { group, removed, ...filled }
   } finally {
     await replica.close()
+  }
+}
+
+/**
+ * What was brought was held before the lost devices were put out; this machine vouches for it, document by document, before anybody hears
+ * of their removal. Should it be lost in its turn, the next one takes what it kept.
+ */
+async function signKeeps(parts: RebuildParts, group: Group, replica: Replica, removed: readonly DeviceId[]): Promise<void> {
+  const { store, identity, signal, clock, random, hasher, logger, worker } = parts
+  const { chunks: chunkStore, records } = store
+  const { keyring } = group
+  await holdBefore({ trust: group, records, chunkStore }, ({ target }) => removed.includes(target))
+  const stored = (): Promise<void> => replica.settled()
+  const late = await openLate({ trust: group, records, chunkStore, keyring, hasher, stored, pinned: PINNED_CHANGES })
+  const documents = createDocuments({
+    ...{ late, replica, keyring, identity, chunkStore, worker, clock, random, logger, hasher },
+    verifier: nativeVerifier,
+    logHeads: () => group.state.peek().heads,
+  })
+  try {
+    await documents.late?.settled({ signal })
+  } finally {
+    await documents.close()
   }
 }

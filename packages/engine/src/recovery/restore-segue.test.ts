@@ -89,7 +89,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-test('words and a backup bring everything back on an empty machine, which is an admin now; the lost one is out, the words are used up', async () => {
+test('[W7] [W8] words and a backup bring everything back on an empty machine, which is an admin now; the lost one is out, the words are used up', async () => {
   let next = ''
   const restored = await restore('desk', backup, { onNewPhrase: shown => void (next = shown) })
   expect(restored).toMatchObject({ kept: [], removed: [laptopId], leftOut: 0 })
@@ -107,7 +107,7 @@ test('words and a backup bring everything back on an empty machine, which is an 
   await attic.close()
 }, 60_000)
 
-test('chunks come back in the order in which they came, the log among them', async () => {
+test('[W3] chunks come back in the order in which they came, the log among them', async () => {
   await restore('ordered', backup)
   const orderIn = async (directory: string, key: string): Promise<readonly string[]> => {
     const store = await openStore({ directory, unlock: keyFile(key) })
@@ -124,7 +124,7 @@ test('chunks come back in the order in which they came, the log among them', asy
   expect(after.slice(-4).every(each => each.startsWith('log'))).toBe(true)
 })
 
-test('who is named stays', async () => {
+test('[W8] who is named stays', async () => {
   const restored = await restore('keeper', backup, { keep: devices => devices.map(({ id }) => id) })
   expect(restored).toMatchObject({ kept: [laptopId], removed: [] })
 }, 30_000)
@@ -142,7 +142,7 @@ async function whatIsWrong(given: Partial<RestoreOptions>, from = backup): Promi
   }
 }
 
-test('a wrong word is named, and nothing is written', async () => {
+test('[W9] a wrong word is named, and nothing is written', async () => {
   const typed = words.split(' ')
   expect(await whatIsWrong({ words: typed.slice(1).join(' ') })).toContain('there are 23, and 24 are needed')
   expect(await whatIsWrong({ words: typed.with(6, 'sague').join(' ') })).toContain('word 7 is not in the list')
@@ -151,7 +151,7 @@ test('a wrong word is named, and nothing is written', async () => {
   expect(await whatIsWrong({ words: createRecoveryPhrase(systemRandom) })).toContain('These words do not open that backup')
 })
 
-test('a wrong file, one that is cut short and one that is damaged are told apart, and nothing is written', async () => {
+test('[W9] a wrong file, one that is cut short and one that is damaged are told apart, and nothing is written', async () => {
   const file = readFileSync(backup)
   const other = path.join(root, 'other')
   const asFile = async (bytes: Uint8Array): Promise<string> => {
@@ -166,21 +166,21 @@ test('a wrong file, one that is cut short and one that is damaged are told apart
   expect(await whatIsWrong({}, path.join(root, 'nowhere'))).toContain('no such file')
 })
 
-test('a store that is there is not touched', async () => {
+test('[W9] a store that is there is not touched', async () => {
   mkdirSync(path.join(root, 'full', 'store'), { recursive: true, mode: 0o700 })
   writeFileSync(path.join(root, 'full', 'store', 'format'), 'x')
   await expect(restore('full', backup)).rejects.toMatchObject({ code: 'RESTORE_NOT_EMPTY' })
   expect(readdirSync(path.join(root, 'full', 'store'))).toEqual(['format'])
 })
 
-test('whoever says no when the new words are shown has changed nothing', async () => {
+test('[W10] whoever says no when the new words are shown has changed nothing', async () => {
   const refusing = restore('shy', backup, { onNewPhrase: () => Promise.reject(new Error('I have no pen')) })
   await expect(refusing).rejects.toThrow('I have no pen')
   expect(readdirSync(path.join(root, 'shy')).filter(name => name !== 'key')).toEqual([])
   await restore('shy', backup)
 }, 30_000)
 
-test('a backup replaces a backup, and nothing else', async () => {
+test('[W1] a backup replaces a backup, and nothing else', async () => {
   const mac = await openRestored('keeper')
   const photo = path.join(root, 'photo.jpg')
   writeFileSync(photo, 'a photo of a cat')
@@ -201,7 +201,7 @@ test('a backup replaces a backup, and nothing else', async () => {
   await mac.close()
 }, 30_000)
 
-test('a backup goes into a stream as well', async () => {
+test('[W1] a backup goes into a stream as well', async () => {
   const mac = await openRestored('keeper')
   const pieces: Uint8Array[] = []
   await mac.backup.write(new WritableStream({ write: piece => void pieces.push(piece.slice()) }))
