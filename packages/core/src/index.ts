@@ -93,12 +93,15 @@ export {
   createInlineWorker,
   createLaterIndex,
   holdBefore,
+  openLate,
   readBundleContents,
 } from './documents/index.ts'
 export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedSession } from './documents/index.ts'
+export type { LateDecision, LateEdit, LateEdits } from './documents/index.ts'
 
 // sessions, what was, and moving them
-export { createSessions, decodeHotSet, documentIdOf, encodeHotSet, readClaims, SCHEMA_VERSION, sessionIdOf } from './session/index.ts'
+export { createSessions, decodeHotSet, documentIdOf, encodeHotSet, readClaims, sessionIdOf } from './session/index.ts'
+export { PINNED_CHANGES, SCHEMA_VERSION } from './session/index.ts'
 export { documentIdOfBytes } from './session/session-ids.ts'
 export { textOfFile } from './session/text-file.ts'
 export type {

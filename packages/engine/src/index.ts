@@ -8,6 +8,7 @@ export { checkRecoveryWords, makeRecoveryPhrase, type RecoveryPhrases } from './
 export { restoreSegue, type Restored, type RestoreOptions, type RestoreProgress } from './recovery/restore-segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
 export type { SegueKeys } from './keys-face.ts'
+export type { LateEditInReview, SegueLateEdits } from './late-edits-face.ts'
 export type { Confirmation, Person } from './person.ts'
 export type { Advice, Devices } from './roles.ts'
 export type { DeviceKnows, RelayKnows, RemovalChecklist, RemovedWord } from './removal/checklist.ts'
@@ -50,6 +51,7 @@ export type {
   IndexedSession,
   InviterState,
   Layout,
+  LateEdit,
   Lease,
   MemberDocument,
   Milestone,

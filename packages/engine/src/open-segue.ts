@@ -10,6 +10,7 @@ import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
 import { loadErasedAt, loadIdentity, saveErasedAt, saveGroup } from './device-records.ts'
 import { createKeys } from './keys-face.ts'
+import { createLateEditsFace } from './late-edits-face.ts'
 import { createLinkHost } from './link-host.ts'
 import { keepListenAddresses, keptListenAddresses } from './listen-addresses.ts'
 import { loadWebrtc } from './load-webrtc.ts'
@@ -206,11 +207,13 @@ export function openSegueOn(
         lastBackupAt: backups.lastAt,
       }),
     )
+    const lateEdits = createLateEditsFace(present)
     const follow = (): void => {
       const now = present()
       relays.follow(now)
       list.follow(now)
       status.follow(now)
+      lateEdits.follow(now)
       damage.follow(now.replica, store.chunks)
       removal.follow(now)
       removals.follow(now)
@@ -289,6 +292,7 @@ export function openSegueOn(
       get handoff() {
         return present().handoffs
       },
+      lateEdits,
       relays: { add: relays.add, list: relays.list, remove: relays.remove },
       backup: { write: backups.write },
       recovery: createPhrases({ runtime: present, clock, person }),

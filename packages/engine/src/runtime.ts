@@ -13,7 +13,9 @@ import {
   createReplica,
   createSessions,
   documentIdOfBytes,
+  openLate,
   openOrCleanUp,
+  PINNED_CHANGES,
   type CarriedOffer,
   type Closeable,
   type DeviceId,
@@ -85,11 +87,16 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       hasher,
       verifier: nativeVerifier,
       mayBelong: entry => group.mayBelong(entry),
+      beforeFragment: (chunk, documentId) => documents.beforeFragment(chunk, documentId),
     })
     const replica = opened.use(await createReplica({ store: chunks, inspector, clock, random, logger, hasher }))
     const keeper = opened.use(createGroupKeeper(own, replica, logger))
+    const stored = (): Promise<void> => replica.settled()
+    const late = await openLate({ trust: group, records, chunkStore: chunks, keyring, hasher, stored, pinned: PINNED_CHANGES })
     const documents = opened.use(
       createDocuments({
+        late,
+        verifier: nativeVerifier,
         verifier: nativeVerifier,
         replica,
         keyring,

@@ -17,6 +17,7 @@ import type { Backups } from './backup/backups.ts'
 import type { BackupStatus } from './backup/only-here.ts'
 import type { PairingQr } from './pairing-images.ts'
 import type { SegueHandoffs } from './handoff-face.ts'
+import type { SegueLateEdits } from './late-edits-face.ts'
 import type { SegueKeys } from './keys-face.ts'
 import type { Person } from './person.ts'
 import type { RecoveryPhrases } from './recovery/phrases.ts'
@@ -43,6 +44,8 @@ export interface Segue extends Closeable {
   readonly keys: SegueKeys
   readonly sessions: SegueSessions
   readonly handoff: SegueHandoffs
+  /** What removed devices wrote after they were removed, for a person to decide about. */
+  readonly lateEdits: SegueLateEdits
   /** Relays that keep sealed copies for devices that are not awake together. */
   readonly relays: Relays
   /** Everything the group holds here, in one file that the words of the recovery phrase open. */

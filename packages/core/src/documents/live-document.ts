@@ -68,6 +68,8 @@ export function createLiveDocument(
   let cancelIdle: (() => void) | undefined
 
   const doc = (): AnyDoc | undefined => (handle.isReady() ? handle.doc() : undefined)
+  /** As it was put into the handle last: also while there is only what waits for its dependencies, and the handle is not ready. */
+  let latest: AnyDoc = A.init()
   const claims = createClaims(context, name)
   const chunker = createChunker({
     documentId: name.bytes,
@@ -107,6 +109,7 @@ export function createLiveDocument(
       chunker.capture(present)
       const after = next(present)
       chunker.passOver(A.getHeads(after))
+      latest = after
       return after
     })
   }
@@ -170,7 +173,7 @@ export function createLiveDocument(
     if (context.gate === undefined || isClosed) return
     const judgement = await context.gate.judge(
       name,
-      doc() ?? A.init(),
+      doc() ?? latest,
       record => record.arrival <= arrival || contained.has(record.id),
       inAnyCase,
     )
@@ -182,7 +185,7 @@ export function createLiveDocument(
       if (contents.length > 0) update(present => applyContents(present, contents, setAside))
       for (const id of whole) contained.add(id)
       loose += contents.length
-      await context.gate.judged(name, doc() ?? A.init(), judgement)
+      await context.gate.judged(name, doc() ?? latest, judgement)
     } catch (error) {
       logger.error('apply-failed', { reason: String(error) })
       await context.gate.judged(name, A.init(), judgement) // what is taken is read again like anything else

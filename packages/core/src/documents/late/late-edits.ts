@@ -218,7 +218,9 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     const isNew = horizons.refresh()
     if (isNew) {
       secured = new Set()
-      const isRemover = horizons.all().some(({ removal }) => removal.by === context.identity.id && !found.isKept(removal.entry))
+      // With nobody else to wait for, too.
+      const isAlone = trust.state.peek().devices.every(({ id, active }) => !active || id === context.identity.id)
+      const isRemover = isAlone || horizons.all().some(({ removal }) => removal.by === context.identity.id && !found.isKept(removal.entry))
       if (isRemover) isSweepDue = true
       else sweepAfter(SWEEP_AFTER_MS)
     }
