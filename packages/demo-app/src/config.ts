@@ -20,6 +20,8 @@ export interface Config {
   readonly listen?: readonly string[] | undefined
   /** Find devices on the local network. Default on. */
   readonly mdns: boolean
+  /** What becomes of what is here when this device is removed from its group. Default: keep. */
+  readonly onRemoved?: 'keep' | 'erase' | undefined
   /** Lock after so many minutes without a command; undefined or 0: never. */
   readonly autoLockMinutes?: number | undefined
 }
@@ -55,5 +57,6 @@ const CONFIG = v.looseObject({
   keys: v.optional(v.picklist(KEY_KEEPINGS)),
   listen: v.optional(v.array(v.string())),
   mdns: v.optional(v.boolean(), true),
+  onRemoved: v.optional(v.picklist(['keep', 'erase'])),
   autoLockMinutes: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(10_080))),
 })

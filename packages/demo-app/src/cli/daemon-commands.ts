@@ -4,7 +4,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSegueError, readSlots, SegueError } from '@segue/engine'
 import type { Command } from 'commander'
-import { DaemonDown, UsageError, connectToDaemon } from '../client/daemon-client.ts'
+import { DaemonDown, UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { isKeyKeeping, KEY_KEEPINGS, readConfig, writeConfig, type Config } from '../config.ts'
 import { isAlive } from '../daemon/is-alive.ts'
 import { launchDaemon, type Launched } from '../daemon/launch.ts'
@@ -15,6 +15,7 @@ import { keysText } from './keys-text.ts'
 import { openingFor, tryEach } from './lock-commands.ts'
 import { ago, shortId, table } from './output.ts'
 import { readPassphrase } from './passphrase-input.ts'
+import { addRemovalCommands, removedTable, type RemovedRow } from './removal-commands.ts'
 import { addRoleCommands } from './role-commands.ts'
 
 interface UpOptions {
@@ -22,6 +23,7 @@ interface UpOptions {
   readonly keys?: string
   readonly listen?: readonly string[]
   readonly mdns?: boolean
+  readonly onRemoved?: string
   readonly foreground?: boolean
 }
 
@@ -34,6 +36,7 @@ export function addDaemonCommands(program: Command): void {
     .option('--listen <multiaddr...>', 'where to listen (remembered); by default every private interface')
     .option('--mdns', 'look for devices on the local network and be found; the default')
     .option('--no-mdns', 'neither look for devices on the local network nor be found (remembered)')
+    .option('--on-removed <what>', 'when this device is removed from its group: keep what is here, or erase it (remembered)')
     .option('--foreground', 'stay attached; ends with Ctrl-C')
     .addHelpText(
       'after',
@@ -42,7 +45,10 @@ export function addDaemonCommands(program: Command): void {
     .action(action<[UpOptions]>(up))
   program.command('down').description('stop the daemon').action(action(down))
   program.command('status').description('how this device is').action(action(status))
-  addRoleCommands(program.command('devices').description('the devices of your group').action(action(devices)))
+  const group = program.command('devices').description('the devices of your group')
+  group.option('--all', 'those that were removed as well').action(action<[{ readonly all?: boolean }]>(devices))
+  addRoleCommands(group)
+  addRemovalCommands(group)
   program.command('rename <name>').description('change what other devices call this one').action(action<[string]>(rename))
   program.command('paths').description('where things lie on this machine').action(action(paths))
   program
@@ -55,14 +61,34 @@ export function addDaemonCommands(program: Command): void {
 
 async function up(context: CliContext, options: UpOptions): Promise<void> {
   const { paths: places, output } = context
+  const isFirst = (await readConfig(places.config)).keys === undefined
+  const launched = await startDaemon(context, options)
+  if (launched === undefined) return sayAlreadyUp(context)
+  const client = await connectToDaemon(places.runtime)
+  const now = await client.call<StatusResult>('status')
+  const { keys } = now
+  const name = now.state === 'open' ? now.device.name : (await readConfig(places.config)).deviceName
+  output.data({ state: 'running', name, keys: keys.join(' or '), pid: launched.answer.pid }, () => [
+    `Segue is up as “${name}”.`,
+    `Its keys lie ${keysText(keys)}.`,
+  ])
+  if (isFirst) output.note('Next: segue pair new (here) and segue pair join (on the other device).')
+  if (options.foreground === true) await stayAttached(context, launched.pid, launched.ended)
+}
+
+/** Undefined when one is running already. What is chosen is remembered once it runs. */
+export async function startDaemon({ paths: places, output }: CliContext, options: UpOptions = {}): Promise<Up | undefined> {
   if (options.keys !== undefined && !isKeyKeeping(options.keys)) throw new UsageError(`--keys takes one of: ${KEY_KEEPINGS.join(', ')}.`)
+  const { onRemoved } = options
+  if (onRemoved !== undefined && onRemoved !== 'keep' && onRemoved !== 'erase') throw new UsageError('--on-removed takes keep or erase.')
   const before = await readConfig(places.config)
-  if (await isUp(places.runtime)) return sayAlreadyUp(context)
+  if (await isUp(places.runtime)) return undefined
   const config: Config = {
     ...before,
     ...(options.name === undefined ? {} : { deviceName: options.name }),
     ...(options.listen === undefined ? {} : { listen: options.listen }),
     ...(options.mdns === undefined ? {} : { mdns: options.mdns }),
+    ...(onRemoved === undefined ? {} : { onRemoved }),
     keys: options.keys ?? before.keys ?? 'keychain',
   }
   const start = (unlock: Opening): Promise<Up | undefined> => {
@@ -75,6 +101,7 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
     autoLockMinutes: config.autoLockMinutes,
     listen: config.listen,
     mdns: config.mdns,
+    onRemoved: config.onRemoved,
     lifetime: options.foreground === true ? 'starter' : 'own',
   }
   const kept = await readSlots(places.data)
@@ -85,20 +112,10 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
   ).catch((error: unknown) => {
     throw unlockFailure(error, kept === undefined)
   })
-  if (launched === undefined) return sayAlreadyUp(context)
-  const { answer, pid, ended } = launched
+  if (launched === undefined) return undefined
   await writeConfig(places.config, config)
-  const client = await connectToDaemon(places.runtime)
-  if (options.name !== undefined) await client.call('rename', { name: options.name })
-  const now = await client.call<StatusResult>('status')
-  const { keys } = now
-  const name = now.state === 'open' ? now.device.name : config.deviceName
-  output.data({ state: 'running', name, keys: keys.join(' or '), pid: answer.pid }, () => [
-    `Segue is up as “${name}”.`,
-    `Its keys lie ${keysText(keys)}.`,
-  ])
-  if (before.keys === undefined) output.note('Next: segue pair new (here) and segue pair join (on the other device).')
-  if (options.foreground === true) await stayAttached(context, pid, ended)
+  if (options.name !== undefined) await (await connectToDaemon(places.runtime)).call('rename', { name: options.name })
+  return launched
 }
 
 function waysToOpen(kept: readonly string[], wanted: string | undefined): readonly string[] {
@@ -156,11 +173,15 @@ async function stayAttached({ signal }: CliContext, supervisor: number, ended: P
 async function down({ paths: places, output }: CliContext): Promise<void> {
   const client = await connectToDaemon(places.runtime)
   output.progress('stopping…')
+  await stopDaemon(client)
+  output.data({ state: 'stopped' }, () => 'Stopped. Everything acknowledged is on disk.')
+}
+
+export async function stopDaemon(client: DaemonClient): Promise<void> {
   const { pid, supervisor } = client.address
   await client.call('stop')
   for (let waited = 0; waited < DOWN_MS && (isAlive(pid) || isAlive(supervisor)); waited += DOWN_LOOK_MS) await sleep(DOWN_LOOK_MS)
   if (isAlive(pid)) throw new Error(`The daemon (process ${pid}) does not end. segue logs may say why; everything acknowledged is on disk.`)
-  output.data({ state: 'stopped' }, () => 'Stopped. Everything acknowledged is on disk.')
 }
 
 const DOWN_MS = 20_000
@@ -180,6 +201,7 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
           : 'good'
     return [
       `${device.name}  ${shortId(device.id)}`,
+      ...removedLines(now),
       `  devices   ${now.devices.linked} of ${now.devices.total} linked${now.devices.total === 0 ? ' (segue pair new lets one in)' : pathsText(now.devices.paths)}`,
       ...(now.relays.total === 0 ? [] : [`  relays    ${relaysText(now.relays)}`]),
       `  sessions  ${now.sessions}`,
@@ -191,6 +213,19 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
       ...(now.needsUpdate ? ['  update    your group uses something this version does not know'] : []),
     ]
   })
+}
+
+/** Said before anything else: it changes what all the rest means. */
+function removedLines({ removed, erasedAt }: StatusResult['status']): readonly string[] {
+  if (removed !== undefined)
+    return [
+      `  REMOVED   ${removed.byName === undefined ? '' : `by “${removed.byName}” `}${ago(Date.now() - removed.at)}. What is here stays readable; nothing new comes.`,
+      '            segue session export writes texts out; segue pair join starts afresh as a new device, and sets this aside',
+    ]
+  if (erasedAt === undefined) return []
+  return [
+    `  erased    what was here before was erased ${ago(Date.now() - erasedAt)}: the device that this was had been removed from its group`,
+  ]
 }
 
 /** Such as ` (1 lan, 1 relayed)`. */
@@ -230,6 +265,8 @@ interface StatusResult {
     readonly advice: readonly string[]
     readonly backup: { readonly isOnlyHere: boolean; readonly lastAt?: number }
     readonly needsUpdate: boolean
+    readonly removed?: { readonly byName?: string; readonly at: number }
+    readonly erasedAt?: number
   }
 }
 
@@ -245,10 +282,12 @@ interface DeviceRow {
   readonly lastSaid?: { readonly at: number; readonly hasSame: boolean }
 }
 
-async function devices({ daemon, output }: CliContext): Promise<void> {
+async function devices({ daemon, output }: CliContext, { all = false }: { readonly all?: boolean }): Promise<void> {
   const client = await daemon()
-  const value = await client.call<{ readonly devices: readonly DeviceRow[] }>('devices')
-  output.data({ ...value }, () =>
+  const { removed, ...value } = await client.call<{ readonly devices: readonly DeviceRow[]; readonly removed: readonly RemovedRow[] }>(
+    'devices',
+  )
+  const show = (): ReturnType<typeof table> =>
     table([
       ['NAME', 'ID', 'ROLE', 'STATE', 'SYNC', 'SEEN'],
       ...value.devices.map(device => [
@@ -265,8 +304,13 @@ async function devices({ daemon, output }: CliContext): Promise<void> {
         syncText(device),
         device.state === 'here' || device.lastSeenAt === undefined ? '' : ago(Date.now() - device.lastSeenAt),
       ]),
-    ]),
-  )
+    ])
+  output.data(all ? { ...value, removed } : { ...value }, () => {
+    const { heading, rows } = show()
+    if (!all || removed.length === 0) return { heading, rows }
+    const gone = removedTable(removed)
+    return { heading, rows: [...rows, '', gone.heading, ...gone.rows] }
+  })
 }
 
 /** Of a device that is away: what it last said that it has. */

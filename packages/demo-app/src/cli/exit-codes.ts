@@ -15,6 +15,8 @@ export const EXIT = {
 
 const BY_ERROR: Partial<Record<ErrorCode, number>> = {
   NOT_A_MEMBER: EXIT.notPaired,
+  DEVICE_REMOVED: EXIT.notPaired,
+  PEER_REMOVED: EXIT.notPaired,
   UNREACHABLE: EXIT.unreachable,
   TIMED_OUT: EXIT.unreachable,
   LINK_CLOSED: EXIT.unreachable,

@@ -2,10 +2,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { isSegueError, readQrImage, SegueError } from '@segue/engine'
 import type { Command } from 'commander'
-import { UsageError, type DaemonClient } from '../client/daemon-client.ts'
+import { UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { askLine } from './ask.ts'
 import { askPassphrase } from './confirm.ts'
 import { action, type CliContext } from './context.ts'
+import { startDaemon, stopDaemon } from './daemon-commands.ts'
+import { startAfresh } from './fresh-start.ts'
 import { shortId } from './output.ts'
 
 interface NearbyRow {
@@ -34,6 +36,7 @@ export function addPairCommands(program: Command): void {
     .description('join the group of a device nearby; or of the one whose text or picture you have')
     .argument('[text]', 'what `segue pair new` shows; - or a pipe: read from stdin. It is worth nothing without the digits')
     .option('--image <file>', 'a picture (PNG or JPEG) of the QR code')
+    .option('--fresh', 'on a device that was removed from its group: start afresh without asking')
     .option('--nearby', 'choose among devices nearby, also where stdin is no terminal')
     .addHelpText('after', '\nWith --json the digits ({code}) are a line on stderr.')
     .action(action<[string | undefined, JoinOptions]>(pairJoin))
@@ -47,6 +50,7 @@ interface InviteOptions {
 
 interface JoinOptions {
   readonly image?: string
+  readonly fresh?: boolean
   readonly nearby?: boolean
 }
 
@@ -165,8 +169,8 @@ async function askAboutRemote(device: NearbyRow, output: CliContext['output'], s
 }
 
 async function pairJoin(context: CliContext, text: string | undefined, options: JoinOptions): Promise<void> {
-  const { daemon, output, signal } = context
-  const client = await daemon()
+  const { output, signal } = context
+  const { client, setAside } = await joiningClient(context, options.fresh === true)
   const invitation = await invitationOf(context, client, text, options)
   output.progress('connecting…')
   const onEvent = (event: Readonly<Record<string, unknown>>): void => {
@@ -177,7 +181,22 @@ async function pairJoin(context: CliContext, text: string | undefined, options: 
     output.progress('waiting for the other device…')
   }
   const { inviter } = await client.call<{ readonly inviter: string }>('pair.join', invitation, { signal, onEvent })
-  output.data({ inviter }, () => 'Joined. Your sessions arrive now: segue session list')
+  output.data({ inviter, ...(setAside === undefined ? {} : { setAside }) }, () => 'Joined. Your sessions arrive now: segue session list')
+}
+
+/** Of a device that was removed from its group: once it is a new one. */
+async function joiningClient(
+  context: CliContext,
+  isAgreed: boolean,
+): Promise<{ readonly client: DaemonClient; readonly setAside: string | undefined }> {
+  const client = await context.daemon()
+  const { status } = await client.call<{ readonly status?: { readonly removed?: object } }>('status')
+  if (status?.removed === undefined) return { client, setAside: undefined }
+  const setAside = await startAfresh(context, client, isAgreed, {
+    stop: stopDaemon,
+    start: async () => void (await startDaemon(context)),
+  })
+  return { client: await connectToDaemon(context.paths.runtime), setAside }
 }
 
 type InvitationParams = { readonly text: string } | { readonly nearby: string }

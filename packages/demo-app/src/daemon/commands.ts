@@ -4,10 +4,12 @@ import { DEVICE_COMMANDS } from './commands/device.ts'
 import { DOCUMENT_COMMANDS } from './commands/documents.ts'
 import { HANDOFF_COMMANDS } from './commands/handoffs.ts'
 import { HISTORY_COMMANDS } from './commands/history.ts'
+import { LATE_EDIT_COMMANDS } from './commands/late-edits.ts'
 import { LOCK_COMMANDS } from './commands/lock.ts'
 import { PAIRING_COMMANDS } from './commands/pairing.ts'
 import { RECOVERY_COMMANDS } from './commands/recovery.ts'
 import { RELAY_COMMANDS } from './commands/relays.ts'
+import { REMOVAL_COMMANDS } from './commands/removals.ts'
 import { ROLE_COMMANDS } from './commands/roles.ts'
 import { SESSION_COMMANDS } from './commands/sessions.ts'
 import { WORKSPACE_COMMANDS } from './commands/workspace.ts'
@@ -16,12 +18,14 @@ export const COMMANDS: readonly DaemonCommand[] = [
   ...DEVICE_COMMANDS,
   ...LOCK_COMMANDS,
   ...ROLE_COMMANDS,
+  ...REMOVAL_COMMANDS,
   ...PAIRING_COMMANDS,
   ...SESSION_COMMANDS,
   ...DOCUMENT_COMMANDS,
   ...WORKSPACE_COMMANDS,
   ...HANDOFF_COMMANDS,
   ...HISTORY_COMMANDS,
+  ...LATE_EDIT_COMMANDS,
   ...RELAY_COMMANDS,
   ...RECOVERY_COMMANDS,
 ]

@@ -13,7 +13,7 @@ import type { DaemonControl } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { openLogFile } from './log-file.ts'
 import { createApiServer } from './server.ts'
-import { EXIT_LOCKED, EXIT_NOT_STARTED, type StartAnswer, type StartChange, type StartMessage } from './start-message.ts'
+import { EXIT_ERASED, EXIT_LOCKED, EXIT_NOT_STARTED, type StartAnswer, type StartChange, type StartMessage } from './start-message.ts'
 import { unlockOf } from './unlocking.ts'
 
 const message = await readStartMessage()
@@ -34,6 +34,7 @@ try {
     device: { name: message.deviceName },
     ...(unlock.kind === 'locked' ? { startLocked: true } : { unlock: unlockOf(unlock, paths) }),
     autoLockAfterMs: minutesInMs(autoLockMinutes),
+    ...(message.onRemoved === undefined ? {} : { onRemoved: message.onRemoved }),
     network: { mdns: message.mdns, ...(message.listen === undefined ? {} : { listen: message.listen }) },
     logger,
   })
@@ -75,6 +76,17 @@ const server = await createApiServer({
 device.state.subscribe(state => {
   if (state.kind === 'locked' && state.by === 'idle') void shutDown()
 })
+/** Removed, and erased as it was told to: nothing is left to serve. */
+const watchRemoval = (): void => {
+  const state = device.state.peek()
+  if (state.kind !== 'open') return
+  const { removal } = state.segue
+  removal.subscribe(own => {
+    if (own?.content === 'erased') void endErased()
+  })
+}
+device.state.subscribe(watchRemoval)
+watchRemoval()
 await publish({ apiVersion: API_VERSION, pid: process.pid, supervisor: process.ppid, port: server.port, token })
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void shutDown())
 logger.info('ready', { port: server.port, pid: process.pid })
@@ -93,6 +105,13 @@ function shutDown(): Promise<void> {
     await log.close()
     process.exit(isToGoOnLocked ? EXIT_LOCKED : 0)
   })())
+}
+
+async function endErased(): Promise<void> {
+  logger.warn('removed-and-erased')
+  await server.close()
+  await log.close()
+  process.exit(EXIT_ERASED)
 }
 
 async function readStartMessage(): Promise<StartMessage> {

@@ -9,6 +9,8 @@ export interface StartMessage {
   readonly unlock: Opening | { readonly kind: 'locked' }
   readonly listen?: readonly string[] | undefined
   readonly mdns: boolean
+  /** See OpenSegueOptions. */
+  readonly onRemoved?: 'keep' | 'erase' | undefined
   /** Locks by itself after so many minutes without a command; 0: never. */
   readonly autoLockMinutes?: number | undefined
   /** `starter`: everything ends with the process that started it. Default: it goes on until it is told to stop. */
@@ -35,3 +37,5 @@ export interface StartChange {
 export const EXIT_NOT_STARTED = 78
 /** Exit code of a daemon that had keys and was locked: another takes its place that never had them, and its supervisor forgets them, too. */
 export const EXIT_LOCKED = 79
+/** Exit code of a daemon whose device was removed and has erased everything: the next one begins as a new device. */
+export const EXIT_ERASED = 80

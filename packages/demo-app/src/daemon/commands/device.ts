@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import type { DoctorAnswer } from '../../doctor/facts.ts'
 import { defineCommand, type DaemonCommand } from '../command.ts'
 import { holdsEverything } from './relays.ts'
+import { removedDevices } from './removals.ts'
 
 export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
   defineCommand('status', v.strictObject({}), async context => {
@@ -25,7 +26,7 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
     }
   }),
 
-  defineCommand('devices', v.strictObject({}), async ({ segue }) => ({ devices: segue.devices.peek() })),
+  defineCommand('devices', v.strictObject({}), async ({ segue }) => ({ devices: segue.devices.peek(), removed: removedDevices(segue) })),
 
   defineCommand(
     'rename',

@@ -8,7 +8,7 @@ import { confirmation } from './lock.ts'
 export const ROLE_COMMANDS: readonly DaemonCommand[] = [
   /** Whom a name means, and what the person is asked for before something is done to it. */
   defineCommand('devices.find', v.strictObject({ device: v.string() }), async ({ segue }, { device }) => {
-    const { id, name, role } = find(segue, device)
+    const { id, name, role } = findThis(segue, device)
     return { device: { id, name, role }, asks: segue.person.asks }
   }),
 
@@ -16,21 +16,21 @@ export const ROLE_COMMANDS: readonly DaemonCommand[] = [
     'devices.promote',
     v.strictObject({ device: v.string(), confirmation }),
     async ({ segue }, { device, confirmation: given }) => {
-      const { id, name } = find(segue, device)
+      const { id, name } = findThis(segue, device)
       await segue.devices.promote(id, given)
       return { device: { id, name, role: 'admin' } }
     },
   ),
 
   defineCommand('devices.demote', v.strictObject({ device: v.string() }), async ({ segue }, { device }) => {
-    const { id, name } = find(segue, device)
+    const { id, name } = findThis(segue, device)
     await segue.devices.demote(id)
     return { device: { id, name, role: 'member' } }
   }),
 ]
 
 /** This device as well. */
-function find(segue: Segue, wanted: string): DeviceStatus {
+export function findThis(segue: Segue, wanted: string): DeviceStatus {
   const own = segue.devices.peek().find(device => device.isThisDevice)
   return own !== undefined && (wanted === own.id || wanted === own.name) ? own : findDevice(segue, wanted)
 }
