@@ -97,7 +97,6 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       createDocuments({
         late,
         verifier: nativeVerifier,
-        verifier: nativeVerifier,
         replica,
         keyring,
         identity,
