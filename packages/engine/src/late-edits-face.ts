@@ -48,7 +48,7 @@ export function createLateEditsFace(present: () => Runtime): LateEditsFace {
     },
     async review({ signal } = {}) {
       const runtime = present()
-      await runtime.documents.late?.settled({ signal })
+      await runtime.documents.late?.looked({ signal })
       const found = runtime.documents.late?.list.peek() ?? []
       if (found.length === 0) return []
       const places = await placesIn(runtime, new Set(found.map(({ document }) => document)), signal)

@@ -1,9 +1,10 @@
-/** handoff to, take, cancel, list; conflicts list, show, accept, revert. */
+/** handoff to, take, cancel, list; conflicts list, show, accept, resolve, revert. */
 import type { Command } from 'commander'
 import { isSegueError } from '@segue/engine'
 import { UsageError, type DaemonClient } from '../client/daemon-client.ts'
 import { action, type CliContext } from './context.ts'
 import { EXIT } from './exit-codes.ts'
+import { LATE_EDIT_HEADINGS, LATE_EDIT_ONLY, lateEditCells, lateEditHint, type LateEditRow } from './late-edit-texts.ts'
 import { ago, shortId, table } from './output.ts'
 
 interface MoveOptions {
@@ -29,8 +30,11 @@ export function addHandoffCommands(program: Command): void {
   handoff.command('cancel <id>').description('from either side').action(action<[string]>(cancel))
   handoff.command('list').description('under way, queued, and the last ones').action(action(list))
 
-  const conflicts = program.command('conflicts').description('what was changed in two places at once')
-  conflicts.command('list <session>').action(action<[string]>(listConflicts))
+  const conflicts = program.command('conflicts').description('what was changed in two places at once, or by a removed device')
+  conflicts
+    .command('list [session]')
+    .description('of a session; without one, what removed devices wrote')
+    .action(action<[string | undefined]>(listConflicts))
   conflicts.command('show <session> <conflict>').action(action<[string, string]>(showConflict))
   conflicts
     .command('accept <session> <conflict>')
@@ -38,6 +42,10 @@ export function addHandoffCommands(program: Command): void {
     .option('--choose <side>', 'ours, theirs or both')
     .option('--text <text>', 'put this there instead')
     .action(action<[string, string, { readonly choose?: string; readonly text?: string }]>(acceptConflict))
+  conflicts
+    .command('resolve <edit> <decision>')
+    .description('accept or discard what a removed device wrote, for all your devices')
+    .action(action<[string, string]>(resolveLateEdit))
   conflicts
     .command('revert <session>')
     .description('back to what it was before the last handoff or merge, as a new change')
@@ -191,19 +199,36 @@ interface ConflictRow {
   readonly suggested: string
 }
 
-async function listConflicts({ daemon, output, signal }: CliContext, wanted: string): Promise<number> {
-  const { conflicts } = await (
-    await daemon()
-  ).call<{ readonly conflicts: readonly ConflictRow[] }>('conflicts.list', { session: wanted }, { signal })
-  output.data({ conflicts }, () =>
-    conflicts.length === 0
+async function listConflicts({ daemon, output, signal }: CliContext, wanted: string | undefined): Promise<number> {
+  const client = await daemon()
+  const { conflicts } =
+    wanted === undefined
+      ? { conflicts: [] }
+      : await client.call<{ readonly conflicts: readonly ConflictRow[] }>('conflicts.list', { session: wanted }, { signal })
+  const params = wanted === undefined ? {} : { session: wanted }
+  const { lateEdits } = await client.call<{ readonly lateEdits: readonly LateEditRow[] }>('lateEdits.list', params, { signal })
+  output.data({ conflicts, lateEdits }, () =>
+    conflicts.length + lateEdits.length === 0
       ? 'No conflicts.'
       : table([
-          ['ID', 'KIND', 'WHERE', 'SUGGESTED'],
-          ...conflicts.map(row => [shortId(row.id), row.kind, `${row.documentTitle} ${row.path.join('.')}`, row.suggested]),
+          LATE_EDIT_HEADINGS.filter(heading => lateEdits.length > 0 || !LATE_EDIT_ONLY.includes(heading)),
+          ...conflicts.map(row => {
+            const [id, where] = [shortId(row.id), `${row.documentTitle} ${row.path.join('.')}`]
+            return [id, row.kind, where, ...(lateEdits.length > 0 ? ['', '', ''] : []), row.suggested]
+          }),
+          ...lateEdits.map(lateEditCells),
         ]),
   )
-  return conflicts.length === 0 ? EXIT.ok : EXIT.needsReview
+  for (const line of lateEditHint(lateEdits)) output.note(line)
+  return conflicts.length + lateEdits.length === 0 ? EXIT.ok : EXIT.needsReview
+}
+
+async function resolveLateEdit({ daemon, output, signal }: CliContext, id: string, decision: string): Promise<void> {
+  if (decision !== 'accept' && decision !== 'discard') throw new UsageError('Say accept or discard.')
+  const value = await (await daemon()).call<{ readonly resolved: string }>('lateEdits.resolve', { id, decision }, { signal })
+  output.data({ ...value }, () =>
+    decision === 'accept' ? 'Accepted: it is in the document on all your devices.' : 'Discarded: it stays out, and no device asks again.',
+  )
 }
 
 async function showConflict({ daemon, output, signal }: CliContext, wanted: string, id: string): Promise<void> {

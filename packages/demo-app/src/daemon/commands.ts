@@ -4,6 +4,7 @@ import { DEVICE_COMMANDS } from './commands/device.ts'
 import { DOCUMENT_COMMANDS } from './commands/documents.ts'
 import { HANDOFF_COMMANDS } from './commands/handoffs.ts'
 import { HISTORY_COMMANDS } from './commands/history.ts'
+import { LATE_EDIT_COMMANDS } from './commands/late-edits.ts'
 import { LOCK_COMMANDS } from './commands/lock.ts'
 import { PAIRING_COMMANDS } from './commands/pairing.ts'
 import { RECOVERY_COMMANDS } from './commands/recovery.ts'
@@ -24,6 +25,7 @@ export const COMMANDS: readonly DaemonCommand[] = [
   ...WORKSPACE_COMMANDS,
   ...HANDOFF_COMMANDS,
   ...HISTORY_COMMANDS,
+  ...LATE_EDIT_COMMANDS,
   ...RELAY_COMMANDS,
   ...RECOVERY_COMMANDS,
 ]

@@ -35,7 +35,9 @@ export type LateDecision = 'accept' | 'discard'
 export interface LateEdits {
   /** Oldest first by what authors say, then by id. Edits that a claim may still be on its way for are left out for `GRACE_MS`. */
   readonly list: Observable<readonly LateEdit[]>
-  /** Resolves when what is here has been looked at, closed documents too, and all that this device keeps is signed. */
+  /** Resolves when what is here has been looked at, closed documents too. */
+  looked(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
+  /** The same, and all that this device keeps is signed: with many documents that takes a while. */
   settled(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
   /** Durable, and on its way to every device, when it resolves. Throws CONFLICT_UNKNOWN; RangeError for one that cannot be discarded. */
   decide(id: string, decision: LateDecision): Promise<void>

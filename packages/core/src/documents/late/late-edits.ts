@@ -75,6 +75,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   let cancelSweep: (() => void) | undefined
   let cancel: (() => void) | undefined
   let running: Promise<void> | undefined
+  let isLooking = false
 
   const keeper = createKeepWriter(context, { horizons, headsOf: name => headsOf(name) })
   const { isHeldBack, judge, headsOf } = createJudging(context, { ...late, ...host, keep: keeper.keep })
@@ -144,6 +145,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     const upTo = chunkStore.lastArrival()
     await attempt(() => replica.settled()) // what has a number by now has been told of then
     const failed = new Set<DocTag>()
+    isLooking = true
     for (;;) {
       const [tag] = dirty
       if (tag === undefined || ending.signal.aborted) break
@@ -156,6 +158,8 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       if (!isDone) failed.add(tag)
       await clock.sleep(0)
     }
+    isLooking = false
+    work.set(work.peek() + 1)
     if (ending.signal.aborted) return
     if (failed.size === 0) await attempt(() => found.settle(upTo))
     if (isSweepDue) await sweep()
@@ -207,11 +211,13 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     else sweepAfter(RETRY_MS)
   }
   const drain = async (): Promise<void> => {
+    isLooking = true
     for (const tag of [...dirty]) {
       dirty.delete(tag)
-      if (ending.signal.aborted) return
-      await attempt(() => look(tag))
+      if (!ending.signal.aborted) await attempt(() => look(tag))
     }
+    isLooking = false
+    work.set(work.peek() + 1)
   }
 
   const onGroup = (): void => {
@@ -253,6 +259,10 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     edits: {
       list: shown.list,
       decide,
+      async looked({ signal } = {}) {
+        await starting
+        await work.when(() => !isLooking && dirty.size === 0, signal === undefined ? {} : { signal })
+      },
       async settled({ signal } = {}) {
         await starting
         await work.when(() => running === undefined && !hasWork() && cancelSweep === undefined, signal === undefined ? {} : { signal })
