@@ -68,7 +68,7 @@ test('[D44] a bundle in pieces gives every change byte for byte, also without wh
     })
   }
   const changes = new Map(A.getAllChanges(now).map(bytes => [hashOf(bytes), toHex(bytes)]))
-  const fragments = buildFragments(A.save(now), [])
+  const fragments = buildFragments(A.save(now), { keys: [], tails: [] })
   expect(fragments.length).toBeGreaterThan(1)
   for (const { bundle, members } of fragments) {
     const pieces = splitBundle(bundle, LIMITS)
