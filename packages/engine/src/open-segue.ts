@@ -5,6 +5,7 @@ import { createRecorder, createSubject, openOrCleanUp, SegueError, type Joined }
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, type NetNode } from '@segue/net'
 import { eraseFiles, eraseKeys, finishErasing, forgetErased, markErased, openStore, type Unlock } from '@segue/storage'
+import { createAudits } from './audit.ts'
 import { createBackups } from './backup/backups.ts'
 import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
@@ -15,6 +16,7 @@ import { createLinkHost } from './link-host.ts'
 import { keepListenAddresses, keptListenAddresses } from './listen-addresses.ts'
 import { loadWebrtc } from './load-webrtc.ts'
 import { createMembers, takeProofs, type Members } from './members.ts'
+import { createNoticeWatch } from './notices/notice-sources.ts'
 import { createPairing } from './pairing-face.ts'
 import { createPerson } from './person.ts'
 import { silentLogger } from './platform/loggers.ts'
@@ -106,6 +108,8 @@ export function openSegueOn(
     opened.add(() => {
       for (const { secretKey } of [identity.signing, identity.sealing]) secretKey.fill(0)
     })
+    const notices = opened.use(await createNoticeWatch({ self: identity.id, records: store.records, clock, logger }))
+    opened.add(recorder.addSink(notices.sink))
     const person = createPerson(store.vault)
     const keys = createKeys(store.vault, person)
 
@@ -165,8 +169,13 @@ export function openSegueOn(
           telemetry: recorder,
           isRelay: relays.isRelay,
           runtime: () => runtime,
-          onSeen: peer => members?.onSeen(peer),
+          onSeen(peer) {
+            members?.onSeen(peer)
+            notices.onClock(peer, net?.discovery.clockOffsetOf(peer))
+          },
         }),
+        onStranger: notices.onStranger,
+        onTwice: notices.onTwice,
         mdns: network.mdns ?? true,
         ...(network.webrtc === false ? {} : { loadWebrtc }),
         ...(listen === undefined ? {} : { listen }),
@@ -203,7 +212,7 @@ export function openSegueOn(
     const status = opened.use(
       createStatus({
         ...{ node, keys: keys.slots, clock, damaged: damage.damaged, devices: list.devices, relays: relays.list },
-        ...{ removed: removal.state, erasedAt },
+        ...{ removed: removal.state, erasedAt, notices: notices.notices },
         lastBackupAt: backups.lastAt,
       }),
     )
@@ -213,6 +222,7 @@ export function openSegueOn(
       relays.follow(now)
       list.follow(now)
       status.follow(now)
+      notices.follow(now)
       lateEdits.follow(now)
       damage.follow(now.replica, store.chunks)
       removal.follow(now)
@@ -297,6 +307,8 @@ export function openSegueOn(
       backup: { write: backups.write },
       recovery: createPhrases({ runtime: present, clock, person }),
       status: status.status,
+      notices: notices.notices,
+      ...createAudits({ identity, clock, runtime: present }),
       events: recorder.events,
       async rename(name) {
         const { group, keeper } = present()

@@ -13,12 +13,14 @@ import type {
   TelemetryEvent,
 } from '@segue/core'
 import type { LinkPath, NearbyDevice, SlotKind } from '@segue/core/ports'
+import type { Audits } from './audit.ts'
 import type { Backups } from './backup/backups.ts'
 import type { BackupStatus } from './backup/only-here.ts'
 import type { PairingQr } from './pairing-images.ts'
 import type { SegueHandoffs } from './handoff-face.ts'
 import type { SegueLateEdits } from './late-edits-face.ts'
 import type { SegueKeys } from './keys-face.ts'
+import type { Notices } from './notices/notice-board.ts'
 import type { Person } from './person.ts'
 import type { RecoveryPhrases } from './recovery/phrases.ts'
 import type { Relays } from './relays.ts'
@@ -27,7 +29,7 @@ import type { Advice, Devices } from './roles.ts'
 import type { SegueSession } from './session-face.ts'
 import type { Surroundings } from './surroundings.ts'
 
-export interface Segue extends Closeable {
+export interface Segue extends Closeable, Audits {
   readonly device: { readonly id: DeviceId; readonly name: string }
   /**
    * A real automerge-repo Repo: hooks and editor bindings work unchanged. `find` opens closed documents and waits for those on their
@@ -52,6 +54,8 @@ export interface Segue extends Closeable {
   readonly backup: Backups
   readonly recovery: RecoveryPhrases
   readonly status: Observable<SegueStatus>
+  /** What a person should know of: `noticeText` has the words, and the next step. Kept on this device. */
+  readonly notices: Notices
   /** What happened, content-free by construction: links, pairings, handoffs with one trace id on both devices. Oldest first. */
   readonly events: Observable<readonly TelemetryEvent[]>
   /** The name that other devices see. */
@@ -163,6 +167,8 @@ export interface SegueStatus {
   /** What a person is asked to do, when there is time for it. */
   readonly advice: readonly Advice[]
   readonly backup: BackupStatus
+  /** How many there are, and how many of them warn. */
+  readonly notices: { readonly total: number; readonly warnings: number }
   /** The group uses something this version does not know: update. */
   readonly needsUpdate: boolean
   /** This device was removed from its group: it is readable, and nothing new comes. Pairing takes a fresh start. */

@@ -7,6 +7,7 @@ import { BACKUP_FRESH_MS, isOnlyHere } from './backup/only-here.ts'
 import type { RelayStatus } from './relays.ts'
 import type { OwnRemoval } from './removal/own-removal.ts'
 import { adviceOn } from './roles.ts'
+import type { Notice } from './notices/notice.ts'
 import type { Runtime } from './runtime.ts'
 import type { DeviceStatus, SegueStatus } from './segue.ts'
 
@@ -23,12 +24,24 @@ interface Parts {
   readonly devices: Observable<readonly DeviceStatus[]>
   readonly relays: Observable<readonly RelayStatus[]>
   readonly lastBackupAt: Observable<number | undefined>
+  readonly notices: Observable<readonly Notice[]>
   readonly removed: Observable<OwnRemoval | undefined>
   readonly erasedAt: Observable<number | undefined>
   readonly clock: Clock
 }
 
-export function createStatus({ node, keys, damaged, devices, relays, lastBackupAt, removed, erasedAt, clock }: Parts): StatusWatch {
+export function createStatus({
+  node,
+  keys,
+  damaged,
+  devices,
+  relays,
+  lastBackupAt,
+  removed,
+  erasedAt,
+  notices,
+  clock,
+}: Parts): StatusWatch {
   let current: Runtime | undefined
   let stops: (() => void)[] = []
   const look = (): SegueStatus => {
@@ -57,6 +70,7 @@ export function createStatus({ node, keys, damaged, devices, relays, lastBackupA
       advice: current === undefined ? [] : adviceOn(current.group.state.peek()),
       removed: removed.peek(),
       erasedAt: erasedAt.peek(),
+      notices: { total: notices.peek().length, warnings: notices.peek().filter(({ weight }) => weight === 'warning').length },
       needsUpdate: current?.group.state.peek().needsUpdate ?? false,
     }
   }
@@ -78,6 +92,7 @@ export function createStatus({ node, keys, damaged, devices, relays, lastBackupA
     damaged.subscribe(update),
     devices.subscribe(update),
     relays.subscribe(update),
+    notices.subscribe(update),
     lastBackupAt.subscribe(onBackup),
     removed.subscribe(update),
     erasedAt.subscribe(update),

@@ -2,6 +2,7 @@ export { createMemoryChunkStore, type MemoryChunkStore, type MemoryChunkStoreOpt
 export { createMemoryRecordStore, type MemoryRecordStore } from './memory-record-store.ts'
 export { describeChunkStore, type ChunkStoreUnderTest } from './describe-chunk-store.ts'
 export { describeRecordStore, type RecordStoreUnderTest } from './describe-record-store.ts'
+export { createGroupCast, type GroupCast } from './group-cast.ts'
 export { createManualClock, type ManualClock } from './manual-clock.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 export { createSimulatedClock, type SimulatedClock, type SimulatedClockOptions } from './simulated-clock.ts'
