@@ -17,6 +17,7 @@ export const CORE_LAYERS = [
   'documents',
   'session',
   'history',
+  'deletion',
   'heartbeat',
   'handoff',
   'testing',

@@ -36,6 +36,8 @@ export interface Store {
   readonly vault: Vault
   /** The on-disk format. */
   readonly format: number
+  /** What was removed leaves the disk as well. Costs a rewrite of all of it. */
+  compact(): Promise<void>
   close(): Promise<void>
 }
 
@@ -65,7 +67,8 @@ export async function openStore({
     await migrate(place, level, await readFormat(place))
     const chunks = opened.use(await createChunkStore(level, onDamaged))
     const records = opened.use(createRecordStore(level, { deviceKey: vault.deviceKey, random, onDamaged }))
-    return { chunks, records, vault, format: FORMAT, close: opened.close }
+    const compact = async (): Promise<void> => level.compact?.()
+    return { chunks, records, vault, format: FORMAT, compact, close: opened.close }
   })
 }
 

@@ -34,6 +34,7 @@ export const PURPOSES = {
   heads: 'segue/heads/v1',
   conflict: 'segue/conflict/v1',
   'late-edit': 'segue/late-edit/v1',
+  'kept-copy': 'segue/kept-copy/v1',
   'group-hint': 'segue/group-hint/v1',
   // sealing something for one device or for this machine
   wrap: 'segue/wrap/v1',

@@ -25,8 +25,8 @@ export interface Documents extends Closeable {
    */
   readonly repo: Repo
   /**
-   * A new document, captured before this resolves (durable after `flush`). `init` is a change function, or the pinned bytes of a
-   * genesis change, which are only ever loaded. With a `documentId` that exists already, the genesis is added to what is there:
+   * A new document, captured before this resolves (durable after `flush`). `init` is a change function, the pinned bytes of a
+   * genesis change, which are only ever loaded, or a whole saved document. With a `documentId` that exists already, the genesis is added to what is there:
    * loading the same genesis on every device gives one document.
    */
   create<T>(init: Genesis<T>, options?: { readonly documentId?: DocumentId; readonly signal?: AbortSignal }): Promise<DocHandle<T>>
@@ -41,9 +41,11 @@ export interface Documents extends Closeable {
   read(documentId: DocumentId): Promise<AnyDoc>
   /**
    * The document was deleted (`isDeleted` says so by now): nothing of it is written any more, whoever waits for it hears
-   * DOCUMENT_DELETED, and its handle emits `delete` and is deleted. Retained ones too.
+   * DOCUMENT_DELETED, and its handle emits `delete` and is deleted. Retained ones too. Unless its heads are others than `heads`: then it
+   * was changed since they were looked at, nothing happens, and the answer is false.
    */
-  forget(documentId: DocumentId): void
+  forget(documentId: DocumentId, heads: readonly string[]): boolean
+  isDeleted(documentId: DocumentId): boolean
   /** Frees the memory of an open document once its changes are durable; its handle is of no use then. Not of a retained one. */
   evict(documentId: DocumentId): Promise<void>
   /**

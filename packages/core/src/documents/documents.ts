@@ -126,11 +126,14 @@ export function createDocuments(components: DocumentsComponents): Documents {
     }
     detach(document)
   }
-  const forget = (id: DocumentId): void => {
+  const forget = (id: DocumentId, heads: readonly string[]): boolean => {
     const document = live.get(id)
-    if (document === undefined) return
+    const present = document?.doc()
+    if (document === undefined) return true
+    if (present !== undefined && A.getHeads(present).toSorted().join() !== heads.toSorted().join()) return false
     document.handle.delete()
     detach(document)
+    return true
   }
   const evict = async (id: DocumentId): Promise<void> => {
     if (!claimsOn.has(id)) await closeDocument(id)
@@ -202,7 +205,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
       const isNew = A.getHeads(present).length === 0
       if (!isNew && !(init instanceof Uint8Array)) throw new RangeError('that document exists: only a genesis can be added to it')
       const base = isNew ? A.init<T>({ actor: freshActor(random) }) : (present as A.Doc<T>)
-      return init instanceof Uint8Array ? A.applyChanges(base, [init])[0] : A.change(base, init)
+      return init instanceof Uint8Array ? A.loadIncremental(base, init) : A.change(base, init)
     })
     if (A.getHeads(document.doc() ?? A.init()).length === 0) throw new RangeError('a new document needs a first change')
     await document.state.when(state => state === 'open', { signal: withSignal(options.signal) })
@@ -310,6 +313,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
       return live.get(id)?.doc() ?? storedDocument(nameOf(id))
     },
     forget,
+    isDeleted,
     whenContains: (id, heads, options = {}) => whenContains(id, heads, options.signal),
     authors: async id => readAuthors(context, nameOf(id), live.get(id)?.doc() ?? A.init()),
     docTagOf: id => nameOf(id).tag,

@@ -41,6 +41,8 @@ export interface DocumentIndex {
   putDocument(document: IndexedDocument): void
   /** The same; `createdAt` of a session that stands there already stays what it is. */
   putSession(session: IndexedSession): void
+  /** Takes entries out, sessions by their document. What another device puts at the same time stays. */
+  remove(documents: readonly DocumentId[]): void
   /** What was put is handed to the document when it resolves. */
   close(): void | Promise<void>
 }
@@ -99,6 +101,17 @@ export async function createIndex(
       const present = handle.doc().sessions[bucket]?.[id]
       put('sessions', bucket, id, { documentId, title, createdAt: present?.createdAt ?? createdAt })
     },
+    remove(ids) {
+      const root = handle.doc()
+      const gone = (['documents', 'sessions'] as const).flatMap(buckets =>
+        ids.map(id => ({ buckets, bucket: bucketOf(id), key: keyIn(buckets, id) })),
+      )
+      const present = gone.filter(({ buckets, bucket, key }) => root[buckets][bucket]?.[key] !== undefined)
+      if (present.length === 0) return
+      handle.change(draft => {
+        for (const { buckets, bucket, key } of present) delete (draft[buckets][bucket] as Record<string, unknown>)[key]
+      })
+    },
     close() {
       handle.off('change', onChange)
       release()
@@ -123,6 +136,11 @@ interface Root {
   readonly v: 1
   readonly documents: Buckets<StoredDocument>
   readonly sessions: Buckets<StoredSession>
+}
+
+/** Sessions stand under the hex of the same 16 bytes. */
+function keyIn(buckets: 'documents' | 'sessions', id: DocumentId): string {
+  return buckets === 'documents' ? id : toHex(documentIdToBinary(id) ?? new Uint8Array())
 }
 
 function bucketOf(id: DocumentId): string {

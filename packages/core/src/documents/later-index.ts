@@ -47,6 +47,7 @@ export function createLaterIndex(parts: {
     whenRead: start,
     putDocument: document => put(index => index.putDocument(document)),
     putSession: session => put(index => index.putSession(session)),
+    remove: ids => put(index => index.remove(ids)),
     async close() {
       cancel()
       await waiting

@@ -268,7 +268,7 @@ export function createLiveDocument(
       materialiser.close()
       claims.close()
       handle.removeAllListeners()
-      handle.unload()
+      if (!handle.isDeleted()) handle.unload()
       replica.unwant([name.tag])
       state.set('closed')
     },

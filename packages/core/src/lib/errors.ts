@@ -284,6 +284,21 @@ const ERRORS = {
     retry: 'never',
   },
   // documents and sessions
+  DOCUMENT_DELETED: {
+    text: 'That was deleted for good, on every device. There is no undelete; segue deletions shows what was deleted, by whom and when.',
+    peer: 'deleted',
+    retry: 'never',
+  },
+  DELETION_LARGE: {
+    text: 'That would delete {count} of {total}, more than a fifth of everything. Nothing was deleted. If you mean it, say so: --much.',
+    peer: 'refused',
+    retry: 'never',
+  },
+  DELETION_UNKNOWN: {
+    text: 'There is no such deletion waiting for you. segue deletions lists them.',
+    peer: 'refused',
+    retry: 'never',
+  },
   DOCUMENT_UNKNOWN: {
     text: 'No such document here or on a reachable device. segue session show lists those of a session.',
     peer: 'unknown',
@@ -295,11 +310,6 @@ const ERRORS = {
     retry: 'never',
   },
   DOCUMENT_NOT_TEXT: { text: 'That file is not UTF-8 text. Only text can become a document yet.', peer: 'refused', retry: 'never' },
-  DOCUMENT_DELETED: {
-    text: 'That was deleted for good, on every device. There is no undelete; segue deletions shows what was deleted, by whom and when.',
-    peer: 'deleted',
-    retry: 'never',
-  },
   SESSION_UNKNOWN: { text: 'No such session here. segue session list shows those there are.', peer: 'unknown', retry: 'later' },
   SCHEMA_NEWER: {
     text: 'This session was written by a newer Segue. Update Segue on this device to open it; nothing was changed.',

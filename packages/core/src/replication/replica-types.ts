@@ -77,6 +77,8 @@ export interface Replica extends Closeable {
    * it: each hears of a deletion in the group's own documents. Idempotent.
    */
   drop(docTags: readonly DocTag[]): Promise<void>
+  /** Whether `drop` was for it: nothing of it counts here. */
+  isDropped(docTag: DocTag): boolean
   /** Brings back what is still here of them. Replicas without keys are not told. */
   undrop(docTags: readonly DocTag[]): Promise<void>
 

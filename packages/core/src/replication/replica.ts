@@ -341,6 +341,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       await journal.dropDocuments(docTags, wholeNow())
       for (const tags of slicesOf(docTags, MAX_DROP_TAGS)) for (const session of sessions) session.drop(tags)
     },
+    isDropped: docTag => dropped.has(docTag),
     undrop: docTags => journal.undropDocuments(docTags),
     refetch(damaged) {
       for (const { id } of damaged) mending.add(id)

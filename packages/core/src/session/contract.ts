@@ -25,19 +25,22 @@ interface Waiting {
 }
 
 /** What the session layer uses of the documents layer. */
-export type SessionDocuments = Pick<Documents, 'create' | 'open' | 'importText' | 'whenContains' | 'flush'>
+export type SessionDocuments = Pick<Documents, 'create' | 'open' | 'importText' | 'whenContains' | 'flush' | 'isDeleted'>
 
 /** Where sessions are listed for the whole group: the root document. */
 export type SessionIndex = Pick<DocumentIndex, 'sessions' | 'putSession' | 'putDocument'>
 
 export interface Sessions {
-  create(options: { readonly title: string }): Promise<Session>
+  /** `newId` gives its documents' ids, 16 bytes each, the session's first; random ones otherwise. */
+  create(options: { readonly title: string; readonly newId?: () => Uint8Array }): Promise<Session>
   readonly list: Observable<readonly IndexedSession[]>
   /**
    * Opens a session and its companions, waiting for what is on its way; the same object while it is open.
    * Throws SCHEMA_NEWER, SESSION_UNKNOWN (what is there is not a session), or the signal's reason.
    */
   open(id: SessionId, options?: Waiting): Promise<Session>
+  /** Closes those sessions that are open whose session document is one of these. */
+  release(documents: readonly DocumentId[]): Promise<void>
   close(): Promise<void>
 }
 

@@ -29,7 +29,9 @@ export function createMemberDocuments({
   identity,
   clock,
 }: MemberDocumentsComponents): MemberDocuments & { close(): void } {
-  const list = follow(handle, doc => membersOf(doc).filter(member => member.removedBy === undefined))
+  const list = follow(handle, doc =>
+    membersOf(doc).filter(member => member.removedBy === undefined && !documents.isDeleted(member.documentId)),
+  )
 
   const enlist = <T>(member: DocHandle<T>, title: string | undefined): OpenDocument<T> => {
     const { documentId } = member

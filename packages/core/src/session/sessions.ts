@@ -17,8 +17,9 @@ export function createSessions(components: SessionComponents): Sessions {
   const open = new Map<SessionId, Promise<Session>>()
   const closing = new AbortController()
 
-  const make = <T>(name: StructureName): Promise<DocHandle<T>> =>
-    documents.create<T>(GENESIS[name].bytes, { documentId: documentIdOfBytes(random.bytes(RANDOM_ID_BYTES)) })
+  const randomId = (): Uint8Array => random.bytes(RANDOM_ID_BYTES)
+  const make = <T>(name: StructureName, newId: () => Uint8Array): Promise<DocHandle<T>> =>
+    documents.create<T>(GENESIS[name].bytes, { documentId: documentIdOfBytes(newId()) })
 
   const start = async (id: SessionId, signal: AbortSignal): Promise<Session> => {
     const waiting = { signal }
@@ -51,11 +52,11 @@ export function createSessions(components: SessionComponents): Sessions {
 
   return {
     list: index.sessions,
-    async create({ title }) {
-      const session = await make<SessionDoc>('session')
-      const drafts = await make<DraftsDoc>('drafts')
-      const views = await make<ViewsDoc>('views')
-      const preferences = await make<PreferencesDoc>('preferences')
+    async create({ title, newId = randomId }) {
+      const session = await make<SessionDoc>('session', newId)
+      const drafts = await make<DraftsDoc>('drafts', newId)
+      const views = await make<ViewsDoc>('views', newId)
+      const preferences = await make<PreferencesDoc>('preferences', newId)
       session.change(doc => {
         doc.title = title
         Object.assign(doc.companions, companionsOf({ drafts, views, preferences }))
@@ -66,6 +67,9 @@ export function createSessions(components: SessionComponents): Sessions {
       return openOnce(id)
     },
     open: (id, { signal } = {}) => openOnce(id, signal),
+    async release(ids) {
+      for (const id of ids) await (await open.get(sessionIdOf(id))?.catch(() => undefined))?.close()
+    },
     async close() {
       closing.abort(new SegueError('CLOSED'))
       const all = [...open.values()].map(async opening => (await opening.catch(() => undefined))?.close())

@@ -55,6 +55,7 @@ export function createCastDevice(seed: number): CastDevice {
       await arrivals.when(() => A.hasHeads(handle.doc(), [...heads]), signal === undefined ? {} : { signal })
     },
     flush: () => Promise.resolve(),
+    isDeleted: () => false,
   }
   const sessions = createSubject<readonly IndexedSession[]>([])
   const listed = new Map<DocumentId, IndexedDocument>()

@@ -22,6 +22,11 @@ export interface LevelStore {
   commit(prepare: (transaction: Transaction) => void): Promise<void>
   /** `task` sees one moment of the store, everything that was durable when it started. */
   read<T>(task: (view: LevelView) => Promise<T>): Promise<T>
+  /**
+   * What was removed or replaced leaves the disk: until then Level keeps it in files that it has not rewritten yet. Costs a rewrite of all
+   * of it.
+   */
+  compact?(): Promise<void>
   close(): Promise<void>
 }
 
@@ -131,6 +136,12 @@ export async function openLevel(location: string): Promise<LevelStore> {
         }
       })
     },
+    compact: () =>
+      readers.one(async () => {
+        if (state !== 'open') return
+        await rewrite(db)
+        await makeFilesPrivate(location)
+      }),
     close() {
       isClosing = true
       return (closed ??= closeNow())
@@ -151,6 +162,30 @@ const GROUP_BYTES = 16 * 1_024 * 1_024
 /** Level makes a new log file every 4 MiB. */
 const SWEEP_EVERY_BYTES = 1_024 * 1_024
 const ROOM_TO_OPEN_BYTES = 256 * 1_024
+/** Around every key of key-layout.ts, and no key themselves. */
+const FIRST_KEY: Uint8Array = new Uint8Array([0])
+const LAST_KEY: Uint8Array = new Uint8Array(64).fill(255)
+
+/**
+ * Level rewrites a table only where a newer one lies over it, and what it has in memory it may put beneath all others as it is. So
+ * something is laid over everything, twice: the second time over what the first time came out of memory.
+ */
+async function rewrite(db: Level<Uint8Array, Uint8Array>): Promise<void> {
+  const { compactRange } = db as Partial<Compacting>
+  const value = new Uint8Array()
+  for (const type of ['put', 'put', 'del'] as const) {
+    await db.batch(
+      [FIRST_KEY, LAST_KEY].map(key => (type === 'put' ? { type, key, value } : { type, key })),
+      { sync: true },
+    )
+    await compactRange?.call(db, FIRST_KEY, LAST_KEY)
+  }
+}
+
+/** Level on Node has it; its types are those that browsers have too. */
+interface Compacting {
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
+}
 
 function viewAt(db: Level<Uint8Array, Uint8Array>, snapshot: Snapshot): LevelView {
   return {

@@ -1,0 +1,240 @@
+import * as A from '@automerge/automerge'
+import type { DocumentId } from '@automerge/automerge-repo'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createDeletionCast, type DeletionCast, type DeletionDevice } from '../testing/deletion-cast.ts'
+import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
+import type { SimulatedLink } from '../testing/simulated-link.ts'
+import type { SessionId } from '../lib/ids.ts'
+
+interface Text {
+  text: string
+}
+
+let clock: SimulatedClock
+let cast: DeletionCast
+let laptop: DeletionDevice
+let desk: DeletionDevice
+
+beforeEach(async () => {
+  clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
+  cast = createDeletionCast(clock)
+  laptop = await cast.join('laptop')
+  desk = await cast.join('desk')
+})
+afterEach(() => during(cast.close()))
+
+/** While time passes. */
+async function during<T>(work: Promise<T>): Promise<T> {
+  const over = new AbortController()
+  const done = work.finally(() => over.abort())
+  done.catch(() => undefined) // the caller hears of it
+  while (!over.signal.aborted) await clock.advance(1_000)
+  return done
+}
+
+const link = (a: DeletionDevice, b: DeletionDevice): SimulatedLink => cast.documents.link(a.device, b.device)
+const settle = (): Promise<void> => clock.advance(60_000)
+const write = async (at: DeletionDevice, title: string, text: string): Promise<{ session: SessionId; document: DocumentId }> => {
+  const session = await at.sessions.create({ title })
+  const { documentId } = await session.documents.create<{ text: string }>({ title: `${title}.md`, initial: { text } })
+  await at.device.documents.flush()
+  return { session: session.id, document: documentId }
+}
+const type = async (at: DeletionDevice, document: DocumentId, text: string): Promise<void> => {
+  const handle = await at.device.documents.open<Text>(document)
+  handle.change(doc => A.splice(doc, ['text'], 0, 0, text))
+  await at.device.documents.flush()
+}
+const chunksOf = async (at: DeletionDevice, document: DocumentId): Promise<number> =>
+  (await at.device.store.listDocument(at.device.documents.docTagOf(document))).length
+const titles = (at: DeletionDevice): string[] => at.sessions.list.peek().map(({ title }) => title)
+const textOf = async (at: DeletionDevice, session: SessionId): Promise<string[]> => {
+  const opened = await at.sessions.open(session)
+  const texts = opened.documents.list.peek().map(async ({ documentId }) => (await opened.documents.open<Text>(documentId)).doc().text)
+  return Promise.all(texts)
+}
+
+test('[X1] what one device deletes is gone on every device, with its chunks, and each says so', async () => {
+  link(laptop, desk)
+  const notes = await write(laptop, 'Notes', 'hello')
+  const other = await write(laptop, 'Other', 'stays')
+  await settle()
+  expect(titles(desk).toSorted()).toEqual(['Notes', 'Other'])
+  const [deletion] = await desk.deletions.delete([{ session: notes.session }])
+  expect(deletion).toMatchObject({ by: desk.device.id, session: notes.session, state: 'gone' })
+  await settle()
+  for (const member of [laptop, desk]) {
+    expect(titles(member)).toEqual(['Other'])
+    expect(await chunksOf(member, notes.document)).toBe(0)
+    expect(await textOf(member, other.session)).toEqual(['stays'])
+    expect(member.deletions.list.peek()[0]?.goneAt.toSorted()).toEqual([laptop.device.id, desk.device.id].toSorted())
+  }
+  expect(laptop.device.replica.fingerprint()).toBe(desk.device.replica.fingerprint())
+})
+
+test('[X2] an open handle is told, and opening or making it again is refused', async () => {
+  link(laptop, desk)
+  const { document, session } = await write(laptop, 'Notes', 'hello')
+  await settle()
+  const handle = await desk.device.documents.open<Text>(document)
+  const heard: string[] = []
+  handle.on('delete', () => heard.push('delete'))
+  const waiting = laptop.device.documents.open(document)
+  await waiting
+  await laptop.deletions.delete([{ session }])
+  await settle()
+  expect(heard).toEqual(['delete'])
+  expect(handle.isDeleted()).toBe(true)
+  for (const member of [laptop, desk]) {
+    await expect(member.device.documents.open(document)).rejects.toMatchObject({ code: 'DOCUMENT_DELETED' })
+    await expect(
+      member.device.documents.create(draft => void Object.assign(draft as object, { text: '' }), { documentId: document }),
+    ).rejects.toMatchObject({
+      code: 'DOCUMENT_DELETED',
+    })
+  }
+})
+
+test('[X3] a deletion outlives a restart, and a sleeper or an old backup brings nothing back', async () => {
+  const phone = await cast.join('phone')
+  const first = [link(laptop, desk), link(laptop, phone)]
+  const { document, session } = await write(laptop, 'Notes', 'hello')
+  await settle()
+  for (const each of first) each.cut()
+  const backup = desk.device.store.crash()
+  desk.device.store = backup
+  await cast.restart(desk)
+  link(laptop, desk)
+  await laptop.deletions.delete([{ session }])
+  await settle()
+  expect(await chunksOf(desk, document)).toBe(0)
+  await cast.restart(laptop)
+  expect(laptop.device.isDeleted(document)).toBe(true)
+  link(laptop, phone)
+  await settle()
+  for (const member of [laptop, phone]) expect(await chunksOf(member, document)).toBe(0)
+  expect(titles(phone)).toEqual([])
+  expect(phone.deletions.edits.peek()).toEqual([])
+})
+
+test('[X4] what was edited elsewhere meanwhile is kept aside there, and kept as one copy by two who both keep it', async () => {
+  const phone = await cast.join('phone')
+  const links = [link(laptop, desk), link(laptop, phone)]
+  const { document, session } = await write(laptop, 'Notes', 'hello')
+  await settle()
+  for (const each of links) each.cut()
+  link(desk, phone)
+  await type(desk, document, 'late ')
+  await settle()
+  await laptop.deletions.delete([{ session }])
+  link(laptop, desk)
+  link(laptop, phone)
+  await settle()
+  for (const member of [desk, phone]) {
+    expect(await chunksOf(member, document)).toBe(0)
+    expect(member.deletions.edits.peek()).toMatchObject([
+      { title: 'Notes', by: laptop.device.id, documents: [{ title: 'Notes.md', edits: 1 }] },
+    ])
+  }
+  expect(laptop.deletions.edits.peek()).toEqual([])
+  const [edit] = desk.deletions.edits.peek()
+  const kept = await during(desk.deletions.keepEdits(edit?.deletion ?? ''))
+  await settle()
+  for (const member of [laptop, desk, phone]) {
+    expect(member.sessions.list.peek()).toMatchObject([{ id: kept, title: 'Notes' }])
+    expect(await during(textOf(member, kept))).toEqual(['late hello'])
+    expect(member.deletions.edits.peek()).toEqual([])
+  }
+})
+
+test('[X5] what was edited meanwhile can be let go', async () => {
+  const first = link(laptop, desk)
+  const { document, session } = await write(laptop, 'Notes', 'hello')
+  await settle()
+  first.cut()
+  await type(desk, document, 'late ')
+  await laptop.deletions.delete([{ session }])
+  link(laptop, desk)
+  await settle()
+  await desk.deletions.discardEdits(desk.deletions.edits.peek()[0]?.deletion ?? '')
+  expect(desk.deletions.edits.peek()).toEqual([])
+  for await (const [key] of desk.device.records.list('deletion/')) expect(key).not.toContain('/edits/')
+  await expect(desk.deletions.keepEdits('00'.repeat(16))).rejects.toMatchObject({ code: 'DELETION_UNKNOWN' })
+})
+
+test('[X6] more than a fifth of everything needs a yes, and is asked about again on every other device', async () => {
+  link(laptop, desk)
+  const all = []
+  for (let i = 0; i < 6; i++) all.push(await write(laptop, `Notes ${i}`, `text ${i}`))
+  await settle()
+  const targets = all.slice(0, 2).map(({ session }) => ({ session }))
+  expect(await laptop.deletions.plan(targets)).toMatchObject({ count: 4, total: 12, isLarge: true })
+  await expect(laptop.deletions.delete(targets)).rejects.toMatchObject({ code: 'DELETION_LARGE' })
+  expect(titles(laptop)).toHaveLength(6)
+  await laptop.deletions.delete(targets, { confirmed: true })
+  await settle()
+  expect(titles(laptop)).toHaveLength(4)
+  const waiting = desk.deletions.list.peek()
+  expect(waiting).toMatchObject([
+    { state: 'waiting', why: 'many' },
+    { state: 'waiting', why: 'many' },
+  ])
+  expect(laptop.deletions.list.peek()[0]?.waitingAt).toEqual([desk.device.id])
+  for (const { document } of all.slice(0, 2)) expect(await chunksOf(desk, document)).toBeGreaterThan(0)
+  await cast.restart(desk)
+  expect(desk.deletions.list.peek().map(({ state }) => state)).toEqual(['waiting', 'waiting'])
+  link(laptop, desk)
+  await desk.deletions.goOn(waiting[0]?.id ?? '')
+  const kept = await during(desk.deletions.keep(waiting[1]?.id ?? ''))
+  await settle()
+  expect(desk.deletions.list.peek().map(({ state }) => state)).toEqual(['gone', 'gone'])
+  expect(titles(laptop)).toHaveLength(5)
+  expect(await during(textOf(laptop, kept))).toHaveLength(1)
+  expect(laptop.deletions.list.peek().every(({ goneAt }) => goneAt.length === 2)).toBe(true)
+})
+
+test('[X7] a removed device deletes nothing that nobody had followed; what somebody followed, all follow', async () => {
+  const phone = await cast.join('phone')
+  const links = [link(laptop, desk), link(laptop, phone)]
+  const a = await write(laptop, 'A', 'a')
+  const b = await write(laptop, 'B', 'b')
+  await settle()
+  for (const each of links) each.cut()
+  await phone.deletions.delete([{ session: a.session }])
+  const between = link(phone, desk)
+  await settle()
+  between.cut()
+  await phone.deletions.delete([{ session: b.session }])
+  laptop.device.group.remove(phone.device.id, { time: clock.now() })
+  link(laptop, desk)
+  await settle()
+  expect(titles(laptop)).toEqual(['B'])
+  expect(titles(desk)).toEqual(['B'])
+  // Its later tombstone, however it comes, waits for a person.
+  const late = (
+    await phone.device.store.getMany((await phone.device.store.listDocument('0'.repeat(32) as never)).map(({ id }) => id))
+  ).filter(chunk => chunk.class === 'register')
+  await laptop.device.replica.add(late)
+  await cast.restart(laptop)
+  expect(titles(laptop)).toEqual(['B'])
+  const waits = laptop.deletions.list.peek().filter(({ state }) => state === 'waiting')
+  expect(waits).toMatchObject([{ why: 'removed-device', session: b.session }])
+  await laptop.deletions.goOn(waits[0]?.id ?? '')
+  expect(titles(laptop)).toEqual([])
+})
+
+test('[X8] a document that another session lists stays, and one deleted alone leaves its session whole', async () => {
+  link(laptop, desk)
+  const notes = await write(laptop, 'Notes', 'shared')
+  const other = await laptop.sessions.create({ title: 'Other' })
+  await other.documents.add(notes.document, { title: 'Shared' })
+  const alone = await other.documents.create({ title: 'Alone', initial: { text: 'alone' } })
+  await settle()
+  await laptop.deletions.delete([{ session: notes.session }])
+  await settle()
+  expect((await during(textOf(desk, other.id))).toSorted()).toEqual(['alone', 'shared'])
+  await desk.deletions.delete([{ document: alone.documentId }])
+  await settle()
+  expect(await during(textOf(laptop, other.id))).toEqual(['shared'])
+  expect(other.documents.list.peek()).toHaveLength(1)
+})

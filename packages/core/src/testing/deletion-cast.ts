@@ -1,0 +1,77 @@
+/** Devices of one group that work in sessions and delete: everything real but disk and network. */
+import type { DeletedKind, Deletions } from '../deletion/index.ts'
+import { createDeletions, withoutDeleted } from '../deletion/index.ts'
+import { createIndex, type DocumentIndex } from '../documents/index.ts'
+import type { Clock } from '../ports/clock.ts'
+import { createSessions, type Session, type Sessions } from '../session/index.ts'
+import { documentIdOfBytes } from '../session/session-ids.ts'
+import { createDocumentCast, type DocumentCast, type DocumentDevice } from './document-cast.ts'
+import { createSeededRandom } from './seeded-random.ts'
+
+export interface DeletionDevice {
+  readonly device: DocumentDevice
+  index: DocumentIndex
+  sessions: Sessions
+  deletions: Deletions & { refresh(): void }
+}
+
+export interface DeletionCast {
+  readonly documents: DocumentCast
+  join(name: string): Promise<DeletionDevice>
+  restart(member: DeletionDevice): Promise<void>
+  close(): Promise<void>
+}
+
+export type { DeletedKind, Session }
+
+export function createDeletionCast(clock: Clock, seed = 1): DeletionCast {
+  const cast = createDocumentCast(clock, { seed, withLog: true })
+  const random = createSeededRandom(seed + 1)
+  const members: DeletionDevice[] = []
+  const start = async (member: DeletionDevice): Promise<void> => {
+    const { device } = member
+    const { identity, keyring, group, replica, documents, records } = device
+    const stored = await createIndex(documents, documentIdOfBytes(group.rootDocumentId))
+    const deletions = await createDeletions({
+      ...{ identity, keyring, replica, documents, records, random, clock },
+      group: group.id,
+      chunkStore: device.store,
+      index: stored,
+      isActive: id => device.group.isActive(id),
+      sessions: () => member.sessions,
+      logger: {
+        debug: () => undefined,
+        info: () => undefined,
+        warn: event => device.complaints.push(event),
+        error: event => device.complaints.push(event),
+      },
+    })
+    device.isDeleted = deletions.isDeleted
+    const index = withoutDeleted(stored, deletions)
+    device.group.state.subscribe(deletions.refresh)
+    Object.assign(member, { index, deletions, sessions: createSessions({ documents, index, identity, clock, random }) })
+  }
+  return {
+    documents: cast,
+    async join(name) {
+      const member = { device: await cast.join(name) } as DeletionDevice
+      await start(member)
+      members.push(member)
+      return member
+    },
+    async restart(member) {
+      const { deletions } = member
+      void deletions.close().catch(() => undefined) // its store is dead
+      await cast.restart(member.device)
+      await start(member)
+    },
+    async close() {
+      for (const { deletions, sessions, index } of members) {
+        await sessions.close()
+        await deletions.close()
+        await index.close()
+      }
+      await cast.close()
+    },
+  }
+}
