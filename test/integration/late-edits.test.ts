@@ -1,0 +1,62 @@
+/** What a removed device goes on to write, on whole devices: whoever had not heard builds on it, and a person sees that. */
+import path from 'node:path'
+import * as A from '@automerge/automerge'
+import type { AutomergeUrl, DocHandle, LateEditInReview, Segue } from '@segue/engine'
+import { expect, test } from 'vitest'
+import { inSync, pair, scratch, startDevice } from './cast.ts'
+
+interface Page {
+  text: string
+}
+
+test('an edit of a removed device that another built on before it heard is taken everywhere, listed, and reviewed once for all', async () => {
+  const folder = await scratch()
+  const start = (name: string): Promise<Segue> => startDevice(name, { directory: path.join(folder, name) })
+  let [laptop, desk, phone] = [await start('Laptop'), await start('Desk'), await start('Phone')]
+  await pair(laptop, desk)
+  await pair(laptop, phone)
+  const session = await laptop.sessions.create({ title: 'Trip' })
+  const { handle } = await session.documents.create<Page>({ title: 'Plan', initial: { text: 'a' } })
+  const { url } = handle
+  await session.flush()
+  await inSync(laptop, phone)
+  await inSync(laptop, desk)
+
+  // The laptop removes the phone while nobody is there to hear it.
+  await phone.close()
+  await desk.close()
+  await laptop.devices.remove(phone.device.id, { typed: 'Phone' })
+  await laptop.close()
+  ;[desk, phone] = [await start('Desk'), await start('Phone')]
+  await meet(desk, phone)
+  const page = async (device: Segue): Promise<DocHandle<Page>> => device.repo.find<Page>(url)
+  await write(phone, url, ' LATE')
+  await expect.poll(async () => (await page(desk)).doc().text, { timeout: 20_000 }).toBe('a LATE')
+  await write(desk, url, ' on top')
+  await inSync(desk, phone)
+  await phone.close()
+  laptop = await start('Laptop')
+  await meet(laptop, desk)
+
+  await expect.poll(async () => (await page(laptop)).doc().text, { timeout: 20_000 }).toBe('a LATE on top')
+  const listed = (device: Segue): Promise<readonly LateEditInReview[]> => device.lateEdits.review()
+  const late = { kind: 'built-on', title: 'Plan', session: session.id, authorName: 'Phone', suggested: 'accept', edits: 1 }
+  for (const device of [laptop, desk]) {
+    await expect.poll(() => listed(device), { timeout: 60_000, interval: 500 }).toMatchObject([late])
+  }
+  expect(await listed(laptop)).toEqual(await listed(desk))
+  await laptop.lateEdits.accept((await listed(laptop))[0]?.id ?? '')
+  for (const device of [laptop, desk]) await expect.poll(() => listed(device), { timeout: 20_000 }).toEqual([])
+}, 150_000)
+
+async function meet(one: Segue, other: Segue): Promise<void> {
+  for (const address of other.status.peek().addresses) await one.addAddress(other.device.id, address)
+  await inSync(one, other)
+}
+
+/** With its claim, which `flush` writes at once. */
+async function write(device: Segue, url: AutomergeUrl, text: string): Promise<void> {
+  const handle = await device.repo.find<Page>(url)
+  handle.change(doc => A.splice(doc, ['text'], doc.text.length, 0, text))
+  await device.flush()
+}
