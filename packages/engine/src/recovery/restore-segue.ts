@@ -2,7 +2,15 @@
  * Recovery on an empty machine: from the words of the recovery phrase and a backup, or the words and a relay, to a store that
  * `openSegue` opens. The phrase is used up by it, and another takes its place.
  */
-import { createRecoveryPhrase, openOrCleanUp, recoveryKeysOf, type DeviceId, type GroupDevice, type RecoveryKeys } from '@segue/core'
+import {
+  HOUR_MS,
+  createRecoveryPhrase,
+  openOrCleanUp,
+  recoveryKeysOf,
+  type DeviceId,
+  type GroupDevice,
+  type RecoveryKeys,
+} from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import { openStore, type Unlock } from '@segue/storage'
 import { loadIdentity } from '../device-records.ts'
@@ -70,6 +78,16 @@ export interface Restored {
  * Then nothing is in `directory`, nobody was told anything, and the words are as good as before.
  */
 export async function restoreSegue(options: RestoreOptions): Promise<Restored> {
+  // Neither the clock's timers nor the worker keep a process alive: a command that does nothing else would end while it waits for them.
+  const awake = setInterval(() => undefined, HOUR_MS)
+  try {
+    return await restoreNow(options)
+  } finally {
+    clearInterval(awake)
+  }
+}
+
+async function restoreNow(options: RestoreOptions): Promise<Restored> {
   const { directory, signal = new AbortController().signal, logger = silentLogger } = options
   const keys = keysOfWords(options.words)
   const clock = createSystemClock()
