@@ -136,13 +136,13 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
     async answerDocs(buckets, theirs, last) {
       const sums = new Map(theirs.map(({ docTag, sum }) => [docTag, sum]))
       const mine: DocTag[] = common() === undefined ? [] : scoped()
-      for (const index of buckets) mine.push(...(await tagsOfBucket(store, index)))
+      for (const index of new Set(buckets)) for (const docTag of await tagsOfBucket(store, index)) mine.push(docTag)
       let offers: Offer[] = []
       for (const docTag of mine) {
         const records = await store.listDocument(docTag)
         receipts.knowDocument(docTag)
         if (sumOfRecords(records, hasher) === (sums.get(docTag) ?? 0n)) continue
-        offers.push(...owing(records))
+        offers = offers.concat(owing(records))
         if (offers.length < MAX_HAVE_RECORDS) continue
         await sendHave(offers, false)
         offers = []
@@ -165,16 +165,19 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
     },
     async offerDocuments({ tags, sums = new Uint8Array() }) {
       const within = common()
-      const docTags = unpackIds<DocTag>(tags, DOC_TAG_BYTES)
-      const differing = await Promise.all(
-        docTags.map(async (docTag, i) => {
-          const records = within === undefined || within.has(docTag) ? await store.listDocument(docTag) : []
-          const theirs = sumOf(sums.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES))
-          return sumOfRecords(records, hasher) === theirs ? [] : records
-        }),
-      )
-      await sendHave(owing(differing.flat()), false)
-      for (const docTag of docTags) receipts.knowDocument(docTag)
+      // Of a document named again the last sum counts; and one after the other, or a frame of names could bring the whole store to memory.
+      const asked = new Map(unpackIds<DocTag>(tags, DOC_TAG_BYTES).map((docTag, i) => [docTag, i]))
+      let offers: Offer[] = []
+      for (const [docTag, i] of asked) {
+        const records = within === undefined || within.has(docTag) ? await store.listDocument(docTag) : []
+        const theirs = sumOf(sums.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES))
+        if (sumOfRecords(records, hasher) !== theirs) offers = offers.concat(owing(records))
+        receipts.knowDocument(docTag)
+        if (offers.length < MAX_HAVE_RECORDS) continue
+        await sendHave(offers, false)
+        offers = []
+      }
+      await sendHave(offers, false)
       onKnown()
     },
   }

@@ -16,6 +16,8 @@ export const MAX_UNREAD_BYTES: number = 32 * MIB
 export const MAX_TAKEN_OFFERS = 131_072
 /** What a peer just stored is usually on its way from its maker as well: this long before it is asked for. */
 export const FRESH_DELAY_MS = 30
+/** More of these that wait or are looked up, and their bringer waits. */
+export const MAX_FRESH_WAITING: number = 4 * MAX_HAVE_RECORDS
 /** Quiet for this long after changes, and one side asks whether all arrived. */
 export const QUIET_MS: number = 10 * SECOND_MS
 /** A comparison in which nothing is under way for this long is asked about. */

@@ -13,7 +13,7 @@ import type { CloseCode } from '../wire/close-codes.ts'
 import { MAX_FRAME_BYTES } from '../wire/limits.ts'
 import { decodeSyncMessage, encodeSyncMessage, MAX_STORED_IDS, MAX_WANT_IDS, type SyncMessage } from '../wire/sync-messages.ts'
 import { packIds, packOffers, slicesOf, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
-import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_PUSH_BYTES, MAX_UNREAD_BYTES } from './pace.ts'
+import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_FRESH_WAITING, MAX_PUSH_BYTES, MAX_UNREAD_BYTES } from './pace.ts'
 import { createBulkQueue } from './bulk-queue.ts'
 import { createAssembler } from './parts.ts'
 import { createDelay } from './delay.ts'
@@ -110,6 +110,14 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     entry?.knownBy.add(session)
     entry?.confirmedBy.add(link.peer)
   }
+  const onStored = (ids: readonly ChunkId[]): void => {
+    for (const id of ids) {
+      receipts.settle(id)
+      note(id)
+    }
+    host.onStored(ids, session)
+    host.onConfirmed()
+  }
   const onHave = async (message: Extract<SyncMessage, { type: 'have' }>): Promise<void> => {
     const offered = unpackOffers(message.items)
     if (offered === undefined) return close('malformed-frame')
@@ -129,7 +137,11 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     }
     meeting.advance()
   }
-  const fresh = createDelay<Offer>(clock, FRESH_DELAY_MS, due => void takeOffer(due, true).catch(fail))
+  const fresh = createDelay<Offer>(clock, {
+    ms: FRESH_DELAY_MS,
+    maxWaiting: MAX_FRESH_WAITING,
+    onDue: due => takeOffer(due, true).catch(fail),
+  })
   const takeOffer = async (offered: readonly Offer[], isFresh: boolean): Promise<void> => {
     const { lacking, held, contained } = await lackedOf(host, offered)
     if (!isOpen()) return
@@ -186,11 +198,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       case 'part':
         return onPart(message)
       case 'stored':
-        for (const id of unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)) {
-          receipts.settle(id)
-          note(id)
-        }
-        return host.onConfirmed()
+        return onStored(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES))
       case 'refused':
         for (const id of unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)) wants.fail(id, session)
         wants.pump(session)
@@ -200,7 +208,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       case 'retire':
         return host.onRetire(hexId<DocTag>(message.tag), unpackIds(message.ids, CHUNK_ID_BYTES), unpackIds(message.keep, CHUNK_ID_BYTES))
       case 'drop':
-        return host.onDrop(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES))
+        return onBulk(() => onDrop(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)), message.tags.length)
       case 'root':
         return meeting.onRoot(message)
       case 'ask':
@@ -214,6 +222,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     }
   }
 
+  /** Names of nothing that is here would fill memory and disk, beside every quota; of what comes later it is told when it offers that. */
+  const onDrop = async (docTags: readonly DocTag[]): Promise<void> => {
+    if (!host.isKeyless) return
+    const held: DocTag[] = []
+    for (const docTag of new Set(docTags)) if ((await store.listDocument(docTag)).length > 0) held.push(docTag)
+    if (held.length > 0) host.onDrop(held)
+  }
   const drop = (docTags: readonly DocTag[]): void => {
     const theirs = meeting.theirs()
     const isTold = theirs?.isKeyless === true && theirs.versions.current >= DROP_VERSION && !host.isKeyless
