@@ -41,7 +41,14 @@ export function addRecoveryCommands(program: Command): void {
       .description('bring everything back from a backup, on a machine without Segue’s data: segue recovery restore --backup FILE'),
   ).action(action<[string, RestoreFlags]>((context, file, flags) => restore(context, { ...flags, backup: file })))
   const recovery = program.command('recovery').description('24 words on paper that bring everything back when all devices are lost')
-  recovery.command('create').description('make a recovery phrase, in the place of an earlier one; it is shown once').action(action(create))
+  recovery
+    .command('create')
+    .description('make a recovery phrase, in the place of an earlier one; it is shown once')
+    .addHelpText(
+      'after',
+      '\nWith --json the words are a line on stderr ({words}), and three of them are read back from stdin, a line each.',
+    )
+    .action(action(create))
   recovery.command('show').description('whether there is a phrase, and since when; never its words').action(action(show))
   withFlags(
     recovery
