@@ -4,7 +4,6 @@
  */
 import * as A from '@automerge/automerge'
 import { interpretAsDocumentId, type BinaryDocumentId } from '@automerge/automerge-repo'
-import { decodeRegister } from '../../crypto/index.ts'
 import { SegueError } from '../../lib/errors.ts'
 import type { DocTag } from '../../lib/ids.ts'
 import { createSubject } from '../../lib/observable.ts'
@@ -17,8 +16,8 @@ import { isContent, type DocumentName } from '../stored-document.ts'
 import type { LateDecision, LateEdits, LateTrust } from './contract.ts'
 import { readEvidence, type Evidence } from './evidence.ts'
 import { createJudging, type Judgement, type Judging } from './judging.ts'
+import { isNews, type Unsettled } from './arrivals.ts'
 import { openHorizons, type HorizonParts, type Horizons } from './horizons.ts'
-import { KEEP_NAME } from './keep.ts'
 import { createKeepWriter } from './keep-writer.ts'
 import { openLateRecords, type LateRecords } from './late-records.ts'
 import { createReviewList } from './review-list.ts'
@@ -68,6 +67,8 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   const { chunkStore, sealer, clock, logger, replica } = context
   const { horizons, found, trust, pinned } = late
   const dirty = new Set<DocTag>()
+  /** Hashes of what waits, of documents where something does, once they were looked at. */
+  const outside = new Map<DocTag, ReadonlySet<string>>()
   const ending = new AbortController()
   const work = createSubject(0)
   let secured = new Set<DocTag>()
@@ -99,8 +100,10 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     if (waiting.size > 0 || before !== undefined || upTo > found.settledTo()) {
       await found.put(name.tag, { document: name.bytes, upTo: Math.max(upTo, before?.upTo ?? 0), waiting })
     }
-    const outside = [...suspects.keys()].filter(hash => !taken.has(hash) && !A.hasHeads(doc, [hash]))
-    shown.set(name.tag, reviewOf({ name, doc, evidence, suspects, waiting: new Set(outside), horizons, pinned }))
+    const left = new Set([...suspects.keys()].filter(hash => !taken.has(hash) && !A.hasHeads(doc, [hash])))
+    outside.set(name.tag, left)
+    shown.set(name.tag, reviewOf({ name, doc, evidence, suspects, waiting: left, horizons, pinned }))
+    if (!isUnsettled(name.tag)) outside.delete(name.tag)
     if (!rests) return
     // What was said by a device that is removed now may be overwritten by it: from here on this device vouches for what came of it.
     const heads = await headsOf(name)
@@ -110,6 +113,11 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       kept: new Map([...keep.kept, ...removals.map(entry => [entry, union(keep.kept.get(entry) ?? [], heads)] as const)]),
     }))
   }
+  const unsettled = (tag: DocTag): Unsettled | undefined => {
+    if (!isUnsettled(tag)) return undefined
+    return { waiting: outside.get(tag), hasUnclaimed: shown.of(tag).some(({ author }) => author === undefined) }
+  }
+  const isUnsettled = (tag: DocTag): boolean => (found.documents.get(tag)?.waiting.size ?? 0) > 0 || shown.of(tag).length > 0
   const mark = (tag: DocTag): void => {
     dirty.add(tag)
     schedule()
@@ -162,7 +170,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     work.set(work.peek() + 1)
     if (ending.signal.aborted) return
     if (failed.size === 0) await attempt(() => found.settle(upTo))
-    if (isSweepDue) await sweep()
+    if (isSweepDue) await attempt(sweep)
   }
   const look = async (tag: DocTag): Promise<void> => {
     const name = await nameOf(tag)
@@ -170,7 +178,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   }
   /** Reading a closed document costs more than all the rest. */
   const isWorthLooking = async (name: DocumentName): Promise<boolean> => {
-    if (found.documents.has(name.tag) || shown.has(name.tag)) return true
+    if (isUnsettled(name.tag)) return true
     const records = await chunkStore.listDocument(name.tag)
     if (records.some(record => isContent(record) && isHeldBack(record))) return true
     const { keeps } = await readEvidence(context, name, records)
@@ -185,6 +193,16 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     if (horizons.trustedUntil(context.identity.id) !== Number.POSITIVE_INFINITY) return // it is this device that was removed
     const removals = horizons.all().map(({ removal }) => removal.entry)
     await attempt(() => horizons.settled())
+    let isWhole = false
+    try {
+      isWhole = await sweepAll()
+    } finally {
+      if (!ending.signal.aborted && !isWhole) sweepAfter(RETRY_MS)
+    }
+    if (isWhole && !ending.signal.aborted) await found.kept(removals)
+  }
+  /** Whether nothing failed. */
+  const sweepAll = async (): Promise<boolean> => {
     let isWhole = true
     const keepOne = async (tag: DocTag, known?: DocumentName): Promise<void> => {
       if (ending.signal.aborted || dirty.size > 0) await drain()
@@ -206,9 +224,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       if (rest.length % READ_BATCH === 0) await clock.sleep(0)
     }
     for (const [tag] of rest.toSorted(([, a], [, b]) => b - a)) await keepOne(tag)
-    if (ending.signal.aborted) return
-    if (isWhole) await attempt(() => found.kept(removals))
-    else sweepAfter(RETRY_MS)
+    return isWhole
   }
   const drain = async (): Promise<void> => {
     isLooking = true
@@ -230,7 +246,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       if (isRemover) isSweepDue = true
       else sweepAfter(SWEEP_AFTER_MS)
     }
-    for (const tag of found.documents.keys()) dirty.add(tag)
+    for (const [tag, { waiting }] of found.documents) if (waiting.size > 0) dirty.add(tag)
     for (const tag of shown.tags()) dirty.add(tag)
     if (hasWork()) schedule()
   }
@@ -282,10 +298,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     onArrived(chunks) {
       if (horizons.all().length === 0) return
       for (const chunk of chunks) {
-        const { docTag } = chunk
-        if (dirty.has(docTag)) continue
-        if (isContent(chunk) && (horizons.mayBeLate(chunk.epoch) || found.documents.has(docTag) || shown.has(docTag))) mark(docTag)
-        else if (chunk.class === 'register' && (found.documents.has(docTag) || shown.has(docTag) || isKeep(chunk))) mark(docTag)
+        if (!dirty.has(chunk.docTag) && isNews(chunk, unsettled(chunk.docTag), context, horizons)) mark(chunk.docTag)
       }
     },
     async close() {
@@ -298,14 +311,6 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       await running
     },
   }
-
-  function isKeep(chunk: SealedChunk): boolean {
-    const opened = sealer.open(chunk)
-    if (!opened?.ok) return false
-    const { documentId, content } = opened.value
-    const register = decodeRegister(content, { sequence: chunk.sequence, documentId }, CHECKED_BEFORE)
-    return register.ok && register.value.name === KEEP_NAME
-  }
 }
 
 const LOOK_AFTER_MS: number = SECOND_MS / 4
@@ -315,8 +320,6 @@ const SWEEP_AFTER_MS: number = 3 * SECOND_MS
 const SWEEP_PAUSE_MS = 5
 const RETRY_MS: number = 60 * SECOND_MS
 const READ_BATCH = 256
-/** Only the name is asked for; the replica checked the signature when the chunk came. */
-const CHECKED_BEFORE = { verify: () => true }
 
 function isSaidBy({ claims, keeps }: Evidence, device: string): boolean {
   return claims.some(said => said.device === device) || keeps.some(said => said.device === device)

@@ -7,8 +7,9 @@ import type { ReviewItem } from './review.ts'
 
 export interface ReviewList {
   readonly list: Observable<readonly LateEdit[]>
-  /** Documents that have any, shown or kept back. */
-  has(tag: DocTag): boolean
+  /** Of a document, shown or kept back. */
+  of(tag: DocTag): readonly ReviewItem[]
+  /** Of documents that have any. */
   tags(): Iterable<DocTag>
   set(tag: DocTag, found: readonly ReviewItem[]): void
   find(id: string): { readonly tag: DocTag; readonly item: ReviewItem } | undefined
@@ -43,7 +44,7 @@ export function createReviewList(clock: Clock, onDue: (tag: DocTag) => void): Re
   }
   return {
     list,
-    has: tag => items.has(tag),
+    of: tag => items.get(tag) ?? [],
     tags: () => items.keys(),
     set(tag, found) {
       if (found.length === 0 && !items.has(tag)) return
