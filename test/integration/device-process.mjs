@@ -61,6 +61,9 @@ const answers = {
       isArriving: session.arriving.peek() !== undefined,
     }
   },
+  async remove({ device, name: typed }) {
+    await segue.devices.remove(device, { typed })
+  },
   async send({ session, to }) {
     return segue.handoff.send(session, { to }).id
   },

@@ -8,6 +8,8 @@ export type DeviceRequest =
   | { readonly type: 'stop-editing' }
   /** Answered with undefined while the session is not there, or not all of it. */
   | { readonly type: 'show'; readonly session: SessionId }
+  /** Answered once the removal is on its disk. */
+  | { readonly type: 'remove'; readonly device: DeviceId; readonly name: string }
   | { readonly type: 'send'; readonly session: SessionId; readonly to: DeviceId }
   /** Die by SIGKILL, from within, as soon as a handoff of this session is in that milestone. */
   | { readonly type: 'die-in'; readonly session: SessionId; readonly milestone: Milestone }
@@ -18,6 +20,7 @@ export interface DeviceAnswers {
   'start-editing': undefined
   'stop-editing': undefined
   show: SessionShown | undefined
+  remove: undefined
   send: HandoffId
   'die-in': undefined
   handoffs: readonly HandoffShown[]

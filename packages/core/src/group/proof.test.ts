@@ -294,3 +294,21 @@ test('[G60] a device that slept through much believes the admin it knows, althou
   await proveMembership(links.b, onPhone, { onRemoved })
   expect(heard).toEqual([removal.id])
 })
+
+test('[G60] an admin that left by itself hears it from others as well, and may answer', async () => {
+  const { onLaptop, onDesk, links } = story()
+  onLaptop.setRole(desk.id, 'admin', 5)
+  const left = onLaptop.remove(laptop.id, { time: 6 })
+  onDesk.receive(onLaptop.entries().map(entry => entry.bytes))
+  const ends = createPairingLinks({ a: desk.id, b: laptop.id })
+  const heard: string[] = []
+  const outcomes = await Promise.all([
+    receiveProof(ends.a, onDesk, { onErasure: erasure => heard.push(erasure.removal) }),
+    proveMembership(ends.b, onLaptop, {
+      onRemoved: entry => Promise.resolve(signErasure({ group: entry.group, removal: entry.id, erased: false, time: 8 }, laptop)),
+    }),
+  ])
+  expect(outcomes.map(outcome => (outcome.ok ? 'ok' : outcome.error))).toEqual(['DEVICE_REMOVED', 'DEVICE_REMOVED'])
+  expect(heard).toEqual([left.id])
+  expect(links.sent.byA).toEqual([])
+})

@@ -156,6 +156,7 @@ function ownRemoval(self: DeviceId, group: Group, bytes: Uint8Array): SignedEntr
   if (!entry.ok || entry.value.group !== group.id) return undefined
   const { author, content } = entry.value
   if (content.kind !== 'remove' || content.target !== self) return undefined
+  if (group.removalOf(self)?.entry === entry.value.id) return entry.value // its own log says so; it may have left by itself
   const by = group.device(author)
   const mayRemove = (by?.active === true && by.role === 'admin') || group.state.peek().recovery?.id === author
   if (!mayRemove || !isSigned(entry.value)) return undefined

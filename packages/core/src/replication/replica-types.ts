@@ -133,6 +133,8 @@ export interface ReplicaListener {
   onArrived(chunks: readonly SealedChunk[], from: DeviceId | undefined): void
   /** `from` says that it holds these, or sent them whole, known here or not; nothing of it is checked. */
   onShown?(from: DeviceId, shown: readonly Shown[], isWhole: boolean): void
+  /** `from` says that these are on its disk: what it was sent of any class, the group's log too, which counts in no `confirmedAt`. */
+  onStored?(from: DeviceId, ids: readonly ChunkId[]): void
 }
 
 export type Shown = Pick<ChunkHeader, 'class' | 'docTag' | 'id' | 'sequence'>

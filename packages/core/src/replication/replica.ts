@@ -233,6 +233,9 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     },
     onProgress: publish,
     onConfirmed: confirm,
+    onStored(ids, { peer }) {
+      for (const listener of [...listeners]) if (listener.onStored !== undefined) tell(() => listener.onStored?.(peer, ids))
+    },
     onSnapshot: snapshots.answer,
     otherSessions: session => [...sessions].filter(other => other !== session && other.isLive()).length,
     onFailure: (session, error) => logger?.error('session-failed', { peer: session.peer, error: String(error) }),

@@ -71,6 +71,8 @@ export interface SessionHost {
   onDrop(docTags: readonly DocTag[]): void
   onProgress(session: Session): void
   onConfirmed(): void
+  /** The peer says that these are on its disk. */
+  onStored(ids: readonly ChunkId[], session: Session): void
   /** The peer says that it holds these. */
   onOffered(offers: readonly Offer[], session: Session): void
   onSnapshot(docTag: DocTag, sealed: Uint8Array | undefined, session: Session): void

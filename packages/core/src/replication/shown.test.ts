@@ -48,3 +48,14 @@ test('[R46] what a peer offers and what it sends is told, also when it is known 
   await clock.advance(1_000)
   expect(shown).toContainEqual([desk.id, second.id, true])
 })
+
+test('[R53] receipts are told, of the group’s log too', async () => {
+  const entry = cast.chunks.log('entry')
+  const stored: (readonly [string, string])[] = []
+  laptop.replica.subscribe({ onArrived: () => undefined, onStored: (from, ids) => void stored.push(...ids.map(id => [from, id] as const)) })
+  cast.link(laptop, desk)
+  await clock.advance(60_000)
+  await laptop.replica.add([entry])
+  await clock.advance(1_000)
+  expect(stored).toEqual([[desk.id, entry.id]])
+})

@@ -1,7 +1,7 @@
 /**
- * Follows each removal until everybody who stays knows of it. A device knows when it confirmed the log that has the entry, when its
- * heartbeat says that it has a log with it, or when it wrote an entry after it; a relay when it has the entry on its disk and its member list
- * names the device no more. What was seen once stays, over restarts.
+ * Follows each removal until everybody who stays knows of it. A device knows when it confirmed or showed the entry, when a link that began
+ * after it was stored here is in sync, when its heartbeat says that it has a log with it, or when it wrote an entry after it; a relay when it
+ * has the entry on its disk and its member list names the device no more. What was seen once stays, over restarts.
  */
 import {
   createErasureCarrier,
@@ -9,8 +9,8 @@ import {
   logFingerprint,
   readErasure,
   toHex,
-  GROUP_DOC_TAG,
   type CarriedErasure,
+  type ChunkId,
   type DeviceId,
   type DeviceIdentity,
   type EntryId,
@@ -56,7 +56,9 @@ export async function createRemovalWatch({ identity, records, clock, random, log
   const known = await loadRemovals(records)
   const list = createSubject<readonly RemovalChecklist[]>([])
   /** Entries that are in this store for sure: before, nobody can have confirmed them. */
-  const stored = new Set<EntryId>()
+  const stored = new Map<EntryId, Stored>()
+  /** Which peers said that they have a chunk of the log; the newest few. */
+  const holders = new Map<ChunkId, Set<DeviceId>>()
   const prints: Print[] = []
   let current: Runtime | undefined
   let stops: (() => void)[] = []
@@ -88,16 +90,33 @@ export async function createRemovalWatch({ identity, records, clock, random, log
   const whenStored = (runtime: Runtime, id: EntryId): void => {
     const entry = runtime.group.entry(id)
     if (entry === undefined || stored.has(id)) return
+    const chunk = runtime.group.toChunk(entry).id
+    if (!holders.has(chunk)) holders.set(chunk, new Set()) // receipts may be faster than this disk
     // not in the turn in which it arrives: then it is known to be stored already
     Promise.resolve()
       .then(() => runtime.keeper.keep(entry))
       .then(
         () => {
-          stored.add(id)
+          stored.set(id, { chunk, since: clock.monotonic() })
           lookSoon()
         },
         () => undefined, // closed meanwhile
       )
+  }
+
+  const hold = (chunk: ChunkId, device: DeviceId): void => {
+    const known = holders.get(chunk) ?? new Set()
+    if (known.has(device)) return
+    holders.set(chunk, known.add(device))
+    const [oldest] = holders.keys()
+    if (holders.size > MAX_HOLDERS && oldest !== undefined) holders.delete(oldest)
+    lookSoon()
+  }
+  const hasEntry = ({ replica }: Runtime, peer: DeviceId, entry: EntryId): boolean => {
+    const own = stored.get(entry)
+    const sync = replica.peers.peek().get(peer)
+    if (own === undefined) return false
+    return holders.get(own.chunk)?.has(peer) === true || (sync?.state === 'in-sync' && (sync.linkedAt ?? 0) > own.since)
   }
 
   const notePrint = ({ group }: Runtime): void => {
@@ -107,8 +126,9 @@ export async function createRemovalWatch({ identity, records, clock, random, log
     prints.push({ key, heads, print: toHex(logFingerprint(group.keyring, heads, nativeHasher)) })
     if (prints.length > MAX_PRINTS) prints.shift()
   }
-  const knows = ({ group, replica, heartbeats }: Runtime, device: DeviceId, entry: EntryId): boolean => {
-    if (replica.confirmedAt(device, GROUP_DOC_TAG)) return true
+  const knows = (runtime: Runtime, device: DeviceId, entry: EntryId): boolean => {
+    const { group, heartbeats } = runtime
+    if (hasEntry(runtime, device, entry)) return true
     const said = heartbeats.heard.peek().get(device)
     const heads = said && prints.find(({ print }) => print === toHex(said.log))?.heads
     if (heads !== undefined && group.knows(heads, entry)) return true
@@ -116,9 +136,9 @@ export async function createRemovalWatch({ identity, records, clock, random, log
     const wrote = group.entries().findLast(({ author }) => author === device)
     return [added, wrote].some(each => each !== undefined && group.knows([each.id], entry))
   }
-  const relayKnows = ({ replica }: Runtime, { id, mailbox, isMoving }: RelayStatus, removed: DeviceId): boolean => {
+  const relayKnows = (runtime: Runtime, { id, mailbox, isMoving }: RelayStatus, removed: DeviceId, entry: EntryId): boolean => {
     const members = relays.admitted.peek().get(mailbox)
-    return !isMoving && members?.includes(removed) === false && replica.confirmedAt(id, GROUP_DOC_TAG)
+    return !isMoving && members?.includes(removed) === false && hasEntry(runtime, id, entry)
   }
 
   const lookAt = (runtime: Runtime, removed: DeviceId, removal: Removal): RemovalChecklist => {
@@ -134,7 +154,7 @@ export async function createRemovalWatch({ identity, records, clock, random, log
         isNew = true
       }
       for (const relay of inUse) {
-        if (facts.relays.has(relay.mailbox) || !relayKnows(runtime, relay, removed)) continue
+        if (facts.relays.has(relay.mailbox) || !relayKnows(runtime, relay, removed, removal.entry)) continue
         facts.relays.set(relay.mailbox, wholeNow(clock))
         isNew = true
       }
@@ -232,14 +252,24 @@ export async function createRemovalWatch({ identity, records, clock, random, log
       unfollow()
       current = runtime
       prints.length = 0
+      stored.clear()
+      holders.clear()
       const ifOpen = (): void => (isOpen() ? lookSoon() : undefined)
       stops = [
         runtime.group.state.subscribe(look),
-        runtime.replica.confirmations.subscribe(ifOpen),
+        runtime.replica.peers.subscribe(ifOpen),
         runtime.heartbeats.heard.subscribe(ifOpen),
         relays.list.subscribe(lookSoon),
         relays.admitted.subscribe(ifOpen),
-        runtime.replica.subscribe({ onArrived: chunks => hear(runtime, chunks) }),
+        runtime.replica.subscribe({
+          onArrived: chunks => hear(runtime, chunks),
+          onStored(from, ids) {
+            for (const id of ids) if (holders.has(id)) hold(id, from)
+          },
+          onShown(from, shown) {
+            for (const { class: kind, id } of shown) if (kind === 'log') hold(id, from)
+          },
+        }),
       ]
       look()
     },
@@ -251,6 +281,12 @@ export async function createRemovalWatch({ identity, records, clock, random, log
   }
 }
 
+interface Stored {
+  readonly chunk: ChunkId
+  /** By the monotonic clock: in this run known to be in the store. */
+  readonly since: number
+}
+
 /** One of the log's heads that this device saw. */
 interface Print {
   readonly key: string
@@ -259,6 +295,7 @@ interface Print {
 }
 
 const MAX_PRINTS = 64
+const MAX_HOLDERS = 512
 
 function wholeNow(clock: Clock): number {
   return Math.max(0, Math.trunc(clock.now()))
