@@ -173,6 +173,16 @@ test('[W9] a store that is there is not touched', async () => {
   expect(readdirSync(path.join(root, 'full', 'store'))).toEqual(['format'])
 })
 
+test('[W10] what killed restores left behind is taken away, and none of it is gone on with', async () => {
+  const left = [`store.restoring-${process.pid}-0a1b2c3d`, 'store.restoring-999999999-0a1b2c3d', 'store.restoring-']
+  for (const name of left) {
+    mkdirSync(path.join(root, 'tidy', name), { recursive: true, mode: 0o700 })
+    writeFileSync(path.join(root, 'tidy', name, 'format'), 'x')
+  }
+  await restore('tidy', backup)
+  expect(readdirSync(path.join(root, 'tidy')).sort()).toEqual(['key', 'store'])
+}, 30_000)
+
 test('[W10] whoever says no when the new words are shown has changed nothing', async () => {
   const refusing = restore('shy', backup, { onNewPhrase: () => Promise.reject(new Error('I have no pen')) })
   await expect(refusing).rejects.toThrow('I have no pen')

@@ -2,6 +2,7 @@
  * A folder that appears in its place whole or not at all: made beside it under another name, and renamed. What a restore that was
  * killed left behind is taken away by the next one.
  */
+import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { SegueError } from '@segue/core'
@@ -21,9 +22,10 @@ export async function stageBeside(directory: string): Promise<Staging> {
   const name = `${basename(directory)}.restoring-`
   await mkdir(above, { recursive: true, mode: 0o700 })
   for (const each of await readdir(above)) {
-    if (each.startsWith(name) && !isAlive(Number(each.slice(name.length)))) await rm(join(above, each), { recursive: true, force: true })
+    if (each.startsWith(name) && !isInUse(join(above, each))) await rm(join(above, each), { recursive: true, force: true })
   }
-  const staged = join(above, `${name}${process.pid}`)
+  const staged = join(above, `${name}${process.pid}-${randomUUID().slice(0, 8)}`)
+  own.add(staged)
   return {
     directory: staged,
     async putInPlace() {
@@ -33,7 +35,10 @@ export async function stageBeside(directory: string): Promise<Staging> {
       await rename(staged, directory)
       await syncFolder(above)
     },
-    remove: () => rm(staged, { recursive: true, force: true }),
+    async remove() {
+      await rm(staged, { recursive: true, force: true })
+      own.delete(staged)
+    },
   }
 }
 
@@ -45,8 +50,16 @@ export async function assertFree(directory: string): Promise<void> {
   if (names.length > 0) throw new SegueError('RESTORE_NOT_EMPTY')
 }
 
+/** Of this process. In a container the one before it may have had the same number. */
+const own = new Set<string>()
+
+function isInUse(staged: string): boolean {
+  const pid = Number(/\.restoring-(\d+)-[0-9a-f]+$/.exec(staged)?.[1] ?? 0)
+  return own.has(staged) || (pid !== process.pid && isAlive(pid))
+}
+
 function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false
+  if (pid <= 0) return false
   try {
     process.kill(pid, 0)
     return true
