@@ -64,6 +64,13 @@ const answers = {
   async remove({ device, name: typed }) {
     await segue.devices.remove(device, { typed })
   },
+  async trouble() {
+    return {
+      notices: segue.notices.peek().map(({ kind, subject }) => ({ kind, subject })),
+      isRemoved: segue.status.peek().removed !== undefined,
+      linked: segue.status.peek().devices.linked,
+    }
+  },
   async send({ session, to }) {
     return segue.handoff.send(session, { to }).id
   },

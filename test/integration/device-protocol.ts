@@ -1,5 +1,5 @@
 /** What a test and a device that runs as a process of its own say to each other over IPC. */
-import type { DeviceId, HandoffId, HandoffOutcome, Milestone, SessionId } from '@segue/engine'
+import type { DeviceId, HandoffId, HandoffOutcome, Milestone, NoticeKind, SessionId } from '@segue/engine'
 
 /** Each is answered once, under its number. */
 export type DeviceRequest =
@@ -10,6 +10,7 @@ export type DeviceRequest =
   | { readonly type: 'show'; readonly session: SessionId }
   /** Answered once the removal is on its disk. */
   | { readonly type: 'remove'; readonly device: DeviceId; readonly name: string }
+  | { readonly type: 'trouble' }
   | { readonly type: 'send'; readonly session: SessionId; readonly to: DeviceId }
   /** Die by SIGKILL, from within, as soon as a handoff of this session is in that milestone. */
   | { readonly type: 'die-in'; readonly session: SessionId; readonly milestone: Milestone }
@@ -21,6 +22,7 @@ export interface DeviceAnswers {
   'stop-editing': undefined
   show: SessionShown | undefined
   remove: undefined
+  trouble: DeviceTrouble
   send: HandoffId
   'die-in': undefined
   handoffs: readonly HandoffShown[]
@@ -35,6 +37,13 @@ export interface SessionShown {
   /** Of this device's own layout: what a handoff restores. */
   readonly views: number
   readonly isArriving: boolean
+}
+
+export interface DeviceTrouble {
+  readonly notices: readonly { readonly kind: NoticeKind; readonly subject: DeviceId | undefined }[]
+  readonly isRemoved: boolean
+  /** Other devices. */
+  readonly linked: number
 }
 
 export interface HandoffShown {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { hexId, type MailboxId } from '../lib/ids.ts'
-import type { SignedEntry } from '../group/index.ts'
+import { signEntry, type KnownContent, type SignedEntry } from '../group/index.ts'
 import { createGraph } from '../group/graph.ts'
 import { createGroupLogCast, type RelayInLog } from '../testing/group-log.ts'
 import { auditOf, type AuditEvent, type GroupAudit } from './audit.ts'
@@ -9,7 +9,7 @@ import { ACTION_WORDS, RULE_WORDS, VOID_WORDS } from './words.ts'
 const cast = createGroupLogCast(71)
 const { laptop, desk, phone, stranger, genesis } = cast
 
-test('[A2] each entry is told once, in the order of the group, under the names of its time', () => {
+test('[A2] each entry is told once, under the names of its time', () => {
   const deskAdded = cast.add(laptop, [genesis], desk)
   const renamed = cast.rename(desk, [deskAdded], desk, 'studio')
   const promoted = cast.role(laptop, [renamed], desk, 'admin')
@@ -59,6 +59,22 @@ test('[A2] each entry is told once, in the order of the group, under the names o
     'laptop removed studio',
   ])
   expect(events.every(({ verdict }) => verdict.kind === 'counts')).toBe(true)
+})
+
+test('[A2] of what is concurrent what the clocks call earlier is told first, and a cause never after its effect', () => {
+  const said = (time: number, parent: SignedEntry, content: KnownContent, by = laptop): SignedEntry =>
+    signEntry({ group: genesis.group, parents: [parent.id], time, content }, by.signing)
+  const named = (name: string): KnownContent => ({ kind: 'rename', target: laptop.id, name })
+  const one = said(20, genesis, named('one'))
+  const other = said(10, genesis, named('other'))
+  const late = said(5, one, named('after one')) // on a clock that went back
+  const { events } = audited(genesis, one, other, late)
+  expect(events.map(({ action }) => (action.kind === 'renamed' ? action.name : action.kind))).toEqual([
+    'founded',
+    'other',
+    'one',
+    'after one',
+  ])
 })
 
 test('[A2] what the words of a phrase did is told as the phrase’s, and who left by itself as that', () => {

@@ -62,7 +62,7 @@ export interface AuditEvent {
 
 export interface GroupAudit {
   readonly group: GroupId
-  /** Causes before effects. */
+  /** Causes before effects; of the rest, first what was done first by the clocks of those who did it. */
   readonly events: readonly AuditEvent[]
   /** Everybody ever let in, by seniority, as it ends. */
   readonly devices: readonly GroupDevice[]
@@ -119,11 +119,40 @@ function tell(graph: GroupGraph, group: GroupId): GroupAudit {
   const narrator = createNarrator(graph, evaluation)
   return {
     group,
-    events: graph.ordered().map(narrator.tell),
+    events: asToldBy(graph.ordered()).map(narrator.tell),
     devices: evaluation.devices,
     heads: evaluation.heads,
     needsUpdate: evaluation.needsUpdate,
   }
+}
+
+/** Causes before effects; what nobody knew to be before the other, by what the clocks said, or by the order of the group. */
+function asToldBy(ordered: readonly SignedEntry[]): readonly SignedEntry[] {
+  const missing = new Map<EntryId, number>(ordered.map(({ id, parents }) => [id, parents.length]))
+  const children = new Map<EntryId, SignedEntry[]>()
+  for (const entry of ordered) {
+    for (const parent of entry.parents) {
+      const under = children.get(parent)
+      if (under === undefined) children.set(parent, [entry])
+      else under.push(entry)
+    }
+  }
+  const ready = ordered.filter(({ parents }) => parents.length === 0)
+  const told: SignedEntry[] = []
+  for (let next = takeEarliest(ready); next !== undefined; next = takeEarliest(ready)) {
+    told.push(next)
+    for (const child of children.get(next.id) ?? []) {
+      const left = (missing.get(child.id) as number) - 1
+      missing.set(child.id, left)
+      if (left === 0) ready.push(child)
+    }
+  }
+  return told
+}
+
+function takeEarliest(ready: SignedEntry[]): SignedEntry | undefined {
+  const index = ready.reduce((best, { time }, at) => (time < (ready[best] as SignedEntry).time ? at : best), 0)
+  return ready.splice(index, 1)[0]
 }
 
 function isOneOf(bytes: Uint8Array, ids: readonly EntryId[], hasher: Hasher | undefined): boolean {

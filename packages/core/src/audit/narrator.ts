@@ -1,4 +1,4 @@
-/** Tells each entry of an evaluated log as an event. Walks the order once: names and addresses are those in force at that place. */
+/** Tells each entry of an evaluated log as an event. Names and addresses are those in force at that place. */
 import { unreachable } from '../lib/assert.ts'
 import type { DeviceId, EntryId, MailboxId } from '../lib/ids.ts'
 import type { SignedEntry } from '../group/index.ts'
@@ -6,7 +6,7 @@ import type { GroupEvaluation, GroupGraph } from '../group/resolve.ts'
 import type { AuditAction, AuditEvent, AuditParty, AuditVerdict } from './audit.ts'
 
 export interface Narrator {
-  /** Of every entry once, in the order of the group. */
+  /** Of every entry once, causes before effects. */
   readonly tell: (entry: SignedEntry) => AuditEvent
 }
 

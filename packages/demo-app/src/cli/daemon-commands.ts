@@ -210,6 +210,7 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
       `  close?    ${safeToClose ? 'yes: another device has everything' : onRelay ? 'no other device has everything yet; a relay has it, sealed' : now.devices.total === 0 ? 'this device alone holds your work' : 'not yet: no other device has everything'}`,
       ...(now.backup.isOnlyHere ? ['  backup    not backed up: segue backup FILE, segue relay add or segue pair new'] : []),
       ...(now.advice.includes('single-admin') ? [`  advice    ${SINGLE_ADMIN}`] : []),
+      ...(now.notices.total === 0 ? [] : [`  notices   ${noticesText(now.notices)}: segue notices`]),
       ...(now.needsUpdate ? ['  update    your group uses something this version does not know'] : []),
     ]
   })
@@ -232,6 +233,10 @@ function removedLines({ removed, erasedAt }: StatusResult['status']): readonly s
 function pathsText(paths: Readonly<Record<string, number>>): string {
   const ways = Object.entries(paths).flatMap(([path, count]) => (count === 0 ? [] : [`${count} ${path}`]))
   return ways.length === 0 ? '' : ` (${ways.join(', ')})`
+}
+
+function noticesText({ total, warnings }: StatusResult['status']['notices']): string {
+  return warnings === 0 ? String(total) : `${total}, ${warnings} to look at`
 }
 
 function relaysText({ total, linked, behind }: StatusResult['status']['relays']): string {
@@ -263,6 +268,7 @@ interface StatusResult {
     readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
     readonly sessions: number
     readonly advice: readonly string[]
+    readonly notices: { readonly total: number; readonly warnings: number }
     readonly backup: { readonly isOnlyHere: boolean; readonly lastAt?: number }
     readonly needsUpdate: boolean
     readonly removed?: { readonly byName?: string; readonly at: number }

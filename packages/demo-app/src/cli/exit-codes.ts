@@ -26,6 +26,7 @@ const BY_ERROR: Partial<Record<ErrorCode, number>> = {
   SCHEMA_NEWER: EXIT.incompatibleVersion,
   STORE_NEWER: EXIT.incompatibleVersion,
   GROUP_NEWER: EXIT.incompatibleVersion,
+  AUDIT_NEWER: EXIT.incompatibleVersion,
 }
 
 export function exitCodeOf(error: unknown): number {
