@@ -9,6 +9,7 @@ export { BACKUP_FRESH_MS, type BackupStatus } from './backup/only-here.ts'
 export { checkRecoveryWords, makeRecoveryPhrase, type RecoveryPhrases } from './recovery/phrases.ts'
 export { restoreSegue, type Restored, type RestoreOptions, type RestoreProgress } from './recovery/restore-segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
+export type { DeletionAtRelay, SegueDeletion, SegueDeletions } from './deletion/deletion-face.ts'
 export type { SegueKeys } from './keys-face.ts'
 export type { LateEditInReview, SegueLateEdits } from './late-edits-face.ts'
 export type { Confirmation, Person } from './person.ts'
@@ -41,6 +42,9 @@ export type {
   Choice,
   Conflict,
   ConflictSide,
+  DeletedEdit,
+  DeletionPlan,
+  DeletionTarget,
   DeviceId,
   Draft,
   ErrorCode,

@@ -299,6 +299,9 @@ export function openSegueOn(
         },
         whenListed: () => present().index.whenRead(),
       },
+      get deletions() {
+        return present().deletions
+      },
       get handoff() {
         return present().handoffs
       },

@@ -3,6 +3,7 @@
  * anew when the device joins another group; the network node and the store outlive it.
  */
 import {
+  createDeletions,
   createDeviceInspector,
   createDocuments,
   createHandoffs,
@@ -16,8 +17,10 @@ import {
   openLate,
   openOrCleanUp,
   PINNED_CHANGES,
+  withoutDeleted,
   type CarriedOffer,
   type Closeable,
+  type Deletions,
   type DeviceId,
   type DeviceIdentity,
   type DocumentIndex,
@@ -33,10 +36,13 @@ import {
 import type { ChunkStore, Clock, DeviceLink, DocumentWorker, Hasher, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
 import { createGroupKeeper, openOwnGroup, type GroupKeeper } from './group-keeper.ts'
 import { createClaimWatch } from './claim-watch.ts'
+import { createDeletionFace, type SegueDeletions } from './deletion/deletion-face.ts'
+import { createDiskCleaner } from './deletion/disk-cleaner.ts'
 import { createDuties } from './duties.ts'
 import { createHandoffComponents } from './handoff-components.ts'
 import { createOfferWatch, type SegueHandoffs } from './handoff-face.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
+import { trustOf } from './removal/own-trust.ts'
 import { createSessionFaces, type SessionFaces } from './session-face.ts'
 
 /** What every part of the engine is made of. */
@@ -49,7 +55,7 @@ export interface Platform {
 }
 
 export interface RuntimeParts extends Platform {
-  readonly store: { readonly chunks: ChunkStore; readonly records: RecordStore }
+  readonly store: { readonly chunks: ChunkStore; readonly records: RecordStore; compact?(): Promise<void> }
   readonly identity: DeviceIdentity
   readonly telemetry: TelemetrySink<TelemetryEvent>
   /** The live link to a device, if there is one. */
@@ -68,6 +74,7 @@ export interface Runtime extends Closeable {
   readonly index: DocumentIndex
   readonly sessions: Sessions
   readonly faces: SessionFaces
+  readonly deletions: SegueDeletions
   readonly handoffs: SegueHandoffs
   readonly heartbeats: Heartbeats
   readonly records: RecordStore
@@ -92,9 +99,19 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const replica = opened.use(await createReplica({ store: chunks, inspector, clock, random, logger, hasher }))
     const keeper = opened.use(createGroupKeeper(own, replica, logger))
     const stored = (): Promise<void> => replica.settled()
-    const late = await openLate({ trust: group, records, chunkStore: chunks, keyring, hasher, stored, pinned: PINNED_CHANGES })
+    const late = await openLate({
+      trust: trustOf(group, identity.id),
+      records,
+      chunkStore: chunks,
+      keyring,
+      hasher,
+      stored,
+      pinned: PINNED_CHANGES,
+    })
+    let followed: Deletions | undefined
     const documents = opened.use(
       createDocuments({
+        isDeleted: id => followed?.isDeleted(id) ?? false,
         late,
         verifier: nativeVerifier,
         replica,
@@ -114,9 +131,25 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const offers = createOfferWatch({ group, replica, carrier })
     const openIndex = (): Promise<DocumentIndex> => createIndex(documents, documentIdOfBytes(group.rootDocumentId))
     const isLarge = chunks.size().chunks > MANY_CHUNKS
-    const index = opened.use(isLarge ? createLaterIndex({ open: openIndex, clock, logger }) : await openIndex())
-    const sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
-    const faces = opened.use(
+    const storedIndex = opened.use(isLarge ? createLaterIndex({ open: openIndex, clock, logger }) : await openIndex())
+    const disk = opened.use(createDiskCleaner({ records, clock, logger, compact: () => store.compact?.() ?? Promise.resolve() }))
+    const deletions = opened.use(
+      await createDeletions({
+        ...{ identity, keyring, replica, documents, records, clock, random, hasher, logger, verifier: nativeVerifier },
+        group: group.id,
+        chunkStore: chunks,
+        index: storedIndex,
+        isActive: id => group.isActive(id),
+        sessions: () => sessions,
+        onDropping: ids => faces.release(ids),
+        onDropped: disk.due,
+      }),
+    )
+    followed = deletions
+    opened.add(group.state.subscribe(deletions.refresh))
+    const index = opened.use(withoutDeleted(storedIndex, deletions))
+    const sessions: Sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
+    const faces: SessionFaces = opened.use(
       createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }),
     )
     const heartbeats = opened.use(
@@ -182,6 +215,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       index,
       sessions,
       faces,
+      deletions: opened.use(createDeletionFace({ deletions, disk, group, replica, clock })),
       handoffs,
       heartbeats,
       records,

@@ -17,6 +17,7 @@ import type { Audits } from './audit.ts'
 import type { Backups } from './backup/backups.ts'
 import type { BackupStatus } from './backup/only-here.ts'
 import type { PairingQr } from './pairing-images.ts'
+import type { SegueDeletions } from './deletion/deletion-face.ts'
 import type { SegueHandoffs } from './handoff-face.ts'
 import type { SegueLateEdits } from './late-edits-face.ts'
 import type { SegueKeys } from './keys-face.ts'
@@ -45,6 +46,8 @@ export interface Segue extends Closeable, Audits {
   readonly person: Person
   readonly keys: SegueKeys
   readonly sessions: SegueSessions
+  /** Deleting for good. Another object after this device joined a group. */
+  readonly deletions: SegueDeletions
   readonly handoff: SegueHandoffs
   /** What removed devices wrote after they were removed, for a person to decide about. */
   readonly lateEdits: SegueLateEdits

@@ -1,4 +1,5 @@
 /** A session as apps see it: core's session with its history, its durability and its lease beside it. */
+import type { DocumentId } from '@automerge/automerge-repo'
 import {
   createCloseables,
   createHistory,
@@ -45,6 +46,8 @@ export interface SessionFaces extends Closeable {
   open(id: SessionId, options?: { readonly signal?: AbortSignal }): Promise<SegueSession>
   create(options: { readonly title: string }): Promise<SegueSession>
   arriving(id: SessionId): Subject<Arriving | undefined>
+  /** Closes those of these session documents that are open. */
+  release(documents: readonly DocumentId[]): Promise<void>
 }
 
 export interface SessionFaceParts {
@@ -87,6 +90,9 @@ export function createSessionFaces(parts: SessionFaceParts): SessionFaces {
     open: async (id, options) => faceOf(await sessions.open(id, options)),
     create: async options => faceOf(await sessions.create(options)),
     arriving: arrivingOf,
+    async release(ids) {
+      for (const face of [...faces.values()]) if (ids.includes(face.handles.session.documentId)) await face.close()
+    },
     close: opened.close,
     [Symbol.asyncDispose]: opened.close,
   }

@@ -191,8 +191,8 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     await replica.add([registers.seal({ name: TOMBSTONE_PREFIX + tombstone.id, sequence: 1, body: register.body })])
   }
   const look = async (): Promise<void> => {
-    await index.whenRead()
     if (isClosed) return
+    if ([...tombstones.values()].some(({ tombstone }) => !isGone(tombstone))) await index.whenRead()
     const isMuch = isTooMuch()
     const asked = [...tombstones.values()].flatMap(known => (whyWaiting(known, isMuch) === 'many' ? [known.tombstone.id] : []))
     await records.write(new Map(asked.filter(id => !held.has(id)).map(id => [heldPrefix + id, new Uint8Array([1])])))
@@ -323,7 +323,7 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     await work
   })
   show()
-  void index.whenRead().then(refresh, () => undefined)
+  refresh()
 
   return {
     list,

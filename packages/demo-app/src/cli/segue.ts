@@ -3,8 +3,8 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { UsageError } from '../client/daemon-client.ts'
-import { addAuditCommands } from './audit-commands.ts'
 import { addDaemonCommands } from './daemon-commands.ts'
+import { addDeletionCommands } from './deletion-commands.ts'
 import { addDoctorCommand } from './doctor-command.ts'
 import { EXIT } from './exit-codes.ts'
 import { addHandoffCommands } from './handoff-commands.ts'
@@ -42,11 +42,10 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 daemon not running, 4 not paired, 5 unrea
 addDaemonCommands(program)
 addPairCommands(program)
 addLockCommands(program)
-addSessionCommands(program)
+addDeletionCommands(program, addSessionCommands(program))
 addHandoffCommands(program)
 addRelayCommands(program)
 addRecoveryCommands(program)
-addAuditCommands(program)
 addDoctorCommand(program)
 strict(program)
 

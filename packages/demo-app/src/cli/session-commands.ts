@@ -6,7 +6,8 @@ import { readTextFile } from '../client/text-file.ts'
 import { action, type CliContext } from './context.ts'
 import { ago, shortId, table } from './output.ts'
 
-export function addSessionCommands(program: Command): void {
+/** Returns `session`, for what belongs under it. */
+export function addSessionCommands(program: Command): Command {
   const session = program.command('session').description('the work: documents, drafts, views, preferences')
   session.command('list').description('the sessions there are').action(action(list))
   session.command('show <session>').description('what is in a session').action(action<[string]>(show))
@@ -29,6 +30,7 @@ export function addSessionCommands(program: Command): void {
     .option('--checkpoint', 'take one now')
     .option('--revert <checkpoint>', 'bring the content back to this one, as a new change')
     .action(action<[string, { readonly checkpoint?: boolean; readonly revert?: string }]>(history))
+  return session
 }
 
 interface SessionRow {

@@ -1,5 +1,6 @@
 /** Everything the daemon can be asked to do. */
 import type { DaemonCommand } from './command.ts'
+import { DELETION_COMMANDS } from './commands/deletions.ts'
 import { DEVICE_COMMANDS } from './commands/device.ts'
 import { DOCUMENT_COMMANDS } from './commands/documents.ts'
 import { HANDOFF_COMMANDS } from './commands/handoffs.ts'
@@ -11,7 +12,6 @@ import { RECOVERY_COMMANDS } from './commands/recovery.ts'
 import { RELAY_COMMANDS } from './commands/relays.ts'
 import { REMOVAL_COMMANDS } from './commands/removals.ts'
 import { ROLE_COMMANDS } from './commands/roles.ts'
-import { SEEING_COMMANDS } from './commands/seeing.ts'
 import { SESSION_COMMANDS } from './commands/sessions.ts'
 import { WORKSPACE_COMMANDS } from './commands/workspace.ts'
 
@@ -23,11 +23,11 @@ export const COMMANDS: readonly DaemonCommand[] = [
   ...PAIRING_COMMANDS,
   ...SESSION_COMMANDS,
   ...DOCUMENT_COMMANDS,
+  ...DELETION_COMMANDS,
   ...WORKSPACE_COMMANDS,
   ...HANDOFF_COMMANDS,
   ...HISTORY_COMMANDS,
   ...LATE_EDIT_COMMANDS,
   ...RELAY_COMMANDS,
   ...RECOVERY_COMMANDS,
-  ...SEEING_COMMANDS,
 ]

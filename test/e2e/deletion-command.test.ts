@@ -1,0 +1,39 @@
+/** Deleting for good, as a person's shell does it. */
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runSegue, segueJson, startSegue, type Shell } from './segue-process.ts'
+import { createTemporaryHomes } from './temporary-homes.ts'
+
+const homes = createTemporaryHomes()
+afterAll(() => homes.remove())
+
+let laptop: Shell
+let desk: Shell
+beforeAll(async () => {
+  ;[laptop, desk] = (await Promise.all(['Laptop', 'Desk'].map(homes.start))) as [Shell, Shell]
+  const inviting = startSegue(laptop, '--json', 'pair', 'new')
+  const [, text] = await inviting.says(/"text":"([^"]+)"/)
+  const joining = startSegue(desk, '--json', 'pair', 'join', String(text))
+  const [, code] = await joining.says(/"code":"(\d{6})"/)
+  inviting.type(String(code))
+  expect((await Promise.all([inviting.finished, joining.finished])).map(({ code: exit }) => exit)).toEqual([0, 0])
+}, 60_000)
+
+test('a session is deleted by its title typed out, and both devices say that it is gone', async () => {
+  const file = path.join(homes.root, 'Notes.md')
+  writeFileSync(file, 'hello')
+  await segueJson(laptop, 'session', 'import', file)
+  const refused = await runSegue(laptop, '--json', 'session', 'delete', 'Notes.md', '--confirm', 'Other')
+  expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([1, { error: { code: 'CONFIRMATION_WRONG' } }])
+
+  const deleted = await segueJson(laptop, 'session', 'delete', 'Notes.md', '--confirm', 'Notes.md')
+  expect(deleted).toMatchObject({
+    title: 'Notes.md',
+    deletions: [{ state: 'gone', missing: 0, devices: [{ name: 'Laptop' }, { name: 'Desk' }] }],
+  })
+  expect(await segueJson(desk, 'session', 'list')).toMatchObject({ sessions: [] })
+  expect(await segueJson(desk, 'deletions')).toMatchObject({ deletions: [{ byName: 'Laptop', state: 'gone' }], edits: [] })
+  const unknown = await runSegue(desk, '--json', 'deletions', '--go-on', 'abcd')
+  expect([unknown.code, JSON.parse(unknown.stdout)]).toMatchObject([1, { error: { code: 'DELETION_UNKNOWN' } }])
+})
