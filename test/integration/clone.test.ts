@@ -12,7 +12,7 @@ type Runs = Readonly<Record<string, Readonly<Record<string, readonly number[]>>>
 
 const QUICKLY = { timeout: 90_000, interval: 200 }
 
-test('[W6] a store that was copied and runs twice, in two processes, is noticed on all three; nothing diverges; one removal cuts both', async () => {
+test('[O6] a store that was copied and runs twice, in two processes, is noticed on all three; nothing diverges; one removal cuts both', async () => {
   const folder = await scratch()
   const [original, copied] = [path.join(folder, 'laptop'), path.join(folder, 'copy')]
   const desk = await startDevice('desk', { network: { listen: [`/ip4/127.0.0.1/tcp/${await freePort()}`] } })
@@ -58,7 +58,7 @@ test('[W6] a store that was copied and runs twice, in two processes, is noticed 
   for (const machine of machines) expect((await trouble(machine)).linked).toBe(0)
 }, 240_000)
 
-test('[W7] a store that was put back to an earlier state is told of where more of it is known, and by itself', async () => {
+test('[O7] a store that was put back to an earlier state is told of where more of it is known, and by itself', async () => {
   const folder = await scratch()
   const [directory, earlier] = [path.join(folder, 'laptop'), path.join(folder, 'earlier')]
   const desk = await startDevice('desk', { network: { listen: [`/ip4/127.0.0.1/tcp/${await freePort()}`] } })

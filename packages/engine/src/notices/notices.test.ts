@@ -10,7 +10,7 @@ import { noticeText } from './notice-text.ts'
 const cast = createGroupCast(91)
 const [laptop, desk, phone] = [cast.device('laptop'), cast.device('desk'), cast.device('phone')]
 
-test('[W1] what happens again is the same notice, counted up', async () => {
+test('[O1] what happens again is the same notice, counted up', async () => {
   const { watch, clock } = await setUp()
   watch.sink.record(wrongCode())
   const [first] = watch.notices.peek()
@@ -19,14 +19,14 @@ test('[W1] what happens again is the same notice, counted up', async () => {
   expect(watch.notices.peek()).toEqual([{ ...first, count: 2, lastAt: (first?.since ?? 0) + 60_000 }])
 })
 
-test('[W1] there are at most so many, and what only informs goes first', () => {
+test('[O1] there are at most so many, and what only informs goes first', () => {
   const many = Array.from({ length: MAX_NOTICES + 3 }, (_, at): KeptNotice =>
     happened(undefined, { kind: at % 10 === 0 ? 'stranger-refused' : 'wrong-code', at }),
   )
   expect(excess(many).map(({ kind, lastAt }) => [kind, lastAt])).toEqual([0, 10, 20].map(at => ['stranger-refused', at]))
 })
 
-test('[W2] notices are there after a restart, with nothing but ids, kinds and numbers on disk; a dismissed one is not', async () => {
+test('[O2] notices are there after a restart, with nothing but ids, kinds and numbers on disk; a dismissed one is not', async () => {
   const records = createMemoryRecordStore()
   const { watch, group } = await setUp({ records })
   cast.add(group, desk)
@@ -46,7 +46,7 @@ test('[W2] notices are there after a restart, with nothing but ids, kinds and nu
   expect(last.watch.notices.peek()[0]).toMatchObject({ kind: 'wrong-code', count: 1 })
 })
 
-test('[W2] [W5] of a state that lasts a dismissed notice comes back only when it began anew', async () => {
+test('[O2] [O5] of a state that lasts a dismissed notice comes back only when it began anew', async () => {
   const { watch } = await setUp()
   const relay = phone.id
   const behind = (): void => watch.sink.record({ type: 'relay-behind', relay, kind: 'lost', time: 0 })
@@ -66,7 +66,7 @@ test('[W2] [W5] of a state that lasts a dismissed notice comes back only when it
   expect(watch.notices.peek()).toMatchObject([{ count: 1 }])
 })
 
-test('[W3] a flood of strangers is one notice, and a write a second', async () => {
+test('[O3] a flood of strangers is one notice, and a write a second', async () => {
   const inner = createMemoryRecordStore()
   let writes = 0
   const records: RecordStore = {
@@ -89,7 +89,7 @@ test('[W3] a flood of strangers is one notice, and a write a second', async () =
   expect(writes - before).toBeLessThanOrEqual(4)
 })
 
-test('[W4] who came, became an admin and was removed is told of, by whom; not what was so at first', async () => {
+test('[O4] who came, became an admin and was removed is told of, by whom; not what was so at first', async () => {
   const { watch, group } = await setUp({ isJoined: true })
   expect(watch.notices.peek()).toEqual([])
   cast.add(group, phone)
@@ -102,7 +102,7 @@ test('[W4] who came, became an admin and was removed is told of, by whom; not wh
   expect(kindsOf(watch)).toEqual(['device-removed'])
 })
 
-test('[W4] what happened while this device was off is told when it is back', async () => {
+test('[O4] what happened while this device was off is told when it is back', async () => {
   const records = createMemoryRecordStore()
   const { watch, group } = await setUp({ records, isJoined: true })
   await watch.close()
@@ -114,7 +114,7 @@ test('[W4] what happened while this device was off is told when it is back', asy
   expect(again.watch.notices.peek()).toMatchObject([{ count: 1 }])
 })
 
-test('[W5] a clock that is off, and what is not understood, are told until they are mended', async () => {
+test('[O5] a clock that is off, and what is not understood, are told until they are mended', async () => {
   const { watch } = await setUp({ isJoined: true })
   watch.onClock(desk.id, CLOCK_OFF_MS)
   expect(watch.notices.peek()).toEqual([])
@@ -127,7 +127,7 @@ test('[W5] a clock that is off, and what is not understood, are told until they 
   expect(watch.notices.peek()).toHaveLength(1)
 })
 
-test('[W6] [W7] a store that went back is told once a run, and not beside a copy', async () => {
+test('[O6] [O7] a store that went back is told once a run, and not beside a copy', async () => {
   const { watch, peers } = await setUp({ isJoined: true })
   peers.set(new Map([[desk.id, peerSync({ hasGoneBack: true })]]))
   peers.set(new Map([[desk.id, peerSync({ hasGoneBack: true, unconfirmed: 1 })]]))
@@ -144,7 +144,7 @@ test('[W6] [W7] a store that went back is told once a run, and not beside a copy
   ).toEqual([`same-key-twice:${desk.id}`, `same-key-twice:${laptop.id}`].toSorted())
 })
 
-test('[W8] every notice says what happened and what to do, whoever it is about', () => {
+test('[O8] every notice says what happened and what to do, whoever it is about', () => {
   for (const kind of Object.keys(NOTICE_KINDS) as NoticeKind[]) {
     for (const subject of [undefined, laptop.id, desk.id]) {
       const notice: Notice = happened(undefined, { kind, subject, by: desk.id, at: 1, count: 2 })
