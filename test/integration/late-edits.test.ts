@@ -4,6 +4,7 @@ import * as A from '@automerge/automerge'
 import type { AutomergeUrl, DocHandle, LateEditInReview, Segue } from '@segue/engine'
 import { expect, test } from 'vitest'
 import { inSync, pair, scratch, startDevice } from './cast.ts'
+import { addRelay, onRelay, relayHome } from './relay-cast.ts'
 
 interface Page {
   text: string
@@ -47,6 +48,54 @@ test('an edit of a removed device that another built on before it heard is taken
   expect(await listed(laptop)).toEqual(await listed(desk))
   await laptop.lateEdits.accept((await listed(laptop))[0]?.id ?? '')
   for (const device of [laptop, desk]) await expect.poll(() => listed(device), { timeout: 20_000 }).toEqual([])
+}, 150_000)
+
+test('a late edit that a relay took before it heard is in no document, listed on every device, and in the document when a person accepts it', async () => {
+  const folder = await scratch()
+  const start = (name: string): Promise<Segue> => startDevice(name, { directory: path.join(folder, name) })
+  const home = await relayHome()
+  const relay = await home.start()
+  let [laptop, desk, phone] = [await start('Laptop'), await start('Desk'), await start('Phone')]
+  await pair(laptop, desk)
+  await pair(laptop, phone)
+  await addRelay(laptop, relay)
+  const session = await laptop.sessions.create({ title: 'Trip' })
+  const { handle } = await session.documents.create<Page>({ title: 'Plan', initial: { text: 'a' } })
+  const { url } = handle
+  await session.flush()
+  await inSync(laptop, phone)
+  await inSync(laptop, desk)
+  for (const device of [laptop, desk, phone]) await onRelay(device)
+
+  // The laptop removes the phone while the relay does not hear it either.
+  await phone.close()
+  await desk.close()
+  await relay.close()
+  await laptop.devices.remove(phone.device.id, { typed: 'Phone' })
+  await laptop.close()
+  const again = await home.start()
+  phone = await start('Phone')
+  await phone.relays.list.when(all => all.some(({ state }) => state === 'linked'))
+  await write(phone, url, ' LATE')
+  await onRelay(phone)
+  await phone.close()
+  ;[laptop, desk] = [await start('Laptop'), await start('Desk')]
+  await meet(laptop, desk)
+  for (const device of [laptop, desk]) await device.relays.list.when(all => all.some(({ state }) => state === 'linked'))
+
+  const listed = (device: Segue): Promise<readonly LateEditInReview[]> => device.lateEdits.review()
+  const late = { kind: 'quarantined', title: 'Plan', session: session.id, authorName: 'Phone', suggested: 'discard', edits: 1 }
+  const textOn = async (device: Segue): Promise<string> => (await device.repo.find<Page>(url)).doc().text
+  for (const device of [laptop, desk]) {
+    await expect.poll(() => listed(device), { timeout: 60_000, interval: 500 }).toMatchObject([late])
+    expect(await textOn(device)).toBe('a')
+  }
+  await desk.lateEdits.accept((await listed(desk))[0]?.id ?? '')
+  for (const device of [laptop, desk]) {
+    await expect.poll(() => textOn(device), { timeout: 20_000 }).toBe('a LATE')
+    await expect.poll(() => listed(device), { timeout: 20_000 }).toEqual([])
+  }
+  await again.close()
 }, 150_000)
 
 async function meet(one: Segue, other: Segue): Promise<void> {
