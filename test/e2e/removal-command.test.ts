@@ -42,7 +42,7 @@ async function failure(shell: Shell, ...args: readonly string[]): Promise<readon
 
 const idOf = async (shell: Shell): Promise<string> => (await segueJson<{ device: { id: string } }>(shell, 'status')).device.id
 
-test('removing says who knows; nobody is removed by a slip, by a member, or as the last admin', async () => {
+test('[V1] removing says who knows; nobody is removed by a slip, by a member, or as the last admin', async () => {
   expect(await failure(laptop, 'devices', 'remove', 'Phone', '--confirm', 'Desk')).toEqual([1, 'CONFIRMATION_WRONG'])
   expect(await failure(desk, 'devices', 'remove', 'Phone', '--confirm', 'Phone')).toEqual([1, 'NEEDS_ADMIN'])
   expect(await failure(laptop, 'devices', 'remove', 'Laptop', '--confirm', 'Laptop')).toEqual([1, 'LAST_ADMIN'])
@@ -63,7 +63,7 @@ test('removing says who knows; nobody is removed by a slip, by a member, or as t
   expect(await failure(laptop, 'devices', 'remove', 'Phone', '--confirm', 'Phone')).toEqual([4, 'NOT_A_MEMBER'])
 })
 
-test('the removed device says so, keeps what it had, and comes back with a fresh key; nothing of its own is lost', async () => {
+test('[V9] [V12] the removed device says so, keeps what it had, and comes back with a fresh key; nothing of its own is lost', async () => {
   await expect.poll(async () => (await runSegue(phone, 'status')).stdout, { timeout: 20_000 }).toContain('REMOVED   by “Laptop”')
   const before = await idOf(phone)
   await segueJson(phone, 'session', 'create', 'Mine alone')
@@ -87,7 +87,7 @@ test('the removed device says so, keeps what it had, and comes back with a fresh
   }
 })
 
-test('a device that is to erase does, says so with its signature, and is a new device from then on', async () => {
+test('[V10] a device that is to erase does, says so with its signature, and is a new device from then on', async () => {
   await segueJson(desk, 'down')
   await segueJson(desk, 'up', '--on-removed', 'erase')
   const before = await idOf(desk)

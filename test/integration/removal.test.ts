@@ -20,7 +20,7 @@ const whoKnows = (device: Segue, removed: DeviceId): readonly string[] =>
     .peek()
     ?.devices.flatMap(({ name, knowsAt }) => (knowsAt === undefined ? [] : [name])) ?? []
 
-test('a removed device is cut off everywhere, is told why, and everybody can see who knows', async () => {
+test('[V1] [V3] [V7] a removed device is cut off everywhere, is told why, and everybody can see who knows', async () => {
   const [laptop, desk, phone] = [await startDevice('Laptop'), await startDevice('Desk'), await startDevice('Phone')]
   await pair(laptop, desk)
   await pair(laptop, phone)
@@ -57,7 +57,7 @@ test('a removed device is cut off everywhere, is told why, and everybody can see
   await expect(phone.pairing.join('anything')).rejects.toMatchObject({ code: 'DEVICE_REMOVED' })
 }, 60_000)
 
-test('a removed device that keeps dialling gets its removal entry and nothing else: captured at a proxy', async () => {
+test('[V8] [I12] a removed device that keeps dialling gets its removal entry and nothing else: captured at a proxy', async () => {
   const port = await freePort()
   const tap = await startTap(port)
   const laptop = await startDevice('Laptop', { network: { listen: [`/ip4/127.0.0.1/tcp/${port}`], announce: [tap.address] } })
@@ -91,7 +91,7 @@ test('a removed device that keeps dialling gets its removal entry and nothing el
   expect(laptop.events.peek().filter(({ type }) => type === 'device-linked')).toHaveLength(1)
 }, 60_000)
 
-test('a device that slept through a removal wakes, follows, and nothing is lost', async () => {
+test('[V5] [I3] a device that slept through a removal wakes, follows, and nothing is lost', async () => {
   const folder = await scratch()
   const at = (name: string): DeviceOptions => ({ directory: path.join(folder, name) })
   const laptop = await startDevice('Laptop', at('laptop'))
@@ -110,7 +110,8 @@ test('a device that slept through a removal wakes, follows, and nothing is lost'
   diary.handle.change(doc => void doc.lines.push('without the phone'))
   await session.flush()
   await phone.removal.when(own => own?.isAcknowledged === true)
-  const { devices } = laptop.devices.removal(phone.device.id).peek() as RemovalChecklist
+  const told = await laptop.devices.removal(phone.device.id).when(now => now?.toldAt !== undefined)
+  const { devices, toldAt, cutOffAt } = told as RemovalChecklist
   expect(devices.map(({ name, knowsAt }) => [name, knowsAt === undefined])).toEqual([
     ['Laptop', false],
     ['Desk', true],
@@ -128,6 +129,7 @@ test('a device that slept through a removal wakes, follows, and nothing is lost'
   for (const address of again.status.peek().addresses) await desk.addAddress(again.device.id, address)
   await inSync(again, desk)
 
+  expect(again.devices.removal(phone.device.id).peek()).toMatchObject({ toldAt, cutOffAt }) // over a restart
   expect(desk.devices.peek().map(({ name }) => name)).toEqual(['Desk', 'Laptop'])
   for (const device of [again, desk]) {
     await device.devices.removal(phone.device.id).when(isDone)
@@ -136,7 +138,7 @@ test('a device that slept through a removal wakes, follows, and nothing is lost'
   }
 }, 90_000)
 
-test('a removal is learned through a relay alone, which lets the removed device in no more', async () => {
+test('[V6] a removal is learned through a relay alone, which lets the removed device in no more', async () => {
   const relay = await (await relayHome()).start()
   const folder = await scratch()
   const at = (name: string): DeviceOptions => ({ directory: path.join(folder, name) })
@@ -173,7 +175,7 @@ test('a removal is learned through a relay alone, which lets the removed device 
   expect(phone.relays.list.peek()[0]).toMatchObject({ state: 'away' })
 }, 90_000)
 
-test('a remover that is killed at any moment leaves no half removal', async () => {
+test('[V2] a remover that is killed at any moment leaves no half removal', async () => {
   const folder = await scratch()
   const original = path.join(folder, 'laptop')
   const laptop = await startDevice('Laptop', { directory: original })
@@ -210,7 +212,7 @@ test('a remover that is killed at any moment leaves no half removal', async () =
   }
 }, 120_000)
 
-test('a device that is to erase leaves no file of it, and the members have its word', async () => {
+test('[V10] a device that is to erase leaves no file of it, and the members have its word', async () => {
   const folder = await scratch()
   const laptop = await startDevice('Laptop')
   const phone = await startDevice('Phone', { directory: path.join(folder, 'phone'), onRemoved: 'erase' })
@@ -234,7 +236,7 @@ test('a device that is to erase leaves no file of it, and the members have its w
   await fresh.sessions.list.when(list => list.length === 1)
 }, 60_000)
 
-test('an admin that leaves tells the others first, and they stay a group', async () => {
+test('[V9] an admin that leaves tells the others first, and they stay a group', async () => {
   const [laptop, desk] = [await startDevice('Laptop'), await startDevice('Desk')]
   await pair(laptop, desk)
   await laptop.devices.promote(desk.device.id, confirmed('Desk'))
