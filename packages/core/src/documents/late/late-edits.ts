@@ -208,13 +208,15 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       if (ending.signal.aborted || dirty.size > 0) await drain()
       if (ending.signal.aborted) return
       let isDone = false
+      const startedAt = clock.monotonic()
       await attempt(async () => {
         const name = known ?? (await nameOf(tag))
         if (name !== undefined && (await keeper.keep(name))) mark(tag) // others may have kept less
         isDone = true
       })
       isWhole &&= isDone
-      await clock.sleep(SWEEP_PAUSE_MS, { signal: ending.signal }).catch(() => undefined)
+      const pauseMs = Math.max(SWEEP_PAUSE_MS, 2 * (clock.monotonic() - startedAt))
+      await clock.sleep(pauseMs, { signal: ending.signal }).catch(() => undefined)
     }
     for (const name of host.live()) await keepOne(name.tag, name)
     const rest: (readonly [DocTag, number])[] = []
@@ -316,7 +318,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
 const LOOK_AFTER_MS: number = SECOND_MS / 4
 /** The remover signs first: of what it keeps just the same, the others need not sign anything. */
 const SWEEP_AFTER_MS: number = 3 * SECOND_MS
-/** Between the keeps of two documents: whoever types comes first. */
+/** At the least, between the keeps of two documents, or twice as long as one took: whoever types comes first. */
 const SWEEP_PAUSE_MS = 5
 const RETRY_MS: number = 60 * SECOND_MS
 const READ_BATCH = 256
