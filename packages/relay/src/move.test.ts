@@ -56,6 +56,19 @@ test('[B30] nobody moves a mailbox whose key did not sign it, nor one that is no
   expect(await relay.operations.status({})).toMatchObject({ mailboxes: 1 })
 })
 
+test('[B33] one that was to take the place and holds nothing goes when another is to', async () => {
+  const relay = await startRelay()
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop, desk], { mailboxes: 1 })
+  const many = Array.from({ length: 20 }, (_, i) => moveTo(mailboxId(10 + i), laptop, desk))
+  expect(new Set((await desk.ask(relay, ...many)).map(wordOf))).toEqual(new Set(['moved']))
+  expect((await desk.ask(relay, listBy(mailboxId(10), 1, [desk], desk), listBy(mailboxId(29), 1, [desk], desk))).map(wordOf)).toEqual([
+    'not-yours',
+    'listed',
+  ])
+  expect(await relay.operations.status({})).toMatchObject({ mailboxes: 2 })
+})
+
 test('[B31] before its second list another may take the place; after it the old key changes nothing, and the old mailbox goes', async () => {
   let aheadMs = 0
   const relay = await startRelay({ clock: { ...systemClock, now: () => Date.now() + aheadMs } })

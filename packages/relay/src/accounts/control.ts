@@ -34,6 +34,8 @@ export interface ControlOptions {
   readonly isDraining: () => boolean
   /** A list is in force: who is no longer on it goes. */
   readonly onListed: (mailbox: MailboxRecord) => void
+  /** Another took the place that it was to take, and it held nothing. */
+  readonly onGone: (mailbox: MailboxId) => Promise<void>
   readonly onAnswered: (request: RelayRequest['type'] | 'none', answer: RelayRefusal | 'ok') => void
   readonly retiredBytes: (mailbox: MailboxId) => Promise<number>
 }
@@ -92,6 +94,8 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
     const { account } = old
     const outcome = await engine.createMailbox({ id, account, adminKey: request.adminKey, time: wholeNow(), replaces: old.id })
     if (outcome !== 'created') return outcome === 'no-account' ? 'not-yours' : outcome
+    const rival = old.replaced?.by
+    if (rival !== undefined && (await engine.mailbox(rival)) === undefined) await options.onGone(rival)
     for (const changed of [await engine.mailbox(id), await engine.mailbox(old.id)]) if (changed !== undefined) directory.put(changed)
     return { v: 1, type: 'moved' }
   }

@@ -95,6 +95,35 @@ export function describeMailboxEngine(name: string, setup: () => Promise<Mailbox
       expect(await engine.createMailbox({ id: mailboxId(3), account: LAPTOP, adminKey: KEY, time: 1 })).toBe('created')
     })
 
+    test('of those that were to take a place and hold nothing one is kept, and there is an end to the others', async () => {
+      const { engine, reopen } = await start()
+      await makeAccount(engine, LAPTOP, { mailboxes: 1 })
+      await makeMailbox(engine, MAILBOX, LAPTOP)
+      const move = (i: number, from = MAILBOX): Promise<string> =>
+        engine.createMailbox({ id: mailboxId(i), account: LAPTOP, adminKey: KEY, time: 1, replaces: from })
+      for (let i = 100; i < 150; i++) expect(await move(i)).toBe('created')
+      expect((await engine.mailboxes()).map(({ id }) => id).toSorted()).toEqual([MAILBOX, mailboxId(149)].toSorted())
+      expect(await engine.usage(LAPTOP)).toEqual({ mailboxes: 2, bytes: 0, chunks: 0 })
+      const held = await engine.open(mailboxId(149))
+      await held.apply({ put: [chunk(1)] })
+      expect(await move(99)).toBe('created')
+      expect(await engine.mailbox(mailboxId(149))).toBeDefined()
+      const chain: string[] = []
+      for (let i = 150; i < 220; i++) chain.push(await move(i, mailboxId(i === 150 ? 99 : i - 1)))
+      expect(chain.indexOf('quota')).toBe(62)
+      expect((await (await reopen()).usage(LAPTOP)).mailboxes).toBe(65)
+    })
+
+    test('into a mailbox that went while it was open nothing is written', async () => {
+      const { engine } = await start()
+      await makeAccount(engine, LAPTOP)
+      await makeMailbox(engine, MAILBOX, LAPTOP)
+      const open = await engine.open(MAILBOX)
+      await engine.removeMailbox(MAILBOX)
+      await expect(open.apply({ put: [chunk(1)] })).rejects.toThrow(SegueError)
+      expect(await engine.usage(LAPTOP)).toEqual({ mailboxes: 0, bytes: 0, chunks: 0 })
+    })
+
     test('lists replace each other one version at a time; of two at once one wins', async () => {
       const { engine, reopen } = await start()
       await makeAccount(engine, LAPTOP)

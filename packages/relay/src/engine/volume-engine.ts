@@ -7,7 +7,7 @@ import type { DeviceId, MailboxId } from '@segue/core'
 import { createChunkStore, keysUnder, partOf, sizeIn, transactionIn } from '@segue/storage/volume'
 import type { OnDamaged, Volume, VolumeTransaction } from '@segue/storage/volume'
 import { ACCOUNTS, INVITES, LIST_COUNT, MAILBOXES, PROBE, accountKey, chunksPrefix, inviteKey, mailboxKey, usageKey } from './keys.ts'
-import type { Account, Invite, Mailbox, MailboxEngine, MailboxRecord, Usage } from './mailbox-engine.ts'
+import type { Account, CreateOutcome, Invite, Mailbox, MailboxEngine, MailboxRecord, Usage } from './mailbox-engine.ts'
 import { decodeAccount, decodeInvite, decodeMailbox, decodeNumber, decodeUsage } from './records.ts'
 import { encodeAccount, encodeInvite, encodeMailbox, encodeNumber, encodeUsage } from './records.ts'
 
@@ -48,6 +48,8 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
       ...partOf(volume, prefix),
       commit: prepare =>
         volume.commit(transaction => {
+          // It may go while somebody has it open: what is written then would be nobody's, and charged for ever.
+          if (recordsIn(transaction).mailbox(id) === undefined) throw new SegueError('RELAY_NOT_YOURS')
           const inside = transactionIn(transaction, prefix)
           const before = sizeIn(inside)
           prepare(inside)
@@ -72,6 +74,16 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
           if (listeners.size === 0) watchers.delete(id)
         }
       },
+    }
+  }
+
+  const clear = async (id: MailboxId): Promise<void> => {
+    for (;;) {
+      const keys = await volume.read(view => view.keys(keysUnder(chunksPrefix(id)), REMOVE_AT_ONCE))
+      if (keys.length === 0) return
+      await volume.commit(transaction => {
+        for (const key of keys) transaction.remove(key)
+      })
     }
   }
 
@@ -116,8 +128,10 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
       }),
     usage: async id => (await read(usageKey(id), decodeUsage)) ?? NO_USAGE,
 
-    createMailbox: ({ id, account: holder, adminKey, time, replaces }) =>
-      commit(records => {
+    async createMailbox({ id, account: holder, adminKey, time, replaces }) {
+      let rival: MailboxId | undefined
+      const outcome = await commit((records): CreateOutcome => {
+        rival = undefined
         const account = records.account(holder)
         if (account === undefined) return 'no-account'
         if (account.revokedAt !== undefined) return 'revoked'
@@ -130,12 +144,24 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
           return Buffer.compare(present.adminKey, adminKey) === 0 ? 'created' : 'other-key'
         }
         const usage = records.usage(holder)
-        if (old === undefined && usage.mailboxes >= account.quotas.mailboxes) return 'quota'
+        const more = old === undefined ? 0 : MAX_REPLACING
+        if (usage.mailboxes >= account.quotas.mailboxes + more) return 'quota'
         records.putUsage(holder, { ...usage, mailboxes: usage.mailboxes + 1 })
         records.putMailbox({ id, account: holder, adminKey, createdAt: time, lastUsedAt: time })
-        if (old !== undefined) records.putMailbox({ ...old, replaced: { by: id, at: time } })
+        if (old === undefined) return 'created'
+        records.putMailbox({ ...old, replaced: { by: id, at: time } })
+        rival = old.replaced?.by
+        const size = rival === undefined ? undefined : sizeIn(records.inside(chunksPrefix(rival)))
+        if (rival === undefined || records.mailbox(rival) === undefined || (size?.chunks ?? 0) > 0) rival = undefined
+        else {
+          records.remove(mailboxKey(rival))
+          records.putUsage(holder, usage)
+        }
         return 'created'
-      }),
+      })
+      if (rival !== undefined) await clear(rival)
+      return outcome
+    },
     mailbox: id => read(mailboxKey(id), decodeMailbox),
     mailboxes: () => list(MAILBOXES, decodeMailbox),
     replaceList: (id, next) =>
@@ -156,23 +182,16 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
         if (present !== undefined) records.putMailbox({ ...present, lastUsedAt: time })
       }),
     async removeMailbox(id) {
-      const prefix = chunksPrefix(id)
       // First it is no longer there; then its content goes, in pieces. What a crash leaves behind, `check` finds.
       await commit(records => {
         const present = records.mailbox(id)
         if (present === undefined) return
         records.remove(mailboxKey(id))
         const { mailboxes, bytes, chunks } = records.usage(present.account)
-        const size = sizeIn(records.inside(prefix)) ?? { bytes: 0, chunks: 0 }
+        const size = sizeIn(records.inside(chunksPrefix(id))) ?? { bytes: 0, chunks: 0 }
         records.putUsage(present.account, { mailboxes: mailboxes - 1, bytes: bytes - size.bytes, chunks: chunks - size.chunks })
       })
-      for (;;) {
-        const keys = await volume.read(view => view.keys(keysUnder(prefix), REMOVE_AT_ONCE))
-        if (keys.length === 0) return
-        await volume.commit(transaction => {
-          for (const key of keys) transaction.remove(key)
-        })
-      }
+      await clear(id)
     },
     open: openMailbox,
     probe: () => volume.commit(transaction => transaction.put(PROBE, encodeNumber(0))),
@@ -188,6 +207,8 @@ function isSettled(mailbox: MailboxRecord | undefined): boolean {
 
 const NO_USAGE: Usage = { mailboxes: 0, bytes: 0, chunks: 0 }
 const REMOVE_AT_ONCE = 1_000
+/** Beyond the quota, of one account: what was replaced stays for a week, and what is to take a place stays once it holds something. */
+const MAX_REPLACING = 64
 
 type Records = ReturnType<typeof recordsIn>
 
