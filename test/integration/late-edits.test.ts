@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { inSync, pair, scratch, startDevice } from './cast.ts'
 import { addRelay, onRelay, relayHome } from './relay-cast.ts'
 
-interface Page {
+interface Page extends Record<string, unknown> {
   text: string
 }
 
