@@ -11,7 +11,10 @@ interface Row {
 
 const text = readRootFile('docs/threat-model.md')
 const rows: readonly Row[] = text.split('\n').flatMap(line => {
-  const cells = /^\|(.*)\|(.*)\|(.*)\|$/.exec(line)?.slice(1).map(cell => cell.trim())
+  const cells = /^\|(.*)\|(.*)\|(.*)\|$/
+    .exec(line)
+    ?.slice(1)
+    .map(cell => cell.trim())
   const [, cannot = '', shownBy = ''] = cells ?? []
   return cells === undefined || cannot === '' || cannot === 'cannot' || /^-+$/.test(cannot) ? [] : [{ cannot, shownBy }]
 })

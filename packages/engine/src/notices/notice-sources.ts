@@ -1,5 +1,14 @@
 /** Where notices come from: what the recorder is told, what the group says, how peers and their clocks are. */
-import { MINUTE_MS, type Closeable, type DeviceId, type GroupState, type PeerSync, type TelemetryEvent } from '@segue/core'
+import {
+  MINUTE_MS,
+  type Closeable,
+  type Deletion,
+  type DeviceId,
+  type GroupState,
+  type Observable,
+  type PeerSync,
+  type TelemetryEvent,
+} from '@segue/core'
 import type { Clock, Logger, RecordStore, TelemetrySink } from '@segue/core/ports'
 import type { Runtime } from '../runtime.ts'
 import { createNoticeBoard, type Notices } from './notice-board.ts'
@@ -13,8 +22,6 @@ export interface NoticeWatch extends Closeable {
   onStranger(peer: DeviceId): void
   /** Two machines were linked under this key at once. */
   onTwice(peer: DeviceId): void
-  /** More was deleted at once than a person usually does. */
-  onManyDeleted(by: DeviceId | undefined, count: number): void
   /** This clock minus that of a device, where it is known. */
   onClock(device: DeviceId, offsetMs: number | undefined): void
   follow(runtime: NoticeRuntime): void
@@ -24,6 +31,7 @@ export interface NoticeWatch extends Closeable {
 export interface NoticeRuntime {
   readonly group: Pick<Runtime['group'], 'id' | 'state'>
   readonly replica: Pick<Runtime['replica'], 'peers'>
+  readonly deletions: { readonly list: Observable<readonly Pick<Deletion, 'by' | 'state' | 'why'>[]> }
 }
 
 export interface NoticeSourcesParts {
@@ -91,6 +99,14 @@ export async function createNoticeWatch({ self, records, clock, logger }: Notice
   }
   /** In this run: the replica says it for as long as that lasts. */
   const toldBack = new Set<DeviceId>()
+  /** What the guard holds back until a person has looked. */
+  const onDeletions = (deletions: readonly Pick<Deletion, 'by' | 'state' | 'why'>[]): void => {
+    const waiting = new Set(deletions.flatMap(({ by, state, why }) => (state === 'waiting' && why === 'many' ? [by] : [])))
+    for (const by of waiting) board.raise({ kind: 'many-deleted', subject: by, lasts: true })
+    for (const { subject } of board.notices.peek().filter(({ kind }) => kind === 'many-deleted')) {
+      if (subject !== undefined && !waiting.has(subject)) board.end('many-deleted', subject)
+    }
+  }
   const onTwice = (peer: DeviceId): void => {
     if (peer !== self && !isDevice(peer)) return
     board.withdraw('store-went-back', peer)
@@ -129,7 +145,6 @@ export async function createNoticeWatch({ self, records, clock, logger }: Notice
       if (group?.state.peek().devices.some(({ id }) => id === peer) !== true) board.raise({ kind: 'stranger-refused' })
     },
     onTwice,
-    onManyDeleted: (by, count) => board.raise({ kind: 'many-deleted', subject: by, count }),
     onClock(device, offsetMs) {
       if (offsetMs === undefined || !isDevice(device)) return
       if (Math.abs(offsetMs) > CLOCK_OFF_MS) board.raise({ kind: 'clock-off', subject: device, lasts: true })
@@ -139,9 +154,14 @@ export async function createNoticeWatch({ self, records, clock, logger }: Notice
       unfollow()
       toldBack.clear()
       group = runtime.group
-      stops = [runtime.group.state.subscribe(() => onGroup(runtime.group)), runtime.replica.peers.subscribe(onPeers)]
+      stops = [
+        runtime.group.state.subscribe(() => onGroup(runtime.group)),
+        runtime.replica.peers.subscribe(onPeers),
+        runtime.deletions.list.subscribe(onDeletions),
+      ]
       onGroup(runtime.group)
       onPeers(runtime.replica.peers.peek())
+      onDeletions(runtime.deletions.list.peek())
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -72,9 +72,9 @@ const TEXTS: Readonly<Record<NoticeKind, (words: Words) => NoticeText>> = {
     what: `The clocks of this device and “${name}” are more than five minutes apart. Nothing is decided by clocks, but times shown are wrong.`,
     next: 'Set the clock that is wrong; segue doctor says by how much they differ.',
   }),
-  'many-deleted': ({ name, count }) => ({
-    what: `Unusually much was deleted at once${name === 'a device' ? '' : ` on “${name}”`}: ${count} things.`,
-    next: 'If that was not you: segue deletions shows what was deleted and by whom; then remove that device.',
+  'many-deleted': ({ name, isOwn }) => ({
+    what: `Unusually much was deleted at once on ${isOwn ? 'this device' : `“${name}”`}. Here it is still there, and waits for you.`,
+    next: 'segue deletions shows it: let it go, or keep it. If that was not you, remove that device.',
   }),
   'relay-behind': ({ name }) => ({
     what: `The relay ${name} holds or shows less than it confirmed.`,

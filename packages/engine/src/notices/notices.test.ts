@@ -1,4 +1,4 @@
-import { createSubject, type DeviceId, type PeerSync, type TelemetryEvent } from '@segue/core'
+import { createSubject, type Deletion, type DeviceId, type PeerSync, type TelemetryEvent } from '@segue/core'
 import { createGroupCast, createManualClock, createMemoryRecordStore } from '@segue/core/testing'
 import type { RecordStore } from '@segue/core/ports'
 import { expect, test } from 'vitest'
@@ -127,6 +127,16 @@ test('[O5] a clock that is off, and what is not understood, are told until they 
   expect(watch.notices.peek()).toHaveLength(1)
 })
 
+test('[O5] a burst of deletions that waits for a person is told until it was decided', async () => {
+  const { watch, deletions } = await setUp({ isJoined: true })
+  deletions.set([{ by: desk.id, state: 'gone', why: undefined }])
+  expect(watch.notices.peek()).toEqual([])
+  deletions.set([1, 2].map(() => ({ by: desk.id, state: 'waiting', why: 'many' })))
+  expect(watch.notices.peek()).toMatchObject([{ kind: 'many-deleted', subject: desk.id, count: 1, endedAt: undefined }])
+  deletions.set([{ by: desk.id, state: 'gone', why: undefined }])
+  expect(watch.notices.peek()[0]?.endedAt).toBeDefined()
+})
+
 test('[O6] [O7] a store that went back is told once a run, and not beside a copy', async () => {
   const { watch, peers } = await setUp({ isJoined: true })
   peers.set(new Map([[desk.id, peerSync({ hasGoneBack: true })]]))
@@ -160,6 +170,7 @@ interface SetUp {
   readonly watch: NoticeWatch
   readonly clock: ReturnType<typeof createManualClock>
   readonly group: ReturnType<typeof cast.found>
+  readonly deletions: ReturnType<typeof createSubject<readonly Pick<Deletion, 'by' | 'state' | 'why'>[]>>
   readonly peers: ReturnType<typeof createSubject<ReadonlyMap<DeviceId, PeerSync>>>
 }
 
@@ -173,9 +184,10 @@ async function setUp({
   const watch = await createNoticeWatch({ self: laptop.id, records, clock, logger: silentLogger })
   if (isJoined) cast.add(group, desk)
   const peers = createSubject<ReadonlyMap<DeviceId, PeerSync>>(new Map())
-  const runtime: NoticeRuntime = { group, replica: { peers } }
+  const deletions = createSubject<readonly Pick<Deletion, 'by' | 'state' | 'why'>[]>([])
+  const runtime: NoticeRuntime = { group, replica: { peers }, deletions: { list: deletions } }
   watch.follow(runtime)
-  return { watch, clock, group, peers }
+  return { watch, clock, group, peers, deletions }
 }
 
 function wrongCode(): TelemetryEvent {
