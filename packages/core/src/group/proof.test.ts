@@ -312,3 +312,36 @@ test('[G60] an admin that left by itself hears it from others as well, and may a
   expect(heard).toEqual([left.id])
   expect(links.sent.byA).toEqual([])
 })
+
+/** Laptop, the senior, and desk removed each other; the phone heard of the laptop's end first. `a` is the phone's end, `b` the laptop's. */
+function feud(): { readonly onLaptop: Group; readonly onPhone: Group; readonly links: PairingLinkPair } {
+  const { onLaptop, onDesk, onPhone } = story()
+  onLaptop.setRole(desk.id, 'admin', 5)
+  onDesk.receive(onLaptop.entries().map(entry => entry.bytes))
+  onPhone.receive(onLaptop.entries().map(entry => entry.bytes))
+  onPhone.receive([onDesk.remove(laptop.id, { time: 6 }).bytes])
+  onLaptop.remove(desk.id, { time: 6 })
+  return { onLaptop, onPhone, links: createPairingLinks({ a: phone.id, b: laptop.id }) }
+}
+
+test('[G62] of two who removed each other the senior finds back to who heard of the other removal first', async () => {
+  const { onLaptop, onPhone, links } = feud()
+  expect(onPhone.isActive(laptop.id)).toBe(false)
+  const outcomes = await Promise.all([receiveProof(links.a, onPhone), proveMembership(links.b, onLaptop)])
+  expect(outcomes.map(({ ok }) => ok)).toEqual([true, true])
+  for (const group of [onPhone, onLaptop]) {
+    expect(group.state.peek().devices.flatMap(({ id, active }) => (active ? [id] : []))).toEqual([laptop.id, phone.id])
+  }
+})
+
+test('[G62] [G59] what does not bring the removed device back is not taken, whatever it is, and not answered', async () => {
+  const { onDesk, onPhone } = removedStory()
+  for (const entries of [onPhone.entries().map(({ bytes }) => bytes), [new Uint8Array(100)], []]) {
+    const links = createPairingLinks({ a: desk.id, b: phone.id })
+    links.inject('a', encodeCbor({ v: 1, entries, last: true }))
+    const before = onDesk.entries().length
+    expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'DEVICE_REMOVED' })
+    expect(onDesk.entries()).toHaveLength(before)
+    expect(links.sent.byA).toHaveLength(1)
+  }
+})

@@ -53,7 +53,7 @@ export async function proveMembership(
   if (!theirs.ok) return failed('FRAME_INVALID')
   if ('removed' in theirs.value) {
     const removal = ownRemoval(link.self, group, theirs.value.removed)
-    if (removal === undefined) return failed('NOT_A_MEMBER')
+    if (removal === undefined) return object(link, group, theirs.value.removed, waiting)
     const answer = await onRemoved?.(removal)
     if (answer !== undefined) await link.send(answer)
     return failed('DEVICE_REMOVED')
@@ -62,17 +62,13 @@ export async function proveMembership(
     [added.id],
     theirs.value.heads.map(head => hexId<EntryId>(head)),
   )
-  const entries = path.map(entry => entry.bytes)
-  if (sizeOf(entries) > MAX_PROOF_BYTES) return failed('FRAME_TOO_LARGE')
-  for (const frame of framesOf(entries)) await link.send(frame)
-  const answer = decodeGroupMessage(proofAnswer, await link.receive(waiting))
-  if (!answer.ok) return failed('FRAME_INVALID')
-  return answer.value.admitted ? ok(undefined) : failed('NOT_A_MEMBER')
+  return bring(link, path, waiting)
 }
 
 /**
  * The receiver's side: takes the entries if they make the peer active. DEVICE_REMOVED for a peer that was removed: it gets the entry
- * that removed it, and nothing else. Rejects only when the link ends or the signal aborts.
+ * that removed it, and nothing else, unless it brings what shows that the removal does not prevail. Rejects only when the link ends or
+ * the signal aborts.
  */
 export async function receiveProof(
   link: PairingLink,
@@ -87,6 +83,10 @@ export async function receiveProof(
     const erasure = answer === undefined ? undefined : readErasure(answer)
     const isAboutThis = erasure?.device === link.peer && erasure.group === group.id && erasure.removal === removed.id
     if (answer !== undefined && erasure !== undefined && isAboutThis) onErasure?.(erasure, answer)
+    if (answer !== undefined && erasure === undefined && (await overrules(link, group, answer, waiting))) {
+      await link.send(encodeGroupMessage({ v: 1, admitted: true }))
+      return ok(link.peer)
+    }
     return failed('DEVICE_REMOVED')
   }
   await link.send(encodeGroupMessage({ v: 1, heads: group.state.peek().heads.slice(0, MAX_PROOF_HEADS).map(idBytes) }))
@@ -94,6 +94,43 @@ export async function receiveProof(
   const proven = brought.ok ? admit(link.peer, group, brought.value) : brought
   await link.send(encodeGroupMessage({ v: 1, admitted: proven.ok }))
   return proven
+}
+
+async function bring(link: PairingLink, path: readonly SignedEntry[], waiting: Waiting): Promise<Result<void, ErrorCode>> {
+  const entries = path.map(entry => entry.bytes)
+  if (sizeOf(entries) > MAX_PROOF_BYTES) return failed('FRAME_TOO_LARGE')
+  for (const frame of framesOf(entries)) await link.send(frame)
+  const answer = decodeGroupMessage(proofAnswer, await link.receive(waiting))
+  if (!answer.ok) return failed('FRAME_INVALID')
+  return answer.value.admitted ? ok(undefined) : failed('NOT_A_MEMBER')
+}
+
+/**
+ * Whoever removed this device is out, or ranks lower than who removed that one: by its own log it stays. The receiver has not heard, and
+ * as everybody refuses the removed of its own world nobody else may be able to tell it.
+ */
+async function object(link: PairingLink, group: Group, bytes: Uint8Array, waiting: Waiting): Promise<Result<void, ErrorCode>> {
+  const removal = decodeEntry(bytes)
+  if (!removal.ok || !isSigned(removal.value)) return failed('NOT_A_MEMBER')
+  const { author, content, parents } = removal.value
+  const by = group.device(author)
+  const isByMember = by?.active === true && by.role === 'member'
+  if (content.kind !== 'remove' || content.target !== link.self || by === undefined || isByMember) return failed('NOT_A_MEMBER')
+  const isIn = group.evaluateWith([bytes])?.devices.some(({ id, active }) => id === link.self && active)
+  if (isIn !== true) return failed('NOT_A_MEMBER')
+  return bring(link, group.path(group.state.peek().heads, parents), waiting)
+}
+
+/** What the removed peer brings, beginning with `first`, is taken if it stays with it. */
+async function overrules(link: PairingLink, group: Group, first: Uint8Array, waiting: Waiting): Promise<boolean> {
+  const brought = await receiveEntries(link, waiting, first).catch(() => undefined) // it went
+  if (brought?.ok !== true) return false
+  // Without a removal in it nothing of it can void one: that costs no check of a signature.
+  const mayOverrule = brought.value.some(bytes => {
+    const entry = decodeEntry(bytes)
+    return entry.ok && entry.value.content.kind === 'remove'
+  })
+  return mayOverrule && admit(link.peer, group, brought.value).ok
 }
 
 // Leaves room for an entry of full size and the CBOR around it.
@@ -117,11 +154,11 @@ function* framesOf(entries: readonly Uint8Array[]): Generator<Uint8Array> {
   yield encodeGroupMessage({ v: 1, entries: batch, last: true })
 }
 
-async function receiveEntries(link: PairingLink, waiting: Waiting): Promise<Result<readonly Uint8Array[], ErrorCode>> {
+async function receiveEntries(link: PairingLink, waiting: Waiting, first?: Uint8Array): Promise<Result<readonly Uint8Array[], ErrorCode>> {
   const entries: Uint8Array[] = []
   let total = 0
   for (let count = 0; count < MAX_FRAMES; count++) {
-    const frame = await link.receive(waiting)
+    const frame = count === 0 && first !== undefined ? first : await link.receive(waiting)
     total += frame.length
     // The frames are hardly larger than what they carry: stop before even parsing more.
     if (total > MAX_PROOF_BYTES + MAX_PAIRING_FRAME_BYTES) return failed('FRAME_TOO_LARGE')

@@ -11,6 +11,8 @@
  *     receiver -> removed    removed  {v: 1, removed: bytes}                        the signed entry that removed it
  *     removed  -> receiver   receipt  {v: 1, record: bytes, signature: 64}          if it likes
  *
+ * to which one that by its own log stays answers with `entries`, everything beside that entry, and hears `answer` if with them it does.
+ *
  *     record    = CBOR {v: 1, group: 32, removal: 32, device: 32, erased: bool, time}
  *     signature = Ed25519 over ["segue/erase-receipt/v1", record], with the removed device's key
  *
