@@ -51,7 +51,7 @@ interface SessionView {
   readonly id: string
   readonly title: string
   readonly driverName?: string
-  readonly lease: { readonly confirmed: boolean }
+  readonly lease: { readonly confirmed: boolean; readonly isFree: boolean }
   readonly documents: readonly { readonly documentId: string; readonly title: string }[]
   readonly views: readonly { readonly id: string; readonly document: string; readonly selection?: { readonly head: number } }[]
   readonly drafts: readonly { readonly id: string; readonly text: string }[]
@@ -72,7 +72,7 @@ function describe(session: SessionView): readonly string[] {
   const titles = new Map(session.documents.map(document => [document.documentId, document.title]))
   return [
     `${session.title}  ${shortId(session.id)}`,
-    `  driven by    ${session.driverName ?? 'nobody'}${session.lease.confirmed ? '' : ' (not confirmed by every device yet)'}`,
+    `  driven by    ${session.lease.isFree ? 'nobody: the device that did was removed; segue handoff take takes it' : (session.driverName ?? 'nobody')}${session.lease.confirmed ? '' : ' (not confirmed by every device yet)'}`,
     `  saved        ${session.durability.saved}; on ${session.durability.holders.length} other device(s)${relaysText(session.durability.onRelays.length)}`,
     ...session.documents.map(document => `  document     ${document.title}`),
     ...session.views.map(

@@ -34,8 +34,8 @@ export const REMOVAL_COMMANDS: readonly DaemonCommand[] = [
     const followed = segue.devices.removal(removal.id)
     const stop = followed.subscribe(now => (now === undefined ? undefined : emit({ type: 'removal', removal: shown(now) })))
     const isOver = (now: RemovalChecklist | undefined): boolean => now === undefined || knowAllLinked(segue, now)
-    const stopLinks = segue.devices.subscribe(() => (isOver(followed.peek()) ? gone.abort() : undefined))
     const gone = new AbortController() // a device that goes away is not waited for
+    const stopLinks = segue.devices.subscribe(() => (isOver(followed.peek()) ? gone.abort() : undefined))
     try {
       await followed.when(isOver, { signal: AbortSignal.any([signal, gone.signal]) }).catch((error: unknown) => {
         if (!gone.signal.aborted) throw error

@@ -68,13 +68,13 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
 async function describe(segue: Segue, session: SegueSession): Promise<Readonly<Record<string, unknown>>> {
   const layout = session.views.travelling()
   const manifest = await session.manifest(SESSION_KINDS)
-  const { holder, confirmed } = await session.lease()
+  const { holder, confirmed, isFree } = await session.lease()
   return {
     id: session.id,
     title: session.title.peek(),
     driver: session.driver.peek(),
     driverName: segue.devices.peek().find(device => device.id === session.driver.peek())?.name,
-    lease: { holder, confirmed },
+    lease: { holder, confirmed, isFree },
     documents: session.documents.list.peek().map(document => ({
       ...document,
       heads: manifest.documents.find(({ documentId }) => documentId === document.documentId)?.heads ?? [],
