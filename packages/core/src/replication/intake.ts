@@ -62,7 +62,7 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
       return undefined
     }
     const contents = verdict.kind === 'unreadable' ? undefined : { level: verdict.level, covers: verdict.covers }
-    const item: JournalItem = { chunk, contents, origin: 'arrived' }
+    const item: JournalItem = { chunk, contents, origin: 'arrived', from: from.peer }
     parts.track(item, entry)
     return item
   }

@@ -11,7 +11,7 @@ export interface Task {
   readonly drop: readonly ChunkHeader[]
   readonly retire: readonly RetireRequest[]
   readonly expire: readonly string[]
-  readonly doubt: readonly { readonly chunk: ChunkHeader; readonly bytesHash: Uint8Array }[]
+  readonly doubt: readonly { readonly chunk: ChunkHeader; readonly doubt: Uint8Array }[]
   /** Without `at`: not any more. */
   readonly deleted: readonly { readonly docTag: DocTag; readonly at: number | undefined }[]
   readonly recount: boolean

@@ -3,9 +3,9 @@
  * is written at once and ten thousand chunks in a few batches. Each batch carries the chunks, what they make superfluous, and
  * the summary's buckets together. When the store fails, everything stays here and is tried again.
  */
-import { compareBytes, equalBytes } from '../lib/bytes.ts'
+import { compareBytes } from '../lib/bytes.ts'
 import { SegueError } from '../lib/errors.ts'
-import type { ChunkId, DocTag } from '../lib/ids.ts'
+import type { ChunkId, DeviceId, DocTag } from '../lib/ids.ts'
 import { SECOND_MS } from '../lib/units.ts'
 import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
 import type { ChunkRecord, ChunkStore, NewChunk } from '../ports/chunk-store.ts'
@@ -15,7 +15,8 @@ import { dropIn, undropIn } from './dropped.ts'
 import { documentCover, fragmentsMarker, type Covers, type DocumentCover } from './covers.ts'
 import type { Fragment } from './live.ts'
 import { takeBatch, type Task } from './journal-tasks.ts'
-import { doubtIn, expireIn, retiredOf, retireIn, DOUBTED_PREFIX, type RetireDraft, type RetireRequest } from './retired.ts'
+import { doubtIn, expireIn, isDoubtedVariant, isDoubtOf, retiredOf, retireIn } from './retired.ts'
+import { DOUBTED_PREFIX, type RetireDraft, type RetireRequest } from './retired.ts'
 import type { Summary, SummaryDelta } from './summary.ts'
 
 export interface JournalItem {
@@ -24,6 +25,8 @@ export interface JournalItem {
   readonly contents: { readonly level: number; readonly covers: readonly ChunkId[] } | undefined
   /** made: here, so no fragment held can contain it. read: stored earlier and only now checked. */
   readonly origin: 'made' | 'arrived' | 'read'
+  /** Who brought it. */
+  readonly from?: DeviceId | undefined
 }
 
 /** held: it was there. covered: a fragment on disk contains it. older: a greater register is there. */
@@ -53,7 +56,7 @@ export interface Journal {
   dropDocuments(docTags: readonly DocTag[], at: number): Promise<void>
   undropDocuments(docTags: readonly DocTag[]): Promise<void>
   /** Without keys: a peer could not open what is stored. It stays until other bytes come; what it was said to contain comes back. */
-  doubt(chunk: ChunkHeader, bytesHash: Uint8Array): Promise<void>
+  doubt(chunk: ChunkHeader, doubt: Uint8Array): Promise<void>
   /** Takes bad chunks out. */
   drop(chunks: readonly ChunkHeader[]): Promise<void>
   /** Brings the summary to what is on disk. */
@@ -156,7 +159,7 @@ export function createJournal(parts: JournalParts): Journal {
     for (const header of tasks.flatMap(task => task.drop)) await discard(batch, header)
     for (const request of tasks.flatMap(task => task.retire)) await retireIn(batch, store, request, id => doubted.has(id))
     for (const key of tasks.flatMap(task => task.expire)) await expireIn(batch, store, key)
-    for (const { chunk, bytesHash } of tasks.flatMap(task => task.doubt)) await doubtIn(batch, store, chunk, bytesHash)
+    for (const { chunk, doubt } of tasks.flatMap(task => task.doubt)) await doubtIn(batch, store, chunk, doubt)
     for (const { docTag, at } of tasks.flatMap(task => task.deleted)) {
       if (at === undefined) await undropIn(batch, store, docTag)
       else await dropIn(batch, store, docTag, at)
@@ -177,9 +180,9 @@ export function createJournal(parts: JournalParts): Journal {
     }
     for (const id of batch.read) unchecked.delete(id)
     for (const { chunk } of batch.mended) mending.delete(chunk.id)
-    for (const [id, bytesHash] of batch.doubts) {
-      if (bytesHash === undefined) doubted.delete(id)
-      else doubted.set(id, bytesHash)
+    for (const [id, doubt] of batch.doubts) {
+      if (doubt === undefined) doubted.delete(id)
+      else doubted.set(id, doubt)
     }
     for (const id of batch.remove.keys()) unchecked.delete(id)
     for (const { chunk } of items) if (batch.records.get(UNCHECKED_PREFIX + chunk.id) !== undefined) unchecked.set(chunk.id, chunk.docTag)
@@ -239,11 +242,17 @@ export function createJournal(parts: JournalParts): Journal {
     batch.fates.set(item, 'stored')
   }
 
-  /** Any other bytes are better than those that a peer could not open, of a register even with a lesser sequence. */
+  /**
+   * Any other bytes are better than those that a peer could not open, of a register even with a lesser sequence. But of content not those
+   * that the very peer brings who alone says so: it could put anything in the place of what others left here.
+   */
   const replaceDoubted = (batch: Draft, item: JournalItem, head: ChunkRecord): void => {
     const { chunk } = item
     if (batch.put.has(chunk.id)) return void batch.fates.set(item, 'held')
-    if (equalBytes(hasher.sha256(chunk.bytes), doubted.get(chunk.id) ?? new Uint8Array())) return void batch.fates.set(item, 'older')
+    const doubt = doubted.get(chunk.id) ?? new Uint8Array()
+    const isOwnWord = chunk.class !== 'register' && isDoubtOf(doubt, item.from, hasher)
+    const isNoBetter = isOwnWord || isDoubtedVariant(doubt, chunk.bytes, hasher)
+    if (isNoBetter) return void batch.fates.set(item, 'older')
     batch.put.set(chunk.id, { ...chunk, live: head.live })
     batch.fates.set(item, 'stored')
     if (head.live) {
@@ -345,7 +354,7 @@ export function createJournal(parts: JournalParts): Journal {
     reconsider: docTags => enqueue({ ...nothing, reconsider: docTags }),
     retire: request => enqueue({ ...nothing, retire: [request] }),
     expire: keys => enqueue({ ...nothing, expire: keys }),
-    doubt: (chunk, bytesHash) => enqueue({ ...nothing, doubt: [{ chunk, bytesHash }] }),
+    doubt: (chunk, doubt) => enqueue({ ...nothing, doubt: [{ chunk, doubt }] }),
     dropDocuments: (docTags, at) => enqueue({ ...nothing, deleted: docTags.map(docTag => ({ docTag, at })) }),
     undropDocuments: docTags => enqueue({ ...nothing, deleted: docTags.map(docTag => ({ docTag, at: undefined })) }),
     drop: chunks => enqueue({ ...nothing, drop: chunks }),

@@ -286,6 +286,25 @@ describe('variants', () => {
     expect(areEqual(laptop, relay)).toBe(true)
   })
 
+  test('[R35] who alone says that something does not open puts nothing in its place; once another says so, it may', async () => {
+    const [good] = commits('a') as [SealedChunk]
+    const bad = cast.chunks.spoiled(good)
+    const bring = (chunk: SealedChunk): SyncMessage => ({ type: 'chunks', chunks: [chunk.bytes] })
+    const held = async (): Promise<Uint8Array | undefined> => (await relay.store.get(good.id))?.bytes
+    await relay.replica.add([good])
+    await speakTo(relay, reject(good), bring(bad))
+    expect(await held()).toEqual(good.bytes)
+    await cast.restart(relay, WITHOUT_KEYS)
+    await speakTo(relay, bring(bad), reject(good), bring(bad))
+    expect(await held()).toEqual(good.bytes)
+    await relay.replica.add([bad])
+    expect(await held()).toEqual(bad.bytes)
+    link(laptop, relay)
+    await clock.advance(60_000)
+    await speakTo(relay, reject(bad), bring(good))
+    expect(await held()).toEqual(good.bytes)
+  })
+
   test('[R35] what a false fragment was said to contain counts again', async () => {
     const made = commits('a', 'b')
     const bad = cast.chunks.spoiled(fragmentOf(made))

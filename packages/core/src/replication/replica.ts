@@ -21,7 +21,7 @@ import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, R
 import type { Arriving, Session, SessionHost } from './session-host.ts'
 import { snapshotKey } from './serving.ts'
 import { createSession } from './session.ts'
-import { DOUBTED_PREFIX, expiredKeys } from './retired.ts'
+import { doubtAgain, doubtOf, DOUBTED_PREFIX, expiredKeys } from './retired.ts'
 import { createSnapshotRequests } from './snapshot-requests.ts'
 import { openSummary } from './summary.ts'
 import { createWants } from './wants.ts'
@@ -252,7 +252,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       if (why === REJECTED_AS_DROPPED) return // the deletion is on its way here
       const stored = await store.get(id)
       if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash)) return
-      if (keyless) return doubt(stored, bytesHash)
+      if (keyless) return doubt(stored, bytesHash, session.peer)
       const verdict = await inspector.inspect(stored)
       logger?.warn('chunk-rejected-by-peer', { chunk: id, peer: session.peer, verdict: verdict.kind })
       if (verdict.kind === 'bad') await journal.drop([stored])
@@ -260,9 +260,12 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   })
 
   /** Asks everybody else for another variant; until one comes this one stays, for a peer may be wrong. */
-  const doubt = async (stored: SealedChunk, bytesHash: Uint8Array): Promise<void> => {
-    if (doubted.has(stored.id) || doubted.size >= MAX_DOUBTED) return
-    await journal.doubt(stored, bytesHash)
+  const doubt = async (stored: SealedChunk, bytesHash: Uint8Array, peer: DeviceId): Promise<void> => {
+    const known = doubted.get(stored.id)
+    if (known === undefined && doubted.size >= MAX_DOUBTED) return
+    const next = known === undefined ? doubtOf(bytesHash, peer, hasher) : doubtAgain(known, peer, hasher)
+    if (next === undefined) return
+    await journal.doubt(stored, next)
     for (const session of sessions) if (session.isLive()) session.sendWant([stored.id])
   }
 

@@ -3,16 +3,18 @@
  * brought back when a fragment that was said to contain it turns out not to be one.
  *
  *     retired/<docTag>/<milliseconds>/<first id>  CBOR {at, keep: 32 each, chunks: (id 32, arrival 8) each}
- *     doubted/<chunk id>                          SHA-256 of the variant that a peer could not open
+ *     doubted/<chunk id>                          SHA-256 of the variant that a peer could not open, then that of the peer's id while
+ *                                                 nobody else said so
  *
  * The arrival number tells a chunk that came again from the one that was retired.
  */
 import * as v from 'valibot'
-import { concatBytes } from '../lib/bytes.ts'
+import { concatBytes, equalBytes, utf8 } from '../lib/bytes.ts'
 import { bytesUpTo, decodeCbor, encodeCbor, wholeNumber } from '../lib/codec.ts'
-import { CHUNK_ID_BYTES, idBytes, type ChunkId, type DocTag } from '../lib/ids.ts'
+import { CHUNK_ID_BYTES, idBytes, type ChunkId, type DeviceId, type DocTag } from '../lib/ids.ts'
 import { DAY_MS, MIB } from '../lib/units.ts'
 import type { ChunkRecord, ChunkStore, NewChunk } from '../ports/chunk-store.ts'
+import type { Hasher } from '../ports/hasher.ts'
 import type { ChunkHeader } from '../ports/sealed-chunk.ts'
 import type { SummaryDelta } from './summary.ts'
 import { packIds, unpackIds } from './sync-records.ts'
@@ -44,7 +46,7 @@ export interface RetireDraft {
   readonly delta: Pick<SummaryDelta, 'add' | 'remove'>
   /** What changes of stored chunks: whether they count. */
   readonly live: Map<ChunkId, { readonly record: ChunkRecord; readonly live: boolean }>
-  /** Variants that a peer could not open, by hash; `undefined`: no more. */
+  /** Variants that a peer could not open, as of doubtOf; `undefined`: no more. */
   readonly doubts: Map<ChunkId, Uint8Array | undefined>
 }
 
@@ -78,10 +80,10 @@ export async function retireIn(
 }
 
 /** Notes the variant, and brings back what it was said to contain. */
-export async function doubtIn(batch: RetireDraft, store: ChunkStore, chunk: ChunkHeader, bytesHash: Uint8Array): Promise<void> {
+export async function doubtIn(batch: RetireDraft, store: ChunkStore, chunk: ChunkHeader, doubt: Uint8Array): Promise<void> {
   if (batch.put.has(chunk.id)) return // other bytes are on their way to disk with this very batch
-  batch.doubts.set(chunk.id, bytesHash)
-  batch.records.set(DOUBTED_PREFIX + chunk.id, bytesHash)
+  batch.doubts.set(chunk.id, doubt)
+  batch.records.set(DOUBTED_PREFIX + chunk.id, doubt)
   if (chunk.class !== 'fragment') return
   for await (const [key, value] of store.listRecords(retiredPrefix(chunk.docTag))) {
     const retired = decodeRetired(value)
@@ -94,6 +96,25 @@ export async function doubtIn(batch: RetireDraft, store: ChunkStore, chunk: Chun
       batch.delta.add(head)
     }
   }
+}
+
+/** What is noted of a variant: who alone says that it does not open may not say what does. */
+export function doubtOf(bytesHash: Uint8Array, peer: DeviceId, hasher: Hasher): Uint8Array {
+  return concatBytes(bytesHash, hasher.sha256(utf8(peer)))
+}
+
+/** What is noted once another says so too; `undefined` when that changes nothing. */
+export function doubtAgain(doubt: Uint8Array, peer: DeviceId, hasher: Hasher): Uint8Array | undefined {
+  return isDoubtOf(doubt, peer, hasher) || doubt.length === HASH_BYTES ? undefined : doubt.slice(0, HASH_BYTES)
+}
+
+export function isDoubtedVariant(doubt: Uint8Array, bytes: Uint8Array, hasher: Hasher): boolean {
+  return equalBytes(doubt.subarray(0, HASH_BYTES), hasher.sha256(bytes))
+}
+
+/** Nobody but this peer says so. */
+export function isDoubtOf(doubt: Uint8Array, peer: DeviceId | undefined, hasher: Hasher): boolean {
+  return peer !== undefined && doubt.length > HASH_BYTES && equalBytes(doubt.subarray(HASH_BYTES), hasher.sha256(utf8(peer)))
 }
 
 export function retiredPrefix(docTag: DocTag): string {
@@ -154,6 +175,7 @@ function isStillRetired(head: ChunkRecord | undefined, arrival: number): boolean
 
 const RETIRED_PREFIX = 'retired/'
 const CHUNK_BYTES: number = CHUNK_ID_BYTES + 8
+const HASH_BYTES = 32
 
 const RETIRED = v.object({ at: wholeNumber, keep: bytesUpTo(MIB), chunks: bytesUpTo(MIB) })
 
