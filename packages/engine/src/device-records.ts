@@ -22,7 +22,8 @@ import type { Random, RecordStore } from '@segue/core/ports'
 import * as v from 'valibot'
 
 const IDENTITY_KEY = 'device/identity'
-const GROUP_KEY = 'device/group'
+/** Its record is replaced in one with others where this device goes from one group to another. */
+export const GROUP_KEY = 'device/group'
 const PEER_PREFIX = 'device/peers/'
 const ERASED_KEY = 'device/erased'
 const NEW_MAILBOX_PREFIX = 'device/new-mailboxes/'
@@ -65,9 +66,9 @@ export async function loadGroup(records: RecordStore): Promise<GroupRecord | und
   return { ...decoded.value, id: hexId<GroupId>(decoded.value.id) }
 }
 
-/** Durable when it resolves. */
-export async function saveGroup(records: RecordStore, group: GroupRecord): Promise<void> {
-  await records.write(new Map([[GROUP_KEY, encodeCbor({ v: 1, ...group, id: idBytes(group.id) })]]))
+/** Durable when it resolves, all of it or nothing. */
+export async function saveGroup(records: RecordStore, group: GroupRecord, beside: ReadonlyMap<string, Uint8Array> = new Map()): Promise<void> {
+  await records.write(new Map([...beside, [GROUP_KEY, encodeCbor({ v: 1, ...group, id: idBytes(group.id) })]]))
 }
 
 export async function loadPeers(records: RecordStore): Promise<Map<DeviceId, PeerRecord>> {

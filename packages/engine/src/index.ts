@@ -1,7 +1,18 @@
 /** Segue for Node: `openSegue()` and what an app needs beside it. */
 export { openLockable, type LockableOptions, type LockableSegue, type LockState } from './lockable.ts'
 export { openSegue, type NetworkOptions, type OpenSegueOptions } from './open-segue.ts'
-export type { DeviceStatus, Invitation, InviteOptions, Joining, JoinOutcome, Pairing, Segue, SegueSessions, SegueStatus } from './segue.ts'
+export type {
+  DeviceStatus,
+  Invitation,
+  InviteOptions,
+  Joining,
+  JoinOptions,
+  JoinOutcome,
+  Pairing,
+  Segue,
+  SegueSessions,
+  SegueStatus,
+} from './segue.ts'
 export { verifyAuditText, type Audits } from './audit.ts'
 export { noticeText, type Notice, type NoticeKind, type NoticeNames, type Notices, type NoticeText } from './notices/index.ts'
 export type { BackupOptions, BackupProgress, Backups, BackupWritten } from './backup/backups.ts'
@@ -9,6 +20,7 @@ export { BACKUP_FRESH_MS, type BackupStatus } from './backup/only-here.ts'
 export { checkRecoveryWords, makeRecoveryPhrase, type RecoveryPhrases } from './recovery/phrases.ts'
 export { restoreSegue, type Restored, type RestoreOptions, type RestoreProgress } from './recovery/restore-segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
+export type { AdoptionOutcome, AdoptionPreview } from './adoption/adoption.ts'
 export type { DeletionAtRelay, SegueDeletion, SegueDeletions } from './deletion/deletion-face.ts'
 export type { SegueKeys } from './keys-face.ts'
 export type { LateEditInReview, SegueLateEdits } from './late-edits-face.ts'

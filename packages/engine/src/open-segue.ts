@@ -1,11 +1,13 @@
 /**
  * Opens Segue on this machine. This file is the table of contents: what there is, in the order it is made, closed in reverse.
  */
-import { createRecorder, createSubject, openOrCleanUp, SegueError, type Joined } from '@segue/core'
-import type { Clock, Logger } from '@segue/core/ports'
+import { createRecorder, createSubject, openOrCleanUp, SegueError, type DeviceId, type Joined } from '@segue/core'
+import type { Clock, DeviceLink, Logger, RecordStore } from '@segue/core/ports'
 import { createNode, type NetNode } from '@segue/net'
 import { eraseFiles, eraseKeys, finishErasing, forgetErased, markErased, openStore, type Unlock } from '@segue/storage'
 import { createAudits } from './audit.ts'
+import { createAdoptionWay } from './adoption/way.ts'
+import { sayGoodbye } from './adoption/leave-group.ts'
 import { createBackups } from './backup/backups.ts'
 import { createDamageWatch } from './damage-watch.ts'
 import { createDeviceList } from './device-list.ts'
@@ -122,14 +124,25 @@ export function openSegueOn(
       if (runtime === undefined) throw new SegueError('CLOSED') // between two groups, or the way to the second ended half-way
       return runtime
     }
-    const start = (): Promise<Runtime> =>
-      createRuntime({ ...platform, store, identity, telemetry: recorder, linkTo: peer => net?.links.peek().get(peer), heartbeatPace })
+    const createOn = (records: RecordStore): Promise<Runtime> => {
+      const { chunks, compact } = store
+      const linkTo = (peer: DeviceId): DeviceLink | undefined => net?.links.peek().get(peer)
+      return createRuntime({ ...platform, store: { chunks, records, compact }, identity, telemetry: recorder, linkTo, heartbeatPace })
+    }
+    const adoption = createAdoptionWay({ records: store.records, logger, open: createOn })
+    const start = (): Promise<Runtime> => adoption.start()
 
-    runtime = await start()
+    runtime = await start().catch((error: unknown) => {
+      if (adoption.isUndone()) return start() // in the group it came from, with all that it had
+      throw error
+    })
     opened.add(() => runtime?.close())
     opened.add(() => damage.close())
 
     let members: Members | undefined
+    /** Between two groups nobody is heard of the first. */
+    let isLeaving = false
+    const unlessLeaving = (): Runtime | undefined => (isLeaving ? undefined : runtime)
     const relays = createRelays({
       self: identity.id,
       records: store.records,
@@ -190,7 +203,7 @@ export function openSegueOn(
     if (network.listen === undefined) await keepListenAddresses(store.records, node.addresses.peek())
     members = opened.use(
       await createMembers(
-        { self: identity.id, records: store.records, clock, logger, runtime: () => runtime, relays: relays.linked, removal },
+        { self: identity.id, records: store.records, clock, logger, runtime: unlessLeaving, relays: relays.linked, removal },
         () => node,
       ),
     )
@@ -202,7 +215,7 @@ export function openSegueOn(
         onTold: () => node.resume(),
       }),
     )
-    opened.add(takeProofs(node, () => runtime, removals, logger))
+    opened.add(takeProofs(node, unlessLeaving, removals, logger))
     opened.add(removal.close)
 
     // what an app sees of it
@@ -232,14 +245,23 @@ export function openSegueOn(
     }
     follow()
 
-    const keep = (joined: Joined): Promise<void> =>
-      saveGroup(store.records, { id: joined.groupId, secret: joined.groupSecret, entries: joined.entries, dropChunks: true })
+    const keep = async (joined: Joined, beside?: ReadonlyMap<string, Uint8Array>): Promise<void> =>
+      saveGroup(store.records, { id: joined.groupId, secret: joined.groupSecret, entries: joined.entries, dropChunks: true }, beside)
     /** Rejects when the joined group cannot be opened now, with the disk full for example: then it is when Segue is opened again. */
     const enter = async (joined: Joined): Promise<void> => {
       const left = runtime
+      isLeaving = true
+      if (left !== undefined) await sayGoodbye(left, { identity, clock, random, logger })
       await left?.close().catch((error: unknown) => logger.warn('left-group-not-closed', { error: String(error) }))
       runtime = undefined
-      runtime = await start()
+      isLeaving = false
+      runtime = await start().catch(async (error: unknown) => {
+        if (adoption.isUndone()) {
+          runtime = await start() // in the group it came from, with all that it had
+          follow()
+        }
+        throw error
+      })
       follow()
       erasedAt.set(undefined)
       await saveErasedAt(store.records, undefined)
@@ -273,6 +295,7 @@ export function openSegueOn(
         relay: meetingRelay,
         keep,
         enter,
+        adoption,
       }),
     )
 

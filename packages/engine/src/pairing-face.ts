@@ -15,12 +15,14 @@ import {
 } from '@segue/core'
 import type { Clock, Logger, PairingLink, Random, TelemetrySink } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
+import { previewOf } from './adoption/adoption.ts'
+import type { AdoptionWay } from './adoption/way.ts'
 import { dialOrMeet, keepMeetingPlace, relayHintOf } from './meeting.ts'
 import { createPairingQr } from './pairing-images.ts'
 import type { RelayPlace } from './relay-client.ts'
 import type { PersonCheck } from './person.ts'
 import type { Runtime } from './runtime.ts'
-import type { Invitation, JoinOutcome, Pairing } from './segue.ts'
+import type { Invitation, JoinOptions, JoinOutcome, Pairing } from './segue.ts'
 
 export interface PairingParts {
   readonly node: NetNode
@@ -37,18 +39,25 @@ export interface PairingParts {
   /** A relay to meet at devices that are on another network. */
   readonly relay: () => RelayPlace | undefined
   /** Writes the joined group to disk, all or nothing. */
-  readonly keep: (joined: Joined) => Promise<void>
+  readonly keep: (joined: Joined, beside?: ReadonlyMap<string, Uint8Array>) => Promise<void>
   /** The joined group is on disk: go over to it. May reject; then this device is in it when it is opened again. */
   readonly enter: (joined: Joined) => Promise<void>
+  readonly adoption: AdoptionWay
 }
 
 export function createPairing(parts: PairingParts): Pairing & Closeable {
   const { node, identity, clock, random, logger, telemetry, runtime } = parts
   let shown: Invitation | undefined
   let joinings = 0
+  const prepare = async (current: Runtime, adopt: JoinOptions['adopt']): Promise<void> => {
+    const isWanted = (await adopt?.(await previewOf(current, identity.id))) ?? false
+    if (!isWanted) throw new SegueError('CANCELLED')
+    await parts.adoption.prepare(current)
+  }
 
   const pairing: Pairing = {
     nearby: node.pairing.nearby,
+    adopted: parts.adoption.outcome,
     async invite({ remote = true, ...options } = {}) {
       await shown?.close()
       const { group, keeper } = runtime()
@@ -119,11 +128,18 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
       return invitation
     },
 
-    async join(source, { signal } = {}) {
+    async join(source, { signal, adopt } = {}) {
       const current = runtime()
       if (parts.isRemoved()) throw new SegueError('DEVICE_REMOVED')
-      if (joinings > 0 || hasWorkOrCompany(current)) throw new SegueError('PAIRING_ALREADY_MEMBER')
+      const brings = hasWorkOrCompany(current)
+      if (joinings > 0 || (brings && adopt === undefined)) throw new SegueError('PAIRING_ALREADY_MEMBER')
       joinings += 1
+      try {
+        if (brings) await prepare(current, adopt)
+      } catch (error) {
+        joinings -= 1
+        throw error
+      }
       const invitation: JoinInvitation = typeof source === 'string' ? { text: source } : { nearby: source }
       const joining = join({
         invitation,
@@ -132,21 +148,25 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
         clock,
         random,
         dial: (target, options) => dialOrMeet(parts, target, options),
-        keep: parts.keep,
+        keep: async joined => parts.keep(joined, brings ? await parts.adoption.plan() : undefined),
         ...(signal === undefined ? {} : { signal }),
       })
       const over = new AbortController()
       const done = joining.done.then(async (result): Promise<JoinOutcome> => {
         joinings -= 1
         over.abort()
-        if (!result.ok) return { ok: false, code: result.error }
+        if (!result.ok) {
+          if (brings) await parts.adoption.cancel().catch((error: unknown) => logger.warn('copies-not-dropped', { error: String(error) }))
+          return { ok: false, code: result.error }
+        }
         try {
           await parts.enter(result.value)
         } catch (error) {
           logger.error('joined-group-not-entered', { error: String(error) })
           return { ok: false, code: isSegueError(error) ? error.code : 'STORE_FAILED' }
         }
-        return { ok: true, inviter: result.value.inviter }
+        const adopted = brings ? parts.adoption.outcome.peek() : undefined
+        return { ok: true, inviter: result.value.inviter, ...(adopted === undefined ? {} : { adopted }) }
       })
       const code = await joining.code.when(digits => digits !== undefined, { signal: over.signal }).catch(() => undefined)
       if (code === undefined) throw new SegueError(codeOf(await done))

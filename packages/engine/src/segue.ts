@@ -14,6 +14,7 @@ import type {
 } from '@segue/core'
 import type { LinkPath, NearbyDevice, SlotKind } from '@segue/core/ports'
 import type { Audits } from './audit.ts'
+import type { AdoptionOutcome, AdoptionPreview } from './adoption/adoption.ts'
 import type { Backups } from './backup/backups.ts'
 import type { BackupStatus } from './backup/only-here.ts'
 import type { PairingQr } from './pairing-images.ts'
@@ -88,11 +89,23 @@ export interface Pairing {
   invite(options?: InviteOptions): Promise<Invitation>
   /**
    * Joins the group of the device that shows `source`: its text, or what `nearby` lists. Resolves once there are digits to be typed on
-   * that device. Rejects with PAIRING_* or UNREACHABLE; PAIRING_ALREADY_MEMBER when this device has work or company of its own.
+   * that device. Rejects with PAIRING_* or UNREACHABLE; PAIRING_ALREADY_MEMBER when this device has work or
+   * company of its own and there is no `adopt`.
    */
-  join(source: string | NearbyDevice, options?: { readonly signal?: AbortSignal }): Promise<Joining>
+  join(source: string | NearbyDevice, options?: JoinOptions): Promise<Joining>
+  /** What this device brought along in this run, when it joined with work of its own. */
+  readonly adopted: Observable<AdoptionOutcome | undefined>
   /** Devices nearby that have pairing open; needs mDNS. Names are what they say of themselves. */
   readonly nearby: Observable<readonly NearbyDevice[]>
+}
+
+export interface JoinOptions {
+  readonly signal?: AbortSignal
+  /**
+   * Asked where this device has work or company of its own, before anybody is met. True: all of its sessions and documents come along,
+   * under the ids they have; it leaves the group it is in. False: CANCELLED.
+   */
+  readonly adopt?: (preview: AdoptionPreview) => boolean | Promise<boolean>
 }
 
 export interface InviteOptions {
@@ -131,7 +144,10 @@ export interface Joining {
   cancel(): void
 }
 
-export type JoinOutcome = { readonly ok: true; readonly inviter: DeviceId } | { readonly ok: false; readonly code: ErrorCode }
+/** `adopted`: what came along; without it, where something was to, it comes when Segue is opened again. */
+export type JoinOutcome =
+  | { readonly ok: true; readonly inviter: DeviceId; readonly adopted?: AdoptionOutcome }
+  | { readonly ok: false; readonly code: ErrorCode }
 
 export interface DeviceStatus {
   readonly id: DeviceId

@@ -193,7 +193,7 @@ const ERRORS = {
     retry: 'never',
   },
   PAIRING_ALREADY_MEMBER: {
-    text: 'This device is in a group already. Pairing it again needs a fresh directory.',
+    text: 'This device has work, or a group, of its own already. segue pair join --adopt brings all of it along into the group it joins.',
     peer: 'refused',
     retry: 'never',
   },
