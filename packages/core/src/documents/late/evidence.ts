@@ -65,18 +65,30 @@ export interface Authorship {
   readonly time: number
 }
 
-/** Who stands behind each actor, by everybody's own word; an actor that two devices claim is nobody's. */
-export function authorsIn({ claims }: Evidence, doc: AnyDoc, suspects: ReadonlyMap<string, Suspect>): ReadonlyMap<string, Authorship> {
-  const authors = new Map<string, Authorship>()
-  const disputed = new Set<string>()
-  for (const { device, claim } of claims) {
-    for (const hash of claim.own) {
-      const actor = suspects.get(hash)?.actor ?? A.inspectChange(doc, hash)?.actor
-      if (actor === undefined) continue
-      if ((authors.get(actor)?.device ?? device) !== device) disputed.add(actor)
-      authors.set(actor, { device, time: claim.time })
+/**
+ * Who stands behind each actor, by everybody's own word; an actor that two devices claim is nobody's, but the word of a device that was
+ * removed says nothing against that of one that belongs.
+ */
+export function authorsIn(
+  { claims }: Pick<Evidence, 'claims'>,
+  doc: AnyDoc,
+  suspects: ReadonlyMap<string, Pick<Suspect, 'actor'>>,
+  { trustedUntil }: Pick<Horizons, 'trustedUntil'>,
+): ReadonlyMap<string, Authorship> {
+  const authorsBy = (some: Evidence['claims']): ReadonlyMap<string, Authorship> => {
+    const authors = new Map<string, Authorship>()
+    const disputed = new Set<string>()
+    for (const { device, claim } of some) {
+      for (const hash of claim.own) {
+        const actor = suspects.get(hash)?.actor ?? A.inspectChange(doc, hash)?.actor
+        if (actor === undefined) continue
+        if ((authors.get(actor)?.device ?? device) !== device) disputed.add(actor)
+        authors.set(actor, { device, time: claim.time })
+      }
     }
+    for (const actor of disputed) authors.delete(actor)
+    return authors
   }
-  for (const actor of disputed) authors.delete(actor)
-  return authors
+  const isActive = ({ device }: Said): boolean => trustedUntil(device) === Number.POSITIVE_INFINITY
+  return new Map([...authorsBy(claims.filter(said => !isActive(said))), ...authorsBy(claims.filter(isActive))])
 }

@@ -28,7 +28,7 @@ export function reviewOf(parts: {
   readonly horizons: Horizons
   readonly pinned: ReadonlySet<string>
 }): readonly ReviewItem[] {
-  const authors = authorsIn(parts.evidence, parts.doc, parts.suspects)
+  const authors = authorsIn(parts.evidence, parts.doc, parts.suspects, parts.horizons)
   return [...quarantined(parts, authors), ...builtOn(parts, authors)]
 }
 
