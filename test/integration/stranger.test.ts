@@ -96,6 +96,7 @@ test('[I12] a device of another group is turned away, and its group proves nothi
 
   expect(links).toBe(0)
   expect(whatCounts(desk)).toEqual(before)
+  await desk.notices.when(([notice]) => notice?.kind === 'stranger-refused')
   await stillTogether(laptop, desk)
 })
 

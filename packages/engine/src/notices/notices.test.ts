@@ -125,6 +125,13 @@ test('[O5] a clock that is off, and what is not understood, are told until they 
   expect(watch.notices.peek()[0]?.endedAt).toBeDefined()
   watch.onClock(phone.id, 10 * CLOCK_OFF_MS) // not in the group
   expect(watch.notices.peek()).toHaveLength(1)
+
+  const { group, peers, deletions } = await setUp()
+  const state = createSubject({ ...group.state.peek(), needsUpdate: true })
+  watch.follow({ group: { id: group.id, state }, replica: { peers }, deletions: { list: deletions } })
+  expect(watch.notices.peek()).toContainEqual(expect.objectContaining({ kind: 'update-needed', endedAt: undefined }))
+  state.set({ ...group.state.peek(), needsUpdate: false })
+  expect(watch.notices.peek()).not.toContainEqual(expect.objectContaining({ kind: 'update-needed', endedAt: undefined }))
 })
 
 test('[O5] a burst of deletions that waits for a person is told until it was decided', async () => {
