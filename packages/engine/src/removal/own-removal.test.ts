@@ -47,6 +47,25 @@ test('[V10] if the disk does not let it, it says that it did not', async () => {
   await own.close()
 })
 
+test('[V13] a device that leaves by itself keeps what it has, and a removal from another group is nothing to it', async () => {
+  const { onLaptop } = story()
+  onLaptop.setRole(desk.id, 'admin', 4)
+  const done: string[] = []
+  const own = await start(onLaptop, { policy: 'erase', done, self: laptop })
+  const left = onLaptop.remove(laptop.id, { time: 5 })
+  const answer = await own.onRemoved(left)
+  expect(readErasure(answer ?? new Uint8Array())).toMatchObject({ erased: false })
+  await own.acknowledged()
+  expect([own.isCutOff(), done]).toEqual([true, []])
+
+  const another = foundGroup({ identity: laptop, random, time: 0 })
+  own.follow({ group: another } as Runtime)
+  expect([own.state.peek(), own.isCutOff()]).toEqual([undefined, false])
+  expect(await own.onRemoved(left)).toBeUndefined()
+  expect([own.isCutOff(), done]).toEqual([false, []])
+  await own.close()
+})
+
 test('[V11] a removal that a senior admin voids by removing the remover is taken back', async () => {
   const { onLaptop, onDesk, onPhone } = story()
   const own = await start(onPhone, {})
@@ -76,14 +95,15 @@ interface Options {
   readonly policy?: OnRemoved
   readonly done?: string[]
   readonly isFull?: boolean
+  readonly self?: DeviceIdentity
 }
 
 async function start(
   group: Group,
-  { records = createMemoryRecordStore(), policy = 'keep', done = [], isFull = false }: Options,
+  { records = createMemoryRecordStore(), policy = 'keep', done = [], isFull = false, self = phone }: Options,
 ): Promise<OwnRemovalWatch> {
   const own = await createOwnRemoval({
-    identity: phone,
+    identity: self,
     records,
     clock: createSimulatedClock({ settle }),
     logger: silentLogger,

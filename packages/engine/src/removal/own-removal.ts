@@ -50,8 +50,6 @@ export interface OwnRemovalWatch {
   /** The answer was sent. */
   acknowledged(): Promise<void>
   follow(runtime: Runtime): void
-  /** This device joined a group, as somebody new. */
-  forget(): Promise<void>
   close(): Promise<void>
 }
 
@@ -95,6 +93,13 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
     parts.onChanged()
     await records.write(new Map([[RECORD_KEY, next && encodeCbor({ v: 1, ...next })]]))
   }
+  /** Of the group that this device is in now; it may have left another meanwhile. */
+  const isOurs = (entry: SignedEntry): boolean => entry.group === current?.group.id
+  /** Whoever leaves by its own will keeps what it has: it may be on its way into another group, with all of it. */
+  const isToErase = (): boolean => {
+    const known = record && decodeEntry(record.entry)
+    return policy === 'erase' && known?.ok === true && known.value.author !== identity.id
+  }
   const learn = async (entry: SignedEntry): Promise<void> => {
     if (record !== undefined) return
     await save({ entry: entry.bytes, learnedAt: Math.max(0, Math.trunc(clock.now())), isAcknowledged: false })
@@ -114,15 +119,16 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
       },
     ))
   }
-  const onRemoved = async (entry: SignedEntry): Promise<Uint8Array> => {
+  const onRemoved = async (entry: SignedEntry): Promise<Uint8Array | undefined> => {
+    if (!isOurs(entry)) return undefined
     await learn(entry)
-    const erased = policy === 'erase' && (await takeKeys())
+    const erased = isToErase() && (await takeKeys())
     return signErasure({ group: entry.group, removal: entry.id, erased, time: Math.max(0, Math.trunc(clock.now())) }, identity)
   }
   const acknowledged = async (): Promise<void> => {
     if (record === undefined) return
     if (!record.isAcknowledged) await save({ ...record, isAcknowledged: true })
-    if (policy === 'erase') end()
+    if (isToErase()) end()
   }
   /** Not awaited by whoever is to be closed by it. */
   const end = (): void => {
@@ -142,8 +148,8 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
   const isAcknowledged = (): boolean => record === undefined || record.isAcknowledged
   /** Goes to one member after the other until one has heard. With keys to erase it does not wait for that for long. */
   const tell = async (runtime: Runtime): Promise<void> => {
-    const patience = AbortSignal.any([stopped.signal, abortAfter(clock, policy === 'erase' ? ERASE_PATIENCE_MS : TELL_PATIENCE_MS)])
-    if (policy === 'erase') await takeKeys()
+    const patience = AbortSignal.any([stopped.signal, abortAfter(clock, isToErase() ? ERASE_PATIENCE_MS : TELL_PATIENCE_MS)])
+    if (isToErase()) await takeKeys()
     while (!patience.aborted && !isAcknowledged()) {
       for (const { id } of runtime.group.state.peek().devices.filter(device => device.active)) {
         if (isAcknowledged()) break
@@ -151,7 +157,7 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
       }
       if (!isAcknowledged()) await clock.sleep(TELL_PAUSE_MS, { signal: patience }).catch(() => undefined)
     }
-    if (policy === 'erase' && !stopped.signal.aborted) end()
+    if (isToErase() && !stopped.signal.aborted) end()
   }
   const tellOne = async (runtime: Runtime, device: DeviceId, signal: AbortSignal): Promise<void> => {
     const net = node()
@@ -174,7 +180,7 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
       const isVoid = known?.ok === true && group.entry(known.value.id) !== undefined
       if (isVoid && keysGone === undefined) {
         save(undefined).catch((error: unknown) => logger.warn('removal-not-taken-back', { error: String(error) }))
-      } else if (record !== undefined && policy === 'erase') telling ??= tell(runtime)
+      } else if (isToErase()) telling ??= tell(runtime)
       return
     }
     const entry = group.entry(removal.entry)
@@ -183,7 +189,7 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
       .then(() => {
         // Who left by its own will goes on dialling until somebody has heard; the answer comes with the proof.
         if (removal.by === identity.id && record?.isAcknowledged === false) return
-        telling ??= record?.isAcknowledged === true && policy === 'keep' ? Promise.resolve() : tell(runtime)
+        telling ??= record?.isAcknowledged === true && !isToErase() ? Promise.resolve() : tell(runtime)
         return telling
       })
       .catch((error: unknown) => logger.warn('own-removal-not-kept', { error: String(error) }))
@@ -203,12 +209,14 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
       stopFollowing()
       current = runtime
       telling = undefined
+      const known = record && decodeEntry(record.entry)
+      // It joined another group, as it was: what was said in the one before is of no interest.
+      if (known?.ok === true && !isOurs(known.value)) {
+        save(undefined).catch((error: unknown) => logger.warn('removal-not-forgotten', { error: String(error) }))
+      }
       publish()
       stopFollowing = runtime.group.state.subscribe(() => onGroup(runtime))
       onGroup(runtime)
-    },
-    async forget() {
-      if (record !== undefined) await save(undefined)
     },
     async close() {
       stopFollowing()
