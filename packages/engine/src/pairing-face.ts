@@ -58,6 +58,7 @@ export function createPairing(parts: PairingParts): Pairing & Closeable {
   const pairing: Pairing = {
     nearby: node.pairing.nearby,
     adopted: parts.adoption.outcome,
+    preview: async () => (hasWorkOrCompany(runtime()) ? previewOf(runtime(), identity.id) : undefined),
     async invite({ remote = true, ...options } = {}) {
       await shown?.close()
       const { group, keeper } = runtime()

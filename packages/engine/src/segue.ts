@@ -93,6 +93,8 @@ export interface Pairing {
    * company of its own and there is no `adopt`.
    */
   join(source: string | NearbyDevice, options?: JoinOptions): Promise<Joining>
+  /** What would come along; undefined where this device has no work and no company. */
+  preview(): Promise<AdoptionPreview | undefined>
   /** What this device brought along in this run, when it joined with work of its own. */
   readonly adopted: Observable<AdoptionOutcome | undefined>
   /** Devices nearby that have pairing open; needs mDNS. Names are what they say of themselves. */

@@ -7,6 +7,7 @@ import { askLine } from './ask.ts'
 import { askPassphrase } from './confirm.ts'
 import { action, type CliContext } from './context.ts'
 import { startDaemon, stopDaemon } from './daemon-commands.ts'
+import { adoptedLines, mayAdopt, type AdoptedRow } from './adoption-dialogue.ts'
 import { startAfresh } from './fresh-start.ts'
 import { shortId } from './output.ts'
 
@@ -36,9 +37,14 @@ export function addPairCommands(program: Command): void {
     .description('join the group of a device nearby; or of the one whose text or picture you have')
     .argument('[text]', 'what `segue pair new` shows; - or a pipe: read from stdin. It is worth nothing without the digits')
     .option('--image <file>', 'a picture (PNG or JPEG) of the QR code')
+    .option('--adopt', 'bring along what this device has of its own, without asking: for scripts')
     .option('--fresh', 'on a device that was removed from its group: start afresh without asking')
     .option('--nearby', 'choose among devices nearby, also where stdin is no terminal')
-    .addHelpText('after', '\nWith --json the digits ({code}) are a line on stderr.')
+    .addHelpText(
+      'after',
+      '\nWith --json the digits ({code}) are a line on stderr. On a device with work of its own what comes along is a line before ({adoption}), and' +
+        '\n"yes" is read from stdin; --adopt says it beforehand.',
+    )
     .action(action<[string | undefined, JoinOptions]>(pairJoin))
 }
 
@@ -49,6 +55,7 @@ interface InviteOptions {
 }
 
 interface JoinOptions {
+  readonly adopt?: boolean
   readonly image?: string
   readonly fresh?: boolean
   readonly nearby?: boolean
@@ -171,6 +178,7 @@ async function askAboutRemote(device: NearbyRow, output: CliContext['output'], s
 async function pairJoin(context: CliContext, text: string | undefined, options: JoinOptions): Promise<void> {
   const { output, signal } = context
   const { client, setAside } = await joiningClient(context, options.fresh === true)
+  const adopt = await mayAdopt(client, output, options.adopt === true)
   const invitation = await invitationOf(context, client, text, options)
   output.progress('connecting…')
   const onEvent = (event: Readonly<Record<string, unknown>>): void => {
@@ -180,8 +188,15 @@ async function pairJoin(context: CliContext, text: string | undefined, options: 
     output.note(`\n  ${code.slice(0, 3)} ${code.slice(3)}\n\nType these digits on the other device.`)
     output.progress('waiting for the other device…')
   }
-  const { inviter } = await client.call<{ readonly inviter: string }>('pair.join', invitation, { signal, onEvent })
-  output.data({ inviter, ...(setAside === undefined ? {} : { setAside }) }, () => 'Joined. Your sessions arrive now: segue session list')
+  const joined = await client.call<{ readonly inviter: string; readonly adopted?: AdoptedRow }>(
+    'pair.join',
+    { ...invitation, adopt },
+    { signal, onEvent },
+  )
+  output.data({ ...joined, ...(setAside === undefined ? {} : { setAside }) }, () => [
+    'Joined. Your sessions arrive now: segue session list',
+    ...(joined.adopted === undefined ? [] : adoptedLines(joined.adopted)),
+  ])
 }
 
 /** Of a device that was removed from its group: once it is a new one. */

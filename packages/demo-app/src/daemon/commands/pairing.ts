@@ -50,19 +50,31 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
     },
   ),
 
-  /** Emits the code to be typed on the other device; ends when that was done. */
+  /** What would come along, were this device to join another group; nothing where it has nothing of its own. */
+  defineCommand('pair.preview', v.strictObject({}), async ({ segue }) => ({ preview: await segue.pairing.preview() })),
+
+  /**
+   * Emits the code to be typed on the other device; ends when that was done. `adopt`: the person saw the preview and said yes. Titles that
+   * both sides have are named as far as the other side's sessions arrive within a few seconds.
+   */
   defineCommand(
     'pair.join',
-    v.union([v.strictObject({ text: v.string() }), v.strictObject({ nearby: v.string() })]),
+    v.union([
+      v.strictObject({ text: v.string(), adopt: v.optional(v.boolean(), false) }),
+      v.strictObject({ nearby: v.string(), adopt: v.optional(v.boolean(), false) }),
+    ]),
     async ({ segue, emit, signal }, invitation) => {
       const source = 'text' in invitation ? invitation.text : segue.pairing.nearby.peek().find(({ id }) => id === invitation.nearby)
       if (source === undefined) throw new SegueError('PAIRING_NOBODY_NEARBY')
-      const joining = await segue.pairing.join(source, { signal })
+      const joining = await segue.pairing.join(source, { signal, ...(invitation.adopt ? { adopt: () => true } : {}) })
       signal.addEventListener('abort', () => joining.cancel(), { once: true })
       emit({ type: 'code', code: joining.code })
       const outcome = await joining.done
       if (!outcome.ok) throw new SegueError(outcome.code)
-      return { inviter: outcome.inviter }
+      if (outcome.adopted === undefined) return { inviter: outcome.inviter }
+      const late = AbortSignal.any([signal, AbortSignal.timeout(THEIRS_ARRIVE_MS)])
+      await segue.pairing.adopted.when(adopted => (adopted?.sameTitles.length ?? 0) > 0, { signal: late }).catch(() => undefined)
+      return { inviter: outcome.inviter, adopted: segue.pairing.adopted.peek() }
     },
   ),
 
@@ -78,6 +90,8 @@ export const PAIRING_COMMANDS: readonly DaemonCommand[] = [
     }
   }),
 ]
+
+const THEIRS_ARRIVE_MS = 3_000
 
 function isOver(state: InviterState): boolean {
   return state.kind === 'done' || state.kind === 'failed'
