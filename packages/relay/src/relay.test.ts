@@ -97,6 +97,22 @@ test('[B5] somebody else cannot draw a device away by putting its key on a list 
   expect([mine, theirs]).toMatchObject([{ chunks: 1 }, { chunks: 0 }])
 })
 
+test('[B5] nor by putting it there before its own account did: what the device itself asks for counts', async () => {
+  const relay = await startRelay()
+  const [laptop, thief] = [await startDevice('laptop'), await startDevice('thief')]
+  await shareMailbox(relay, mailboxId(2), [thief, laptop])
+  await shareMailbox(relay, MAILBOX, [laptop])
+  laptop.connect(relay)
+  await laptop.ask(relay, { v: 1, type: 'get-list', mailbox: idBytes(MAILBOX) })
+  await laptop.replica.add([chunks.commit('note', 'mine')])
+  await until(async () => {
+    const [mine] = await laptop.ask(relay, { v: 1, type: 'status', mailbox: idBytes(MAILBOX) })
+    return mine?.type === 'mailbox-status' && mine.chunks === 1
+  })
+  // Whoever is on no list of a mailbox chooses nothing by naming it.
+  expect((await thief.ask(relay, { v: 1, type: 'get-list', mailbox: idBytes(MAILBOX) }))[0]).toMatchObject({ why: 'not-yours' })
+})
+
 test('[B6] in one account the newest list counts: a group moves to a new mailbox', async () => {
   const relay = await startRelay()
   const laptop = await startDevice('laptop')

@@ -131,6 +131,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
         const failed = (error: unknown): void => logger.error('not-brought-along', { error: String(error) })
         if (old !== undefined) mailboxes.bringAlong(old.id, record.id).catch(failed) // again before the old one goes
       },
+      onChosen: () => mailboxes.relocate(),
       onGone: mailbox => forget(mailbox),
       onAnswered: metrics.onAnswered,
       retiredBytes: retiredBytesIn(engine, clock),

@@ -3,16 +3,7 @@
  * Noise proved it to be; until it has an account or is on a list, nothing it says is stored.
  */
 import { createHash } from 'node:crypto'
-import {
-  MAX_RELAY_REQUESTS,
-  SegueError,
-  decodeMemberList,
-  decodeRelayRequest,
-  encodeRelayAnswer,
-  hexId,
-  idBytes,
-  refusalFor,
-} from '@segue/core'
+import { MAX_RELAY_REQUESTS, SegueError, decodeMemberList, decodeRelayRequest, encodeRelayAnswer, hexId, refusalFor } from '@segue/core'
 import {
   isMailboxMoveSigned,
   verifyMemberList,
@@ -34,6 +25,8 @@ export interface ControlOptions {
   readonly isDraining: () => boolean
   /** A list is in force: who is no longer on it goes. */
   readonly onListed: (mailbox: MailboxRecord) => void
+  /** A device named the mailbox that is its own: its links may lead elsewhere. */
+  readonly onChosen: () => void
   /** Another took the place that it was to take, and it held nothing. */
   readonly onGone: (mailbox: MailboxId) => Promise<void>
   readonly onAnswered: (request: RelayRequest['type'] | 'none', answer: RelayRefusal | 'ok') => void
@@ -64,7 +57,7 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
         return replaceList(request)
       case 'get-list': {
         const asked = request.mailbox.every(byte => byte === 0) ? directory.mailboxOf(peer) : undefined
-        const record = ownMailbox(peer, asked === undefined ? request.mailbox : idBytes(asked.id))
+        const record = asked ?? ownMailbox(peer, request.mailbox)
         if (typeof record === 'string') return record
         return { v: 1, type: 'member-list', ...(record.list === undefined ? {} : { list: record.list.signed }) }
       }
@@ -81,7 +74,9 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
   const ownMailbox = (peer: DeviceId, mailbox: Uint8Array): MailboxRecord | RelayRefusal => {
     const record = directory.get(hexId<MailboxId>(mailbox))
     if (record === undefined || !(record.account === peer || record.list?.peers.includes(peer))) return 'not-yours'
-    return directory.isRevoked(record.account) ? 'revoked' : record
+    if (directory.isRevoked(record.account)) return 'revoked'
+    if (record.list?.peers.includes(peer) === true && directory.choose(peer, record.account)) options.onChosen()
+    return record
   }
 
   /** Whoever brings it: the old admin key's signature is what counts. The account stays what it was. */

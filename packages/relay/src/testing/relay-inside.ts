@@ -62,6 +62,7 @@ export function createRelayInside(options: RelayInsideOptions): Promise<RelayIns
       clock,
       logger,
       isDraining: () => false,
+      onChosen: () => mailboxes.relocate(),
       onGone: async () => undefined,
       onListed: options.onListed,
       onAnswered: () => undefined,
