@@ -4,14 +4,14 @@
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import path from 'node:path'
+import { rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { createLineLogger, isSegueError, openLockable, type LockableSegue } from '@segue/engine'
-import { API_VERSION, type DaemonAddress } from './api.ts'
+import { API_VERSION } from './api.ts'
 import type { DaemonControl } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { openLogFile } from './log-file.ts'
+import { publishAddress } from './runtime-file.ts'
 import { createApiServer } from './server.ts'
 import { EXIT_ERASED, EXIT_LOCKED, EXIT_NOT_STARTED, type StartAnswer, type StartChange, type StartMessage } from './start-message.ts'
 import { unlockOf } from './unlocking.ts'
@@ -87,7 +87,13 @@ const watchRemoval = (): void => {
 }
 device.state.subscribe(watchRemoval)
 watchRemoval()
-await publish({ apiVersion: API_VERSION, pid: process.pid, supervisor: process.ppid, port: server.port, token })
+await publishAddress(message.paths.runtime, {
+  apiVersion: API_VERSION,
+  pid: process.pid,
+  supervisor: process.ppid,
+  port: server.port,
+  token,
+})
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void shutDown())
 logger.info('ready', { port: server.port, pid: process.pid })
 tell({ type: 'ready', port: server.port, pid: process.pid })
@@ -123,14 +129,6 @@ async function readStartMessage(): Promise<StartMessage> {
 
 function minutesInMs(minutes: number | undefined): number | undefined {
   return minutes === undefined || minutes === 0 ? undefined : minutes * 60_000
-}
-
-/** Atomic, and only this user can read it: it holds the token. */
-async function publish(address: DaemonAddress): Promise<void> {
-  const file = message.paths.runtime
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
-  await writeFile(`${file}.new`, JSON.stringify(address), { mode: 0o600 })
-  await rename(`${file}.new`, file)
 }
 
 function tell(news: StartAnswer | StartChange): void {
