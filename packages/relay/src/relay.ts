@@ -137,7 +137,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       retiredBytes: retiredBytesIn(engine, clock),
     })
     const rendezvous = createRendezvous({
-      isMember: peer => found.directory.mailboxOf(peer) !== undefined,
+      accountOf: peer => found.directory.mailboxOf(peer)?.account,
       clock,
       logger,
       isDraining: () => isDraining,

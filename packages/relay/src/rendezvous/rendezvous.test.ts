@@ -59,9 +59,12 @@ function createScene(limits: Partial<RendezvousLimits> = {}, clock: Clock = crea
     names.set(name, id)
     return id
   }
-  const isMember = (peer: DeviceId): boolean => ['laptop', 'phone'].some(name => names.get(name) === peer)
+  const accountOf = (peer: DeviceId): DeviceId | undefined => {
+    const name = ['laptop', 'phone', 'other'].find(each => names.get(each) === peer)
+    return name === undefined ? undefined : idOf(name === 'other' ? 'other' : 'laptop')
+  }
   const rendezvous: Rendezvous = createRendezvous({
-    isMember,
+    accountOf,
     clock,
     logger: createLog({ level: 'silent', withIds: false }),
     isDraining: () => false,
@@ -89,6 +92,18 @@ test('[B26] places are bounded, for one device and in all, and nobody takes the 
   await expect(open('phone', new Uint8Array(32).fill(8))).rejects.toSatisfy(codeOf('PAIRING_BUSY'))
   await open('laptop', TOPIC) // again: it had lost the stream
   expect(rendezvous.places()).toBe(3)
+})
+
+test('[B26] one account, with however many devices, has its share of places and guests and leaves the rest to others', async () => {
+  const { open, meet } = createScene({ placesOfAccount: 2, guestsOfAccount: 2 })
+  await open('laptop', TOPIC)
+  await open('phone', OTHER)
+  await expect(open('phone', new Uint8Array(32))).rejects.toSatisfy(codeOf('PAIRING_BUSY'))
+  await open('other', new Uint8Array(32).fill(7))
+  await meet('a')
+  await meet('b', OTHER)
+  await expect(meet('c', OTHER)).rejects.toSatisfy(codeOf('PAIRING_BUSY'))
+  await meet('d', new Uint8Array(32).fill(7))
 })
 
 test('[B26] guests are bounded, in a place, over its life and in all', async () => {

@@ -8,7 +8,8 @@ import { publicKeyOf, toHex, type DeviceId, type RendezvousMessage, type Rendezv
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
 
 export interface RendezvousOptions {
-  readonly isMember: (peer: DeviceId) => boolean
+  /** Whose member it is; undefined for who is nobody's. */
+  readonly accountOf: (peer: DeviceId) => DeviceId | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly isDraining: () => boolean
@@ -18,6 +19,9 @@ export interface RendezvousOptions {
 export interface RendezvousLimits {
   readonly places: number
   readonly placesOfOne: number
+  /** Of all devices of one account, and the guests in them at one time: keys cost nothing, an account can have any number of devices. */
+  readonly placesOfAccount: number
+  readonly guestsOfAccount: number
   /** In one place at one time, and in all. */
   readonly guests: number
   readonly guestsEver: number
@@ -32,6 +36,8 @@ export interface RendezvousLimits {
 export const RENDEZVOUS_LIMITS: RendezvousLimits = {
   places: 1_024,
   placesOfOne: 2,
+  placesOfAccount: 16,
+  guestsOfAccount: 16,
   guests: 4,
   guestsEver: 32,
   guestsOfAll: 128,
@@ -52,16 +58,20 @@ export function createRendezvous(options: RendezvousOptions): Rendezvous {
   const places = new Map<string, Place>()
   let guestsOfAll = 0
 
+  const placesOf = (account: DeviceId): readonly Place[] => [...places.values()].filter(place => place.account === account)
+
   const host = async (link: PairingLink, topic: string, stay: (ms: number) => void): Promise<void> => {
     const before = places.get(topic)
     const own = [...places.values()].filter(place => place.host.peer === link.peer && place !== before)
     if (options.isDraining()) return refuse(link, 'draining')
-    if (!options.isMember(link.peer)) return refuse(link, 'not-yours')
+    const account = options.accountOf(link.peer)
+    if (account === undefined) return refuse(link, 'not-yours')
     if (before !== undefined && before.host.peer !== link.peer) return refuse(link, 'busy')
     if (before !== undefined) end(topic, before) // the same device, which lost the stream
-    if (places.size >= limits.places || own.length >= limits.placesOfOne) return refuse(link, 'busy')
+    const isFull = places.size >= limits.places || placesOf(account).length >= limits.placesOfAccount
+    if (isFull || own.length >= limits.placesOfOne) return refuse(link, 'busy')
     stay(RENDEZVOUS_MS)
-    const place: Place = { host: link, guests: new Map(), guestsEver: 0 }
+    const place: Place = { host: link, account, guests: new Map(), guestsEver: 0 }
     places.set(topic, place)
     const cancel = clock.after(RENDEZVOUS_MS, () => end(topic, place))
     try {
@@ -89,7 +99,8 @@ export function createRendezvous(options: RendezvousOptions): Rendezvous {
     const place = places.get(topic)
     if (place === undefined) return refuse(link, options.isDraining() ? 'draining' : 'unknown')
     const isFull = place.guests.size >= limits.guests || place.guestsEver >= Math.min(limits.guestsEver, MAX_RENDEZVOUS_GUESTS)
-    if (isFull || guestsOfAll >= limits.guestsOfAll) return refuse(link, 'busy')
+    const guestsOfAccount = placesOf(place.account).reduce((sum, { guests }) => sum + guests.size, 0)
+    if (isFull || guestsOfAccount >= limits.guestsOfAccount || guestsOfAll >= limits.guestsOfAll) return refuse(link, 'busy')
     stay(RENDEZVOUS_MS)
     const number = ++place.guestsEver
     const [there, back] = [createRate(clock, limits), createRate(clock, limits)]
@@ -152,6 +163,7 @@ const SLOW_MS: number = 5 * SECOND_MS
 
 interface Place {
   readonly host: PairingLink
+  readonly account: DeviceId
   readonly guests: Map<number, { leave(): void; take(body: Uint8Array): Promise<void> }>
   guestsEver: number
 }
