@@ -29,7 +29,7 @@ export interface NoticeWatch extends Closeable {
 
 /** What is followed of a group. */
 export interface NoticeRuntime {
-  readonly group: Pick<Runtime['group'], 'id' | 'state'>
+  readonly group: Pick<Runtime['group'], 'id' | 'state' | 'entries'>
   readonly replica: Pick<Runtime['replica'], 'peers'>
   readonly deletions: { readonly list: Observable<readonly Pick<Deletion, 'by' | 'state' | 'why'>[]> }
 }
@@ -79,9 +79,11 @@ export async function createNoticeWatch({ self, records, clock, logger }: Notice
         board.raise({ kind: 'device-removed', subject: id, by: removal.by })
       } else if (isNew) {
         if (id !== self) board.raise({ kind: 'device-added', subject: id, by: addedBy })
-      } else if (role === 'admin' && !was.isAdmin) board.raise({ kind: 'device-promoted', subject: id })
+      } else if (role === 'admin' && !was.isAdmin) board.raise({ kind: 'device-promoted', subject: id, by: promoterOf(id) })
     }
   }
+  const promoterOf = (id: DeviceId): DeviceId | undefined =>
+    group?.entries().findLast(({ content }) => content.kind === 'role' && content.target === id && content.role === 'admin')?.author
   const wentBack = (subject: DeviceId): void => {
     if (!board.isThere('same-key-twice', subject)) board.raise({ kind: 'store-went-back', subject, lasts: true })
   }

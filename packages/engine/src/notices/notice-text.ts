@@ -50,8 +50,8 @@ const TEXTS: Readonly<Record<NoticeKind, (words: Words) => NoticeText>> = {
     what: `“${name}” was removed from your group${byWhom}.`,
     next: `segue devices show "${name}" says who knows. If that was not you: segue audit`,
   }),
-  'device-promoted': ({ name, isOwn }) => ({
-    what: `${isOwn ? 'This device' : `“${name}”`} became an admin: it may let devices in and remove them.`,
+  'device-promoted': ({ name, isOwn, byWhom }) => ({
+    what: `${isOwn ? 'This device' : `“${name}”`} was made an admin${byWhom}: it may let devices in and remove them.`,
     next: `If that was not you: segue devices demote "${name}"`,
   }),
   'same-key-twice': ({ name, isOwn, count }) => ({
