@@ -61,7 +61,13 @@ const answers = {
       isArriving: session.arriving.peek() !== undefined,
     }
   },
-  async remove({ device, name: typed }) {
+  async remove({ device, name: typed, diesAfterMs }) {
+    const die = () => process.kill(process.pid, 'SIGKILL')
+    segue.devices.subscribe(devices => {
+      if (diesAfterMs === undefined || devices.some(({ id }) => id === device)) return
+      if (diesAfterMs === 0) die()
+      else setTimeout(die, diesAfterMs)
+    })
     await segue.devices.remove(device, { typed })
   },
   async trouble() {

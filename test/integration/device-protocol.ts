@@ -8,8 +8,8 @@ export type DeviceRequest =
   | { readonly type: 'stop-editing' }
   /** Answered with undefined while the session is not there, or not all of it. */
   | { readonly type: 'show'; readonly session: SessionId }
-  /** Answered once the removal is on its disk. */
-  | { readonly type: 'remove'; readonly device: DeviceId; readonly name: string }
+  /** Answered once the removal is on its disk. `diesAfterMs`: by SIGKILL, from within, so long after it stands in memory; 0: in that very turn. */
+  | { readonly type: 'remove'; readonly device: DeviceId; readonly name: string; readonly diesAfterMs?: number }
   | { readonly type: 'trouble' }
   | { readonly type: 'send'; readonly session: SessionId; readonly to: DeviceId }
   /** Die by SIGKILL, from within, as soon as a handoff of this session is in that milestone. */

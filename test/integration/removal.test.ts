@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto'
 import { cp, readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { readErasure } from '@segue/core'
 import { createSeededRandom } from '@segue/core/testing'
 import { isSegueError, type DeviceId, type DocHandle, type RemovalChecklist, type Segue, type SessionId } from '@segue/engine'
@@ -191,12 +190,13 @@ test('[V2] a remover that is killed at any moment leaves no half removal', async
     await cp(original, directory, { recursive: true })
     await cp(`${original}.key`, `${directory}.key`)
     const child = await startChild({ name: 'Laptop', directory, port: await freePort() })
-    const asked = child.ask({ type: 'remove', device: id, name: 'Phone' }).then(
+    // At first when it is in memory and nowhere else, then before, while and after it comes to be on the disk.
+    const diesAfterMs = round === 0 ? 0 : Math.round(2 ** (round + 1 + (random.bytes(1)[0] ?? 0) / 256))
+    const asked = child.ask({ type: 'remove', device: id, name: 'Phone', diesAfterMs }).then(
       () => true,
       () => false, // killed before it could answer
     )
-    await sleep(((random.bytes(1)[0] ?? 0) % 16) * 2) // whatever it is doing by then
-    await child.kill()
+    await child.gone
     const wasAnswered = await asked
 
     const again = await startDevice('Laptop', { directory })
