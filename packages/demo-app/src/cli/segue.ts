@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { UsageError } from '../client/daemon-client.ts'
+import { addAuditCommands } from './audit-commands.ts'
 import { addDaemonCommands } from './daemon-commands.ts'
 import { addDeletionCommands } from './deletion-commands.ts'
 import { addDoctorCommand } from './doctor-command.ts'
@@ -46,6 +47,7 @@ addDeletionCommands(program, addSessionCommands(program))
 addHandoffCommands(program)
 addRelayCommands(program)
 addRecoveryCommands(program)
+addAuditCommands(program)
 addDoctorCommand(program)
 strict(program)
 

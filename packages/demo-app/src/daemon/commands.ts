@@ -12,6 +12,7 @@ import { RECOVERY_COMMANDS } from './commands/recovery.ts'
 import { RELAY_COMMANDS } from './commands/relays.ts'
 import { REMOVAL_COMMANDS } from './commands/removals.ts'
 import { ROLE_COMMANDS } from './commands/roles.ts'
+import { SEEING_COMMANDS } from './commands/seeing.ts'
 import { SESSION_COMMANDS } from './commands/sessions.ts'
 import { WORKSPACE_COMMANDS } from './commands/workspace.ts'
 
@@ -30,4 +31,5 @@ export const COMMANDS: readonly DaemonCommand[] = [
   ...LATE_EDIT_COMMANDS,
   ...RELAY_COMMANDS,
   ...RECOVERY_COMMANDS,
+  ...SEEING_COMMANDS,
 ]
