@@ -39,6 +39,14 @@ test('[R32] offering the same again and again asks for it once', () => {
   expect(asked).toEqual([offer(1).id])
 })
 
+test('[R32] one register offered with a greater sequence each time waits once', () => {
+  const wants = createWants<string>(createSimulatedClock(), () => undefined)
+  wants.announce('liar', { ...offer(1), byteLength: 0xff_ff_ff_ff })
+  wants.pump('liar')
+  for (let sequence = 1; sequence <= 1_000; sequence++) wants.announce('liar', { ...offer(2), class: 'register', sequence })
+  expect([wants.count('liar'), wants.waiting('liar')]).toEqual([2, 1])
+})
+
 test('[R51] what a peer offers and does not give is asked of another that offered it; who gives is waited for', async () => {
   const clock = createSimulatedClock()
   const asked: string[] = []

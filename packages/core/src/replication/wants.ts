@@ -27,6 +27,8 @@ export interface Wants<Source> {
   offerOf(id: ChunkId): Offer | undefined
   /** Offered by `source` and not settled. */
   count(source: Source): number
+  /** Names that wait for their turn to be asked of it, those that are of no use any more among them. */
+  waiting(source: Source): number
 }
 
 export function createWants<Source>(
@@ -45,6 +47,13 @@ export function createWants<Source>(
     return found
   }
   const laneOf = (offer: Offer): 0 | 1 | 2 => (first.has(offer.docTag) ? 0 : offer.class === 'commit' ? 2 : 1)
+  /** Once: a later sequence of what waits already, offered again and again, must not make the queue longer. */
+  const enqueue = (source: Source, index: 0 | 1 | 2, id: ChunkId): void => {
+    const lane = lanesOf(source)
+    if (lane.queued[index].has(id)) return
+    lane.queued[index].add(id)
+    lane.queues[index].push(id)
+  }
   const release = (entry: Entry<Source>): void => {
     if (entry.askedOf !== undefined) {
       const lane = lanes.get(entry.askedOf)
@@ -58,10 +67,12 @@ export function createWants<Source>(
     for (const index of [0, 1, 2] as const) {
       const queue = lane.queues[index]
       while (lane.next[index] < queue.length && lane.askedBytes < WINDOW_BYTES) {
-        const entry = entries.get(queue[lane.next[index]] as ChunkId)
+        const id = queue[lane.next[index]] as ChunkId
+        const entry = entries.get(id)
         const isDue = entry !== undefined && entry.askedOf === undefined && !entry.hasArrived && entry.sources.has(source)
         if (isDue && !mayAsk(source, entry.offer.byteLength)) break
         lane.next[index]++
+        lane.queued[index].delete(id)
         if (!isDue) continue
         entry.askedOf = source
         lane.askedBytes += entry.offer.byteLength
@@ -95,7 +106,7 @@ export function createWants<Source>(
       release(entry)
       for (const other of entry.sources) {
         if (other === source) continue
-        lanesOf(other).queues[laneOf(entry.offer)].push(entry.offer.id)
+        enqueue(other, laneOf(entry.offer), entry.offer.id)
         asked.add(other)
       }
     }
@@ -110,7 +121,7 @@ export function createWants<Source>(
       entries.delete(entry.offer.id)
       return true
     }
-    for (const other of entry.sources) lanesOf(other).queues[laneOf(entry.offer)].push(entry.offer.id)
+    for (const other of entry.sources) enqueue(other, laneOf(entry.offer), entry.offer.id)
     return false
   }
   return {
@@ -127,7 +138,7 @@ export function createWants<Source>(
       if (isKnownFrom && !isNew) return // repeating an offer must not make its queue longer
       if (!isKnownFrom) lanesOf(source).offered++
       entry.sources.add(source)
-      lanesOf(source).queues[laneOf(offer)].push(offer.id)
+      enqueue(source, laneOf(offer), offer.id)
     },
     pump,
     arrived(id) {
@@ -171,7 +182,7 @@ export function createWants<Source>(
       for (const entry of entries.values()) {
         if (!first.has(entry.offer.docTag) || entry.askedOf !== undefined || entry.hasArrived) continue
         for (const source of entry.sources) {
-          lanesOf(source).queues[0].push(entry.offer.id)
+          enqueue(source, 0, entry.offer.id)
           sources.add(source)
         }
       }
@@ -182,6 +193,10 @@ export function createWants<Source>(
     },
     offerOf: id => entries.get(id)?.offer,
     count: source => lanes.get(source)?.offered ?? 0,
+    waiting(source) {
+      const { queues, next } = lanes.get(source) ?? newLanes()
+      return queues.reduce((sum, { length }, index) => sum + length - (next[index] ?? 0), 0)
+    },
   }
 }
 
@@ -195,6 +210,8 @@ interface Entry<Source> {
 interface Lanes {
   /** Ids, consumed from `next`; stale ones are skipped. */
   readonly queues: [ChunkId[], ChunkId[], ChunkId[]]
+  /** What of each is still to be consumed. */
+  readonly queued: readonly [Set<ChunkId>, Set<ChunkId>, Set<ChunkId>]
   readonly next: [number, number, number]
   askedBytes: number
   offered: number
@@ -204,7 +221,15 @@ interface Lanes {
 }
 
 function newLanes(): Lanes {
-  return { queues: [[], [], []], next: [0, 0, 0], askedBytes: 0, offered: 0, hasGiven: false, cancelWatch: undefined }
+  return {
+    queues: [[], [], []],
+    queued: [new Set(), new Set(), new Set()],
+    next: [0, 0, 0],
+    askedBytes: 0,
+    offered: 0,
+    hasGiven: false,
+    cancelWatch: undefined,
+  }
 }
 
 /** Under way per peer: enough to fill 100 Mbit/s at 300 ms, little enough for what matters now to overtake. */
