@@ -1,6 +1,5 @@
 /** The group's relays as this device sees them: adding one with an invite, how each of them is, giving one up. */
 import {
-  GROUP_DOC_TAG,
   MAX_RELAYS,
   RANDOM_ID_BYTES,
   SECOND_MS,
@@ -22,6 +21,7 @@ import {
   type Observable,
   type RelayInvite,
   type RelayTrouble,
+  type SignedEntry,
   type TelemetryEvent,
 } from '@segue/core'
 import type { Clock, Logger, Random, RecordStore, TelemetrySink } from '@segue/core/ports'
@@ -222,13 +222,23 @@ export function createRelays(parts: Parts): RelayKeeper {
     })
   }
 
-  const tellBeforeLeaving = async ({ replica }: Runtime, { id }: GroupRelay): Promise<void> => {
+  /** Until the relay has the entry on its disk, or time is up: devices that meet only there would hear of it nowhere else. */
+  const tellBeforeLeaving = async ({ group, replica, keeper }: Runtime, { id }: GroupRelay, entry: SignedEntry): Promise<void> => {
+    const chunk = group.toChunk(entry).id
+    const isTold = createSubject(node()?.links.peek().has(id) !== true)
+    const unsubscribe = replica.subscribe({
+      onArrived: () => undefined,
+      onStored: (from, ids) => void (from === id && ids.includes(chunk) && isTold.set(true)),
+    })
     const late = new AbortController()
     const cancel = clock.after(LEAVE_PATIENCE_MS, () => late.abort())
-    const signal = AbortSignal.any([late.signal, stopped.signal])
-    const isTold = (): boolean => node()?.links.peek().has(id) !== true || replica.confirmedAt(id, GROUP_DOC_TAG)
-    await replica.confirmations.when(isTold, { signal }).catch(() => undefined) // then devices that meet only there hear it elsewhere
-    cancel()
+    try {
+      await keeper.keep(entry)
+      await isTold.when(told => told, { signal: AbortSignal.any([late.signal, stopped.signal]) }).catch(() => undefined) // it is left all the same
+    } finally {
+      unsubscribe()
+      cancel()
+    }
   }
 
   const unfollow = (): void => {
@@ -261,8 +271,7 @@ export function createRelays(parts: Parts): RelayKeeper {
       if (relay === undefined) throw new SegueError('RELAY_UNKNOWN')
       leaving.add(relay.mailbox)
       try {
-        await current.keeper.keep(current.group.retireRelay(relay.mailbox, clock.now()))
-        await tellBeforeLeaving(current, relay)
+        await tellBeforeLeaving(current, relay, current.group.retireRelay(relay.mailbox, clock.now()))
       } finally {
         leaving.delete(relay.mailbox)
         parts.onChanged()
