@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { GROUP_DOCUMENT_ID, registerContentKey, sealChunk } from '../crypto/index.ts'
+import type { EpochId } from '../lib/ids.ts'
 import { MINUTE_MS, SECOND_MS } from '../lib/units.ts'
 import { createHeartbeatCast, type BeatingDevice, type HeartbeatCast, type RelayView } from '../testing/heartbeat-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
-import { createHeartbeatCarrier } from './heartbeat.ts'
+import { createSeededRandom } from '../testing/seeded-random.ts'
+import { createHeartbeatCarrier, HEARTBEAT_NAME } from './heartbeat.ts'
 
 let clock: SimulatedClock
 let cast: HeartbeatCast
@@ -62,6 +65,25 @@ describe('beating', () => {
     expect(laptop.written).toHaveLength(2)
     await clock.advance(60 * MINUTE_MS)
     expect(laptop.written).toHaveLength(2)
+  })
+
+  test('[T4] what lies under its name and is not signed by it does not end its counting', async () => {
+    const foreign = sealChunk({
+      keys: laptop.device.keyring,
+      epoch: 'ee'.repeat(16) as EpochId,
+      epochSecret: new Uint8Array(32).fill(7),
+      class: 'register',
+      documentId: GROUP_DOCUMENT_ID,
+      contentKey: registerContentKey(HEARTBEAT_NAME, laptop.device.id),
+      sequence: Number.MAX_SAFE_INTEGER,
+      content: new Uint8Array(100),
+      random: createSeededRandom(1),
+    })
+    await laptop.device.store.apply({ put: [{ ...foreign, live: true }] })
+    cast.link(laptop, desk)
+    await cast.note(laptop, 'one')
+    await clock.advance(2 * MINUTE_MS)
+    expect(desk.beats.heard.peek().get(laptop.device.id)?.counter).toBe(1)
   })
 
   test('[T4] a device that restarts counts on, above the greatest that it sees of its own', async () => {

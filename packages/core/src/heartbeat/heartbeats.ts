@@ -142,8 +142,10 @@ export async function createHeartbeats(components: HeartbeatsComponents): Promis
       ({ mailbox, counter }) => counter >= since && (last?.relays.find(each => each.mailbox === mailbox)?.counter ?? 0) < since,
     )
     if (!isNew && !isConfirmed) return
-    const stored = await chunkStore.head(carrier.chunkIdOf(self))
-    const counter = 1 + Math.max(last?.counter ?? 0, stored?.sequence ?? 0)
+    const stored = await chunkStore.get(carrier.chunkIdOf(self))
+    // What is not signed by this device is not its own to count on from: whoever put it there chose its sequence.
+    const read = stored && carrier.read(stored)
+    const counter = 1 + Math.max(last?.counter ?? 0, read?.ok === true ? read.value.heartbeat.counter : 0)
     const time = Math.max(0, Math.trunc(clock.now()))
     const heartbeat: Heartbeat = { counter, ...now, since: isNew ? counter : since, time, relays: said }
     writtenAt = clock.monotonic()
