@@ -67,7 +67,11 @@ export async function loadGroup(records: RecordStore): Promise<GroupRecord | und
 }
 
 /** Durable when it resolves, all of it or nothing. */
-export async function saveGroup(records: RecordStore, group: GroupRecord, beside: ReadonlyMap<string, Uint8Array> = new Map()): Promise<void> {
+export async function saveGroup(
+  records: RecordStore,
+  group: GroupRecord,
+  beside: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<void> {
   await records.write(new Map([...beside, [GROUP_KEY, encodeCbor({ v: 1, ...group, id: idBytes(group.id) })]]))
 }
 

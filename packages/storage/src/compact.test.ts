@@ -12,7 +12,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 const inFiles = (directory: string, needle: Uint8Array): boolean =>
   readdirSync(directory, { recursive: true, withFileTypes: true }).some(
-    entry => entry.isFile() && readFileSync(path.join(entry.parentPath, entry.name)).includes(needle),
+    entry => entry.isFile() && readFileSync(path.join(entry.parentPath, entry.name)).includes(Buffer.from(needle)),
   )
 
 test('[L31] what was removed is in no file after compacting, in the log neither', async () => {

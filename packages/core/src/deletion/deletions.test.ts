@@ -162,6 +162,32 @@ test('[X5] what was edited meanwhile can be let go', async () => {
   await expect(desk.deletions.keepEdits('00'.repeat(16))).rejects.toMatchObject({ code: 'DELETION_UNKNOWN' })
 })
 
+test('[X4] [X5] a document that was added meanwhile is named, comes along with a copy, and goes with what is let go', async () => {
+  const first = link(laptop, desk)
+  const [kept, gone] = [await write(laptop, 'Kept', 'a'), await write(laptop, 'Gone', 'b')]
+  await settle()
+  first.cut()
+  const added = []
+  for (const { session } of [kept, gone]) {
+    const there = await desk.sessions.open(session)
+    added.push(await there.documents.create({ title: 'Added', initial: { text: 'added' } }))
+  }
+  await desk.device.documents.flush()
+  await laptop.deletions.delete([{ session: kept.session }, { session: gone.session }])
+  link(laptop, desk)
+  await settle()
+  const edits = new Map(desk.deletions.edits.peek().map(each => [each.title, each]))
+  expect(edits.get('Kept')?.documents).toMatchObject([{ title: 'Added', edits: 0 }])
+  const copy = await during(desk.deletions.keepEdits(edits.get('Kept')?.deletion ?? ''))
+  await during(desk.deletions.discardEdits(edits.get('Gone')?.deletion ?? ''))
+  await settle()
+  expect(await during(textOf(laptop, copy))).toEqual(['added'])
+  for (const member of [laptop, desk]) {
+    expect(member.device.isDeleted(added[0]?.documentId as DocumentId)).toBe(false)
+    expect(member.device.isDeleted(added[1]?.documentId as DocumentId)).toBe(true)
+  }
+})
+
 test('[X6] more than a fifth of everything needs a yes, and is asked about again on every other device', async () => {
   link(laptop, desk)
   const all = []

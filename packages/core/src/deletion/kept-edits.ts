@@ -97,9 +97,12 @@ export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
     list: () => [...kept.values()].toSorted((a, b) => b.at - a.at || (a.deletion < b.deletion ? -1 : 1)),
     async put(aside) {
       const changes = new Map<string, Uint8Array>()
-      for (const { documentId, saved, ...rest } of aside.documents) {
+      for (const { documentId, kind, title, edits, saved } of aside.documents) {
         const name = toHex(documentIdToBinary(documentId) ?? NOTHING)
-        changes.set(`${prefix}${aside.deletion}/${name}`, encodeCbor({ v: 1, ...rest, ...(saved === undefined ? {} : { saved }) }))
+        changes.set(
+          `${prefix}${aside.deletion}/${name}`,
+          encodeCbor({ v: 1, kind, title, edits, ...(saved === undefined ? {} : { saved }) }),
+        )
       }
       const { by, at, title } = aside
       changes.set(`${prefix}${aside.deletion}/info`, encodeCbor({ v: 1, by, at, title }))

@@ -9,7 +9,7 @@
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber } from '../lib/codec.ts'
-import { hexId, idBytes, isHexId, RANDOM_ID_BYTES, type DeviceId, type SessionId } from '../lib/ids.ts'
+import { hexId, idBytes, isHexId, RANDOM_ID_BYTES, type SessionId } from '../lib/ids.ts'
 import { documentIdToBinary, type DocumentId } from '@automerge/automerge-repo'
 import { failed, ok, type Result } from '../lib/result.ts'
 import { documentIdOfBytes } from '../session/session-ids.ts'
@@ -28,12 +28,6 @@ export interface Tombstone {
   readonly at: number
   readonly session: SessionId | undefined
   readonly documents: readonly DeletedDocument[]
-}
-
-export interface SignedTombstone extends Tombstone {
-  readonly by: DeviceId
-  /** As signed: what another device that stands for it signs too. */
-  readonly body: Uint8Array
 }
 
 export const TOMBSTONE_PREFIX = 'deletion/'

@@ -1,9 +1,9 @@
 /** Devices of one group that work in sessions and delete: everything real but disk and network. */
-import type { DeletedKind, Deletions } from '../deletion/index.ts'
+import type { Deletions } from '../deletion/index.ts'
 import { createDeletions, withoutDeleted } from '../deletion/index.ts'
 import { createIndex, type DocumentIndex } from '../documents/index.ts'
 import type { Clock } from '../ports/clock.ts'
-import { createSessions, type Session, type Sessions } from '../session/index.ts'
+import { createSessions, type Sessions } from '../session/index.ts'
 import { documentIdOfBytes } from '../session/session-ids.ts'
 import { createDocumentCast, type DocumentCast, type DocumentDevice } from './document-cast.ts'
 import { createSeededRandom } from './seeded-random.ts'
@@ -21,8 +21,6 @@ export interface DeletionCast {
   restart(member: DeletionDevice): Promise<void>
   close(): Promise<void>
 }
-
-export type { DeletedKind, Session }
 
 export function createDeletionCast(clock: Clock, seed = 1): DeletionCast {
   const cast = createDocumentCast(clock, { seed, withLog: true })

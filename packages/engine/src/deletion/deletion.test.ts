@@ -27,7 +27,7 @@ const fileWith = (directory: string, needle: Uint8Array): string | undefined =>
   readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile())
     .map(entry => path.join(entry.parentPath, entry.name))
-    .find(file => readFileSync(file).includes(needle))
+    .find(file => readFileSync(file).includes(Buffer.from(needle)))
 
 /** The sealed bytes of what a closed store holds beside `kept`. */
 const sealedIn = async (name: string): Promise<ReadonlyMap<string, Uint8Array>> => {
