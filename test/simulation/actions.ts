@@ -9,8 +9,8 @@ import type { Oracle } from './oracle.ts'
 import type { TimeLine } from './timeline.ts'
 
 export interface People {
-  /** One random thing on one random device. Resolves at once; what it began goes on. */
-  act(): void
+  /** One random thing on one random device, or on this one. Returns at once; what it began goes on. */
+  act(device?: Device): void
   /** Something to begin with. */
   begin(process: Process): Promise<SessionId>
   readonly sessions: readonly SessionId[]
@@ -185,8 +185,8 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
     })
   }
   return {
-    act() {
-      const running = devices.flatMap(device => device.process() ?? [])
+    act(device) {
+      const running = (device === undefined ? devices : [device]).flatMap(each => each.process() ?? [])
       if (running.length === 0) return
       const process = random.pick(running)
       const session = random.pick(sessions)

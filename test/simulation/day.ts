@@ -11,13 +11,16 @@ import { createPeople, type People } from './actions.ts'
 import { addRelays, changeShift, goToSleep, createRelayWorld, relayMishap, type RelayWorld } from './relay-day.ts'
 import { onSeededPlatform } from './platform.ts'
 import { createTimeLine, type TimeLine } from './timeline.ts'
+import { trustAct } from './trust-acts.ts'
+import { checkTrustEvening } from './trust-evening.ts'
+import { createTrustWorld, type TrustWorld } from './trust-world.ts'
 import type { SeededRandom } from '@segue/core/testing'
 
 /**
  * apart: devices meet each other and nobody else. relays: they have a relay or two as well. shifts: they have relays, and never two of
- * them are awake at a time.
+ * them are awake at a time. trust: devices are removed, copied and set back, and keys are rotated.
  */
-export type DayKind = 'apart' | 'relays' | 'shifts'
+export type DayKind = 'apart' | 'relays' | 'shifts' | 'trust'
 
 export interface Day {
   readonly kind: DayKind
@@ -26,6 +29,7 @@ export interface Day {
   readonly devices: Device[]
   readonly network: Network
   readonly relays: RelayWorld
+  readonly trust: TrustWorld
   readonly oracle: Oracle
   readonly people: People
   readonly complaints: Map<string, number>
@@ -41,7 +45,7 @@ export interface DayReport {
   readonly notes: readonly string[]
 }
 
-const NAMES = ['laptop', 'desk', 'phone', 'tablet', 'attic']
+const NAMES = ['laptop', 'desk', 'phone', 'tablet', 'attic', 'cabin', 'studio', 'kitchen']
 const DAY_MS = 24 * 60 * 60 * 1_000
 
 export interface DayOptions {
@@ -49,16 +53,20 @@ export interface DayOptions {
   readonly kind?: DayKind
 }
 
-export async function liveDay(seed: number, { steps = stepsOf(seed), kind = 'apart' }: DayOptions = {}): Promise<DayReport> {
+export async function liveDay(
+  seed: number,
+  { kind = 'apart', steps = kind === 'trust' ? TRUST_STEPS : stepsOf(seed) }: DayOptions = {},
+): Promise<DayReport> {
   const random = createSeededRandom(seed)
   const timeline = createTimeLine()
   const complaints = new Map<string, number>()
-  const oracle = createOracle(timeline)
+  const trust = createTrustWorld(timeline)
+  const oracle = createOracle(timeline, trust.onMade)
   const devices: Device[] = []
   const network = createNetwork(devices, random.fork(2), timeline)
   const relays = createRelayWorld({ devices, random: random.fork(5), timeline, oracle })
   const people = createPeople(devices, random.fork(3), timeline, oracle, relays.canary)
-  const day: Day = { kind, random, timeline, devices, network, relays, oracle, people, complaints }
+  const day: Day = { kind, random, timeline, devices, network, relays, trust, oracle, people, complaints }
   const report = (): DayReport => ({
     seed,
     violations: oracle.violations,
@@ -71,7 +79,7 @@ export async function liveDay(seed: number, { steps = stepsOf(seed), kind = 'apa
   try {
     await onSeededPlatform(random.fork(4), timeline.clock.now, async () => {
       await liveThrough(day, steps)
-      await checkEvening(day)
+      await (kind === 'trust' ? checkTrustEvening(day) : checkEvening(day))
     })
   } catch (error) {
     oracle.violate('I10', `the day itself broke: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
@@ -80,6 +88,8 @@ export async function liveDay(seed: number, { steps = stepsOf(seed), kind = 'apa
   for (const relay of relays.all) relay.crash()
   return report()
 }
+
+const TRUST_STEPS = 14
 
 /** One day in five is long. */
 function stepsOf(seed: number): number {
@@ -90,6 +100,7 @@ export async function startUp(day: Day, device: Device, ...entered: Parameters<D
   const process = await device.start(...entered)
   day.oracle.watchHandoffs(process)
   day.relays.watch(process)
+  day.trust.watch(process, day.network)
   return process
 }
 
@@ -99,7 +110,7 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
   const founder = await join(day)
   if (founder === undefined) throw new Error('the first device founds a group')
   const count = random.chance(0.25) ? 4 : 3
-  if (day.kind === 'apart') {
+  if (day.kind === 'apart' || day.kind === 'trust') {
     while (devices.length < count) await join(day)
     await timeline.during(people.begin(founder))
   } else {
@@ -112,33 +123,29 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
   }
   for (let step = 0; step < steps; step++) {
     if (day.kind === 'shifts' && step % 4 === 3) await changeShift(day)
-    if (random.chance(0.22)) await (day.kind === 'apart' || (day.kind === 'relays' && random.chance(0.5)) ? mishap(day) : relayMishap(day))
+    if (day.kind === 'trust' && random.chance(0.4)) await trustAct(day)
+    else if (random.chance(0.22))
+      await (day.kind === 'apart' || day.kind === 'trust' || (day.kind === 'relays' && random.chance(0.5)) ? mishap(day) : relayMishap(day))
     else people.act()
     network.dial(0.4)
     relays.links.dial(0.6)
     await clock.advance(random.below(random.chance(0.12) ? 4_000 : 120))
     day.oracle.checkPromises()
-    if (step % 4 === 0) await checkHolders(day)
+    // Whoever was removed and has not heard believes what it believed, and a copy of a machine what the machine believes.
+    if (step % 4 === 0 && !day.trust.isAnybodyOut() && day.trust.clones.size === 0) await checkHolders(day)
   }
 }
 
 /** Another device, added by one that runs, as a pairing would. */
 export async function join(day: Day): Promise<Process | undefined> {
   const { random, timeline, devices, network } = day
-  const name = NAMES[devices.length]
+  const name = NAMES.slice(0, day.kind === 'trust' ? NAMES.length : 5)[devices.length]
   const admins = devices
     .flatMap(device => device.process() ?? [])
-    .filter(({ device, runtime }) => runtime.group.device(device.id)?.role === 'admin')
+    .filter(({ device, runtime: { group } }) => group.isActive(device.id) && group.device(device.id)?.role === 'admin')
   const adder = admins.length > 0 ? random.pick(admins) : undefined
   if (name === undefined || (devices.length > 0 && adder === undefined)) return undefined
-  const maxOpenDocuments = random.chance(0.3) ? 4 : undefined
-  const onComplaint = (device: string, complaint: string): void => {
-    const event = complaint.split(' ', 2).join(' ')
-    day.complaints.set(event, (day.complaints.get(event) ?? 0) + 1)
-    timeline.note(`${device} ${complaint}`)
-  }
-  const { knock } = day.relays
-  const device = createDevice({ name, random: random.fork(100 + devices.length), timeline, maxOpenDocuments, onComplaint, knock })
+  const device = makeDevice(day, name)
   if (adder === undefined) {
     devices.push(device)
     return startUp(day, device)
@@ -152,6 +159,20 @@ export async function join(day: Day): Promise<Process | undefined> {
   devices.push(device)
   if (day.kind === 'shifts') await goToSleep(day, adder.device)
   return process
+}
+
+/** Not started, and not among the devices of the day yet. */
+export function makeDevice(day: Day, name: string, twinOf?: Device): Device {
+  const { random, timeline, devices, complaints, relays } = day
+  const maxOpenDocuments = random.chance(0.3) ? 4 : undefined
+  const onComplaint = (device: string, complaint: string): void => {
+    const event = complaint.split(' ', 2).join(' ')
+    complaints.set(event, (complaints.get(event) ?? 0) + 1)
+    timeline.note(`${device} ${complaint}`)
+  }
+  const forked = random.fork(100 + devices.length)
+  const { knock } = relays
+  return createDevice({ name, random: forked, timeline, maxOpenDocuments, onComplaint, knock, ...(twinOf === undefined ? {} : { twinOf }) })
 }
 
 async function mishap(day: Day): Promise<void> {

@@ -21,6 +21,7 @@ export interface Device {
   readonly id: DeviceId
   /** What a member says of it to add it. */
   readonly keys: { readonly signing: Uint8Array; readonly sealing: Uint8Array }
+  readonly identity: DeviceIdentity
   /** Undefined while its process is down. */
   readonly process: () => Process | undefined
   /** How wrong its wall clock is. */
@@ -34,6 +35,15 @@ export interface Device {
   failDisk(isFailing: boolean): void
   /** What is on its disk. */
   chunks(): ChunkStore
+  /** A copy of its disk as it is now: the whole machine, keys and all. */
+  image(): Disk
+  /** Its disk is this one from now on. Its process must be down. */
+  setBack(disk: Disk): void
+}
+
+export interface Disk {
+  readonly chunks: MemoryChunkStore
+  readonly records: MemoryRecordStore
 }
 
 /** One run of a device. */
@@ -59,12 +69,13 @@ export interface DeviceParts {
   readonly onComplaint: (device: string, complaint: string) => void
   /** The stream to a relay for conversations about its member list; undefined when it is not up. */
   readonly knock?: (relay: DeviceId, from: DeviceId) => PairingLink | undefined
+  /** The machine that this one is a copy of, as its disk is now. */
+  readonly twinOf?: Device
 }
 
-export function createDevice({ name, random, timeline, maxOpenDocuments, onComplaint, knock }: DeviceParts): Device {
-  const identity: DeviceIdentity = createIdentity({ name, random })
-  let chunks: MemoryChunkStore = createMemoryChunkStore()
-  let records: MemoryRecordStore = createMemoryRecordStore()
+export function createDevice({ name, random, timeline, maxOpenDocuments, onComplaint, knock, twinOf }: DeviceParts): Device {
+  const identity: DeviceIdentity = twinOf?.identity ?? createIdentity({ name, random })
+  let { chunks, records }: Disk = twinOf?.image() ?? { chunks: createMemoryChunkStore(), records: createMemoryRecordStore() }
   let running: Process | undefined
   /** Counts runs and their ends, so that each run knows whether it is over. */
   let runs = 0
@@ -144,6 +155,12 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
 
   const device: Device = {
     chunks: () => chunks,
+    image: () => ({ chunks: chunks.copy(), records: records.copy() }),
+    setBack(disk) {
+      chunks = disk.chunks
+      records = disk.records
+    },
+    identity,
     name,
     id: identity.id,
     keys: { signing: identity.signing.publicKey, sealing: identity.sealing.publicKey },

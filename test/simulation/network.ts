@@ -13,6 +13,8 @@ export interface Network {
   /** Each link dies with this probability. */
   cut(probability: number): void
   cutAllOf(device: Device): void
+  /** Whoever learned that a device is out has no link to it from then on, as the engine does it. */
+  expel(): void
   /** Two halves that do not reach each other. */
   partition(): void
   /** Nobody reaches anybody. */
@@ -22,22 +24,28 @@ export interface Network {
   place(device: Device, beside: Device): void
   /** Frames handed over so far, of all links. */
   frames(): number
-  openLinks(): number
+  /** Of all devices, or between these. */
+  openLinks(among?: readonly Device[]): number
   /** Links that an end closed by itself, with its code; a healthy product has none. */
   surprises(): readonly string[]
+  /** Proofs of membership that were not taken; where nobody is ever out there are none. */
+  refusedProofs(): readonly string[]
 }
 
 export function createNetwork(devices: readonly Device[], random: SeededRandom, { clock, note }: TimeLine): Network {
   const links = new Map<string, { readonly link: SimulatedLink; readonly ends: readonly [Process, Process] }>()
   const past: { readonly name: string; readonly link: SimulatedLink }[] = []
-  const refusedProofs: string[] = []
+  const refusedProofs = new Set<string>()
   let sideOf = new Map<Device, number>()
   let frames = 0
 
   const isApart = (a: Device, b: Device): boolean => sideOf.get(a) !== sideOf.get(b)
+  const twinsOf = (a: Device): readonly Device[] => devices.filter(({ id }, i) => id === a.id && devices[i] !== a)
   const keyOf = (a: Device, b: Device): string => [a.name, b.name].sort().join('-')
   const connect = (dialler: Process, other: Process): void => {
     const [a, b] = [dialler.device, other.device]
+    // Of two machines under one key the last one to come has the link.
+    for (const one of [a, b]) for (const twin of twinsOf(one)) links.get(keyOf(twin, one === a ? b : a))?.link.cut()
     const link = linkDevices(
       { id: a.id, accept: end => dialler.accept(end) },
       { id: b.id, accept: end => other.accept(end) },
@@ -53,7 +61,7 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
     note(`${newcomer.device.name} proves itself to ${member.device.name}`)
     for (const talk of [proveMembership(pair.a, newcomer.runtime.group), receiveProof(pair.b, member.runtime.group)]) {
       talk.then(
-        proven => proven.ok || refusedProofs.push(`proof of ${newcomer.device.name} to ${member.device.name}: ${proven.error}`),
+        proven => proven.ok || refusedProofs.add(`proof of ${newcomer.device.name} to ${member.device.name}: ${proven.error}`),
         () => undefined, // a process ended meanwhile
       )
     }
@@ -67,7 +75,7 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
     dial(probability) {
       for (const [i, a] of devices.entries()) {
         for (const b of devices.slice(i + 1)) {
-          if (isApart(a, b) || isLinked(a, b) || !random.chance(probability)) continue
+          if (a.id === b.id || isApart(a, b) || isLinked(a, b) || !random.chance(probability)) continue
           const ends = [a.process(), b.process()]
           if (random.chance(0.5)) ends.reverse()
           const [dialler, other] = ends
@@ -85,6 +93,12 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
     cutAllOf(device) {
       for (const { link, ends } of links.values()) if (ends.some(end => end.device === device)) link.cut()
     },
+    expel() {
+      for (const { link, ends } of links.values()) {
+        const [one, other] = ends
+        if (!one.mayConnect(other.device.id) || !other.mayConnect(one.device.id)) link.cut()
+      }
+    },
     partition() {
       sideOf = new Map(devices.map(device => [device, random.below(2)]))
       note(`partition ${devices.map(device => `${device.name}:${sideOf.get(device)}`).join(' ')}`)
@@ -100,12 +114,10 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
       if (side !== undefined) sideOf.set(device, side)
     },
     frames: () => frames,
-    openLinks: () => [...links.values()].filter(({ link }) => link.isOpen()).length,
-    surprises() {
-      const closed = past.flatMap(({ name, link }) =>
-        link.isOpen() || link.closedWith() === 'lost' ? [] : [`${name}: ${link.closedWith()}`],
-      )
-      return [...closed, ...refusedProofs]
-    },
+    openLinks: (among = devices) =>
+      [...links.values()].filter(({ link, ends }) => link.isOpen() && ends.every(end => among.includes(end.device))).length,
+    surprises: () =>
+      past.flatMap(({ name, link }) => (link.isOpen() || link.closedWith() === 'lost' ? [] : [`${name}: ${link.closedWith()}`])),
+    refusedProofs: () => [...refusedProofs],
   }
 }

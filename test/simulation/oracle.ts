@@ -10,7 +10,21 @@ import type { SegueSession } from '@segue/engine/testing'
 import type { Device, Process } from './device.ts'
 import type { TimeLine } from './timeline.ts'
 
-export type InvariantId = 'I1' | 'I2' | 'I3' | 'I4' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'relay disk' | 'relay named' | 'quiet logs'
+export type InvariantId =
+  | 'I1'
+  | 'I2'
+  | 'I3'
+  | 'I4'
+  | 'I5'
+  | 'I6'
+  | 'I7'
+  | 'I8'
+  | 'I9'
+  | 'I10'
+  | 'duties'
+  | 'relay disk'
+  | 'relay named'
+  | 'quiet logs'
 
 export interface Violation {
   readonly invariant: InvariantId
@@ -48,7 +62,8 @@ export interface Oracle {
 /** Later than its deadline by this much is still in time: handoffs settle within a second of theirs. */
 const PROMISE_GRACE_MS = 2_000
 
-export function createOracle({ clock, note }: TimeLine): Oracle {
+/** `onMade`: told of every change that a person makes. */
+export function createOracle({ clock, note }: TimeLine, onMade: Oracle['made'] = () => undefined): Oracle {
   const violations: Violation[] = []
   const acknowledged: Acknowledged[] = []
   const unsafe = new Map<Process, Acknowledged[]>()
@@ -93,6 +108,7 @@ export function createOracle({ clock, note }: TimeLine): Oracle {
     violate,
     acknowledged,
     made(process, document, heads, session) {
+      onMade(process, document, heads, session)
       const list = unsafe.get(process) ?? []
       unsafe.set(process, [...list, { device: process.device.id, document, heads, session }])
     },

@@ -5,6 +5,8 @@ export interface DaysOptions {
   readonly minutes: number
   readonly firstSeed: number
   readonly mostDays: number
+  /** From 0 to 1: so many of them are days of trust. */
+  readonly trust: number
   /** What happened in each day that broke a promise, line by line. */
   readonly withNotes: boolean
   readonly tell: (line: string) => void
@@ -13,6 +15,7 @@ export interface DaysOptions {
 export interface DaysReport {
   readonly firstSeed: number
   readonly days: number
+  readonly kinds: Readonly<Record<DayKind, number>>
   readonly acknowledged: number
   readonly handoffs: Readonly<Record<string, number>>
   readonly broken: readonly { readonly seed: number; readonly kind: DayKind; readonly violations: readonly string[] }[]
@@ -23,21 +26,23 @@ export interface DaysReport {
   readonly isCollected: boolean
 }
 
-/** Without relays, with relays, and with relays alone between devices that are never awake together; in turns. */
+/** Without relays, with relays, and with relays alone between devices that are never awake together; in turns. Beside them days of trust. */
 const KINDS: readonly DayKind[] = ['apart', 'relays', 'shifts']
 const TELL_EVERY_MS = 30_000
 
-export async function liveDays({ minutes, firstSeed, mostDays, withNotes, tell }: DaysOptions): Promise<DaysReport> {
+export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes, tell }: DaysOptions): Promise<DaysReport> {
   const startedAt = performance.now()
   const passed = (): number => performance.now() - startedAt
   const handoffs: Record<string, number> = {}
   const broken: { seed: number; kind: DayKind; violations: string[] }[] = []
   const heapMb: number[] = []
+  const days: Record<DayKind, number> = { apart: 0, relays: 0, shifts: 0, trust: 0 }
   let acknowledged = 0
   let toldAt = 0
   let seed = firstSeed
   for (; seed - firstSeed < mostDays && passed() < minutes * 60_000; seed++) {
-    const kind = KINDS[seed % KINDS.length] as DayKind
+    const kind = kindOf(seed, trust)
+    days[kind]++
     const report = await liveDay(seed, { kind })
     acknowledged += report.acknowledged
     for (const [outcome, count] of report.outcomes) handoffs[outcome] = (handoffs[outcome] ?? 0) + count
@@ -56,8 +61,26 @@ export async function liveDays({ minutes, firstSeed, mostDays, withNotes, tell }
   const tenth = Math.max(1, Math.floor(heapMb.length / 10))
   const heapGrowthMb = mean(heapMb.slice(-tenth)) - mean(heapMb.slice(0, tenth))
   const isCollected = globalThis.gc !== undefined
-  return { firstSeed, days: seed - firstSeed, acknowledged, handoffs, broken, minutes: passed() / 60_000, heapGrowthMb, isCollected }
+  return {
+    firstSeed,
+    days: seed - firstSeed,
+    kinds: days,
+    acknowledged,
+    handoffs,
+    broken,
+    minutes: passed() / 60_000,
+    heapGrowthMb,
+    isCollected,
+  }
 }
+
+/** Follows from the seed and the share, so that a seed is the same day again. */
+function kindOf(seed: number, trust: number): DayKind {
+  return (seed * STEP) % 1 < trust ? 'trust' : (KINDS[seed % KINDS.length] as DayKind)
+}
+
+/** Of the golden ratio: its multiples are spread evenly, however many there are. */
+const STEP = 0.618_033_988_749_895
 
 function mean(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0) / Math.max(1, numbers.length)

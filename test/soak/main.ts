@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- [--minutes 10] [--rounds 500] [--json]`: the days of test/simulation on seeds nobody has seen, until the time is over;
+ * `npm run soak -- [--minutes 10] [--rounds 500] [--trust 0.3] [--json]`: the days of test/simulation on seeds nobody has seen, until the time is over;
  * then a relay killed at random that many times while a device writes to it. Says how far it is, each promise that was broken with its
  * seed, then the sums; with --json one document on stdout and everything else on stderr. Ends with 1 when anything was broken.
  */
@@ -19,6 +19,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     /** Ends after this many days, if the time is not over before. */
     days: { type: 'string' },
+    /** The share of days on which devices are removed, copied and set back: from 0 to 1. */
+    trust: { type: 'string', default: '0.3' },
     /** What happened in each day that broke a promise, line by line. */
     notes: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -26,22 +28,32 @@ const { values } = parseArgs({
 })
 const minutes = Number(values.minutes)
 const rounds = Number(values.rounds)
+const trust = Number(values.trust)
 const firstSeed = values.seed === undefined ? randomInt(1_000_000, 2 ** 31) : Number(values.seed)
 const mostDays = values.days === undefined ? Number.POSITIVE_INFINITY : Number(values.days)
-if (!(minutes >= 0) || !Number.isSafeInteger(rounds) || rounds < 0 || !Number.isSafeInteger(firstSeed) || !(mostDays > 0)) {
-  console.error('usage: npm run soak -- [--minutes N] [--rounds N] [--seed N] [--days N] [--notes] [--json]')
+if (
+  !(minutes >= 0) ||
+  !Number.isSafeInteger(rounds) ||
+  rounds < 0 ||
+  !Number.isSafeInteger(firstSeed) ||
+  !(mostDays > 0) ||
+  !(trust >= 0 && trust <= 1)
+) {
+  console.error('usage: npm run soak -- [--minutes N] [--rounds N] [--seed N] [--days N] [--trust 0..1] [--notes] [--json]')
   process.exit(2)
 }
 
 const tell = (line: string): void => void process.stderr.write(`${line}\n`)
-const days = await liveDays({ minutes, firstSeed, mostDays, withNotes: values.notes, tell })
+const days = await liveDays({ minutes, firstSeed, mostDays, trust, withNotes: values.notes, tell })
 const kills = await killRelays(rounds, tell)
 const isWhole = days.broken.length === 0 && kills.failedRounds === 0
 
 if (values.json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, isWhole, days, kills })}\n`)
 else {
-  const { acknowledged, heapGrowthMb, isCollected, broken } = days
-  console.log(`${days.days} days from seed ${firstSeed}, ${acknowledged} changes acknowledged, ${days.minutes.toFixed(1)} minutes`)
+  const { acknowledged, kinds, heapGrowthMb, isCollected, broken } = days
+  const ofEach = Object.entries(kinds).map(([kind, count]) => `${count} ${kind}`)
+  console.log(`${days.days} days from seed ${firstSeed} (${ofEach.join(', ')}), ${(days.days / days.minutes).toFixed(0)} a minute`)
+  console.log(`${acknowledged} changes acknowledged, ${days.minutes.toFixed(1)} minutes`)
   console.log(
     `handoffs: ${Object.entries(days.handoffs)
       .map(([kind, count]) => `${count} ${kind}`)
@@ -55,7 +67,9 @@ else {
   console.log(
     isWhole
       ? 'nothing promised was broken'
-      : broken.map(({ seed }) => `broken; again with: npm run soak -- --rounds 0 --days 1 --notes --seed ${seed}`).join('\n'),
+      : broken
+          .map(({ seed }) => `broken; again with: npm run soak -- --rounds 0 --days 1 --trust ${trust} --notes --seed ${seed}`)
+          .join('\n'),
   )
 }
 process.exit(isWhole ? 0 : 1)

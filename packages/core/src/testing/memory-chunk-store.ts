@@ -16,6 +16,8 @@ export interface MemoryChunkStore extends ChunkStore {
    * is found afterwards.
    */
   crash(): MemoryChunkStore
+  /** What is durable now, on a disk of its own. */
+  copy(): MemoryChunkStore
   /** The value of `id` rots: read as absent and reported to `onDamaged`. */
   damage(id: ChunkId): void
 }
@@ -141,6 +143,7 @@ function openMemory(contents: Contents, options: MemoryChunkStoreOptions): Memor
       hasCrashed = true
       return openMemory(copyOfContents(contents), options)
     },
+    copy: () => openMemory(copyOfContents(contents), options),
     damage(id) {
       damaged.add(id)
     },

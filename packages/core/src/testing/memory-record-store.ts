@@ -7,6 +7,8 @@ export interface MemoryRecordStore extends RecordStore {
   failWrites(reason: Error | undefined): void
   /** The power goes: this store is of no use any more. Returns the store as it is found afterwards. */
   crash(): MemoryRecordStore
+  /** What is durable now, on a disk of its own. */
+  copy(): MemoryRecordStore
 }
 
 export function createMemoryRecordStore(): MemoryRecordStore {
@@ -47,5 +49,6 @@ function openMemory(records: Map<string, Uint8Array>): MemoryRecordStore {
       isClosed = true
       return openMemory(new Map(records))
     },
+    copy: () => openMemory(new Map(records)),
   }
 }

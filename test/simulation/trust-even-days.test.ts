@@ -1,0 +1,3 @@
+import { describeTrustDays } from './describe-days.ts'
+
+describeTrustDays('even')

@@ -1,0 +1,191 @@
+/** What must hold in the evening of a day of trust: for those who stay everything that always must, and I5 for those who do not. */
+import * as A from '@automerge/automerge'
+import { documentIdOf, openGroup, type DeviceId, type Group, type GroupState, type LateEdit } from '@segue/core'
+import { startUp, type Day } from './day.ts'
+import type { Device, Process } from './device.ts'
+import { checkContents, checkGroup, checkHolders, checkLeases, checkQuiet, checkRestart, converge, running } from './evening.ts'
+import type { Acknowledged } from './oracle.ts'
+import { commitsOf } from './trust-world.ts'
+
+export async function checkTrustEvening(day: Day): Promise<void> {
+  const { devices, network, timeline, oracle, people, random } = day
+  const { clock, note } = timeline
+  note('evening')
+  for (const device of devices) {
+    device.failDisk(false)
+    device.offByMs = 0
+    if (device.process() === undefined) await startUp(day, device)
+  }
+  retire(day)
+  const present = devices.filter(device => device.process() !== undefined)
+  network.reunite()
+  const redial = (): void => {
+    network.dial(1)
+    clock.after(REDIAL_MS, redial)
+  }
+  redial()
+  await clock.advance(NEWS_MS)
+  const staying = whoStays(day, present)
+  const stay = present.filter(({ id }) => staying.has(id))
+  const gone = present.filter(({ id }) => !staying.has(id))
+  note(`stay: ${stay.map(({ name }) => name).join(' ')}; out: ${gone.map(({ name }) => name).join(' ')}`)
+  const inner: Day = { ...day, devices: stay }
+  await converge(inner, 'after healing')
+  for (let left = 3; left > 0 && gone.length > 0; left--) people.act(random.pick(gone))
+  await clock.advance(LONGEST_WORK_MS)
+  oracle.checkPromises()
+  for (const { runtime } of running(stay)) await timeline.during(runtime.documents.late?.settled() ?? Promise.resolve(), 120_000)
+  await clock.advance(REVIEW_MS)
+  await converge(inner, 'after the last handoff')
+
+  checkGroup(inner)
+  checkDuties(inner)
+  await checkRemoved(inner, gone)
+  await checkLate(inner)
+  for (const device of gone) {
+    network.cutAllOf(device)
+    device.crash()
+  }
+  const owed = owedBy(inner)
+  // Without those that left with a device that is out.
+  const sessions = people.sessions.filter(id => owed.some(({ document }) => document === documentIdOf(id)))
+  const known: Day = { ...inner, people: { ...people, sessions } }
+  await checkHolders(known)
+  await checkContents(inner, owed)
+  await checkLeases(known)
+  await checkQuiet(known)
+  await checkRestart(inner)
+  for (const surprise of network.surprises()) oracle.violate('quiet logs', `a link was closed: ${surprise}`)
+}
+
+/** The copies of a machine are found and switched off; what they had time to tell is told. */
+function retire({ network, trust, timeline }: Day): void {
+  for (const clone of trust.clones) {
+    if (clone.process() === undefined) continue
+    network.cutAllOf(clone)
+    clone.crash()
+    timeline.note(`${clone.name} is switched off`)
+  }
+}
+
+/**
+ * Those who, each by its own log, belong together. Two such circles come of a day only where each holds all the others for removed, or
+ * never heard of them: then nobody dials anybody, and nothing can be settled. [I6] Whoever is in none must be out by what all know together.
+ */
+function whoStays({ oracle, timeline }: Day, present: readonly Device[]): ReadonlySet<DeviceId> {
+  const all = running(present)
+  const circles = new Map<string, ReadonlySet<DeviceId>>()
+  const seenBy = ({ runtime }: Process): readonly DeviceId[] => activeIn(runtime.group.state.peek())
+  for (const process of all) {
+    const circle = seenBy(process)
+    if (!circle.includes(process.device.id)) continue
+    const theirs = all.filter(({ device }) => circle.includes(device.id))
+    if (theirs.every(each => seenBy(each).join() === circle.join())) circles.set(circle.join(), new Set(circle))
+  }
+  const [largest, ...others] = [...circles.values()].toSorted((a, b) => b.size - a.size)
+  if (others.length > 0) timeline.note(`the group fell into ${circles.size}`)
+  const witness = all.find(({ device }) => largest?.has(device.id))
+  if (largest === undefined || witness === undefined) {
+    const views = all.map(process => `${process.device.name} sees ${seenBy(process).length}`)
+    oracle.violate('I6', `no two agree on who belongs: ${views.join('; ')}`)
+    return new Set()
+  }
+  for (const { device, runtime } of all) {
+    if ([...circles.values()].some(circle => circle.has(device.id))) continue
+    const together = witness.runtime.group.evaluateWith(runtime.group.entries().map(({ bytes }) => bytes))
+    const isIn = together === undefined || activeIn(together).includes(device.id)
+    if (isIn) oracle.violate('I6', `${device.name} belongs by what it knows, and nobody lets it in`)
+  }
+  return largest
+}
+
+function activeIn({ devices }: Pick<GroupState, 'devices'>): readonly DeviceId[] {
+  return devices.flatMap(({ id, active }) => (active ? [id] : []))
+}
+
+/** Everybody has the keys they need, nobody is locked out of the administration. */
+function checkDuties({ devices, oracle }: Day): void {
+  for (const { device, runtime } of running(devices)) {
+    const { group } = runtime
+    const left = group.duties()
+    if (left.length > 0) oracle.violate('duties', `${device.name} still sees ${JSON.stringify(left)}`)
+    if (!group.state.peek().devices.some(({ active, role }) => active && role === 'admin')) oracle.violate('I6', 'nobody is an admin')
+  }
+}
+
+/** [I5] With all it holds, the whole log and everybody's disk before it, it opens nothing that was written by who knew it was out. */
+async function checkRemoved({ devices, oracle, trust, timeline }: Day, gone: readonly Device[]): Promise<void> {
+  const [witness] = running(devices)
+  if (witness === undefined) return
+  const everything = [...running(devices), ...running(gone)].flatMap(({ runtime }) => runtime.group.entries().map(({ bytes }) => bytes))
+  for (const { device, runtime } of running(gone)) {
+    const { id, secret, entries } = runtime.group
+    if (witness.runtime.group.removalOf(device.id) === undefined) continue // its adding was void: it never belonged
+    const theirs: Group = openGroup({
+      identity: device.identity,
+      random: { bytes: length => new Uint8Array(length) },
+      ...{ id, secret, entries: [...entries().map(({ bytes }) => bytes), ...everything] },
+    })
+    const forbidden = trust.changes.filter(change => change.author !== device.id && change.knew.has(device.id))
+    for (const document of new Set(forbidden.map(change => change.document))) {
+      const hashes = new Set(forbidden.flatMap(change => (change.document === document ? [change.hash] : [])))
+      for (const other of running(devices)) {
+        for (const { hash, epoch } of await commitsOf(other.device.chunks(), other, document)) {
+          const opens = hashes.has(hash) && (theirs.keyring.secretOf(epoch) ?? runtime.group.keyring.secretOf(epoch)) !== undefined
+          if (opens) oracle.violate('I5', `${device.name} is out and opens ${hash.slice(0, 6)} of ${document.slice(0, 6)}`)
+        }
+      }
+      const doc = await timeline.during(runtime.documents.read(document))
+      for (const hash of hashes) {
+        if (A.hasHeads(doc, [hash])) oracle.violate('I5', `${device.name} is out and shows ${hash.slice(0, 6)} of ${document.slice(0, 6)}`)
+      }
+    }
+  }
+}
+
+/** [I5] Of what a removed device wrote only what somebody held is applied; the rest is listed where it lies; all list the same. */
+async function checkLate({ devices, oracle, trust, timeline }: Day): Promise<void> {
+  // Of two machines under one key the one's claims take the place of the other's: who saw which decides what nobody claims (D27).
+  const isListedAlike = ({ kind }: LateEdit): boolean => kind === 'quarantined' || trust.clones.size === 0
+  const lists = running(devices).map(({ device, runtime }) => ({
+    device,
+    late: (runtime.documents.late?.list.peek() ?? []).filter(isListedAlike),
+  }))
+  const described = new Set(lists.map(({ late }) => JSON.stringify(late.map(summaryOf))))
+  if (described.size > 1) {
+    const each = lists.map(({ device, late }) => `${device.name}: ${JSON.stringify(late.map(summaryOf))}`)
+    oracle.violate('I5', `late edits are listed in ${described.size} ways: ${each.join(' | ')}`)
+  }
+  const [process] = running(devices)
+  if (process === undefined) return
+  const { group, documents } = process.runtime
+  for (const { author, document, hash, heldBy } of trust.changes) {
+    if (group.removalOf(author) === undefined || heldBy.size > 0) continue
+    if (A.hasHeads(await timeline.during(documents.read(document)), [hash])) {
+      oracle.violate('I5', `${hash.slice(0, 6)} by ${group.device(author)?.name} is in ${document.slice(0, 6)} and nobody held it`)
+    }
+  }
+}
+
+function summaryOf({ id, kind, edits }: LateEdit): object {
+  return { id, kind, edits }
+}
+
+/** What was acknowledged and must be here: by who stays, and by who is out where somebody who stays had it when it learned of that. */
+function owedBy({ devices, oracle, trust }: Day): readonly Acknowledged[] {
+  const staying = new Set<DeviceId>(devices.flatMap(({ id }) => (trust.wentBack.has(id) || trust.isTwin(id) ? [] : [id])))
+  return oracle.acknowledged.filter(each => {
+    if (trust.isTwin(each.device)) return false
+    const where = trust.holdersOf(each)
+    if (where !== undefined && ![...where].some(id => staying.has(id))) return false
+    if (devices.some(({ id }) => id === each.device)) return true
+    return each.heads.every(head => trust.changes.some(({ hash, keptBy }) => hash === head && [...keptBy].some(id => staying.has(id))))
+  })
+}
+
+const REDIAL_MS = 1_500
+/** Within which everybody heard who is out: they need not hold the same yet. */
+const NEWS_MS = 20_000
+const LONGEST_WORK_MS = 50_000
+/** An edit without a claim is not listed sooner. */
+const REVIEW_MS = 40_000
