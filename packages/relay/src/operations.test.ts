@@ -1,7 +1,7 @@
 /** The operator's side: settings, listeners, and the command in real processes. */
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { decodeInvite } from '@segue/core'
@@ -170,3 +170,12 @@ async function command(
     return { code, stdout, stderr }
   }
 }
+
+test('[B34] the rules for alarms ask for figures that there are', async () => {
+  const relay = await startRelay({ ops: { host: '127.0.0.1', port: 0 } })
+  const figures = await (await fetch(`http://${relay.opsAddress}/metrics`)).text()
+  const rules = await readFile(new URL('../deploy/alerts.yml', import.meta.url), 'utf8')
+  const asked = [...new Set(rules.match(/segue_relay_\w+/g))].filter(name => !name.endsWith('_bucket'))
+  expect(asked.length).toBeGreaterThan(1)
+  for (const name of asked) expect(figures).toContain(`# TYPE ${name} `)
+})
