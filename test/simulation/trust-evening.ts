@@ -1,6 +1,7 @@
 /** What must hold in the evening of a day of trust: for those who stay everything that always must, and I5 for those who do not. */
 import * as A from '@automerge/automerge'
 import { documentIdOf, openGroup, type DeviceId, type Group, type GroupState, type LateEdit } from '@segue/core'
+import { carryBetween } from './courier.ts'
 import { startUp, type Day } from './day.ts'
 import type { Device, Process } from './device.ts'
 import { checkContents, checkGroup, checkHolders, checkLeases, checkQuiet, checkRestart, converge, running } from './evening.ts'
@@ -32,6 +33,12 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   const inner: Day = { ...day, devices: stay }
   await converge(inner, 'after healing')
   for (let left = 3; left > 0 && gone.length > 0; left--) people.act(random.pick(gone))
+  await clock.advance(WRITTEN_MS)
+  // What they wrote to the log before they heard may count, and nobody listens to them; once a courier brings it others stay.
+  const theirs = running(gone).flatMap(({ runtime }) => runtime.group.entries().map(({ bytes }) => bytes))
+  const together = running(stay)[0]?.runtime.group.evaluateWith(theirs)
+  const isSettled = together !== undefined && activeIn(together).join() === [...staying].join()
+  if (gone.length > 0 && isSettled) await carryBetween(day, running(gone), running(stay))
   await clock.advance(LONGEST_WORK_MS)
   oracle.checkPromises()
   for (const { runtime } of running(stay)) await timeline.during(runtime.documents.late?.settled() ?? Promise.resolve(), 120_000)
@@ -126,7 +133,8 @@ async function checkRemoved({ devices, oracle, trust, timeline }: Day, gone: rea
       random: { bytes: length => new Uint8Array(length) },
       ...{ id, secret, entries: [...entries().map(({ bytes }) => bytes), ...everything] },
     })
-    const forbidden = trust.changes.filter(change => change.author !== device.id && change.knew.has(device.id))
+    // Who is out itself seals as before.
+    const forbidden = trust.changes.filter(({ author, knew }) => knew.has(device.id) && devices.some(({ id }) => id === author))
     for (const document of new Set(forbidden.map(change => change.document))) {
       const hashes = new Set(forbidden.flatMap(change => (change.document === document ? [change.hash] : [])))
       for (const other of running(devices)) {
@@ -186,6 +194,8 @@ function owedBy({ devices, oracle, trust }: Day): readonly Acknowledged[] {
 const REDIAL_MS = 1_500
 /** Within which everybody heard who is out: they need not hold the same yet. */
 const NEWS_MS = 20_000
+/** An edit and its claim are on the disk of who wrote it. */
+const WRITTEN_MS = 5_000
 const LONGEST_WORK_MS = 50_000
 /** An edit without a claim is not listed sooner. */
 const REVIEW_MS = 40_000
