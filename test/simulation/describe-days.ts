@@ -9,7 +9,7 @@ import { liveDay, type DayKind, type DayReport } from './day.ts'
 import type { InvariantId } from './oracle.ts'
 
 const ONE_SEED = process.env['SEED']
-const ALL = Number(process.env['SEEDS'] ?? 420)
+const ALL = Number(process.env['SEEDS'] ?? 300)
 const RELAYS = Math.ceil(ALL / 12)
 const APART = Math.ceil(ALL / 2)
 const TRUST = ALL - RELAYS - APART
