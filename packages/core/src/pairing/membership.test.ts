@@ -113,7 +113,9 @@ test('[P21] a device that is in already gets no second entry; with another seali
   const newcomer = { device: desk.id, sealingKey: desk.sealing.publicKey, name: 'desk' }
   const entry = admitDevice(group, newcomer, 1)
   expect(admitDevice(group, newcomer, 2)).toBe(entry)
-  expect(() => admitDevice(group, { ...newcomer, sealingKey: phone.sealing.publicKey }, 3)).toThrow(expect.objectContaining({ code: 'PAIRING_ALREADY_MEMBER' }))
+  expect(() => admitDevice(group, { ...newcomer, sealingKey: phone.sealing.publicKey }, 3)).toThrow(
+    expect.objectContaining({ code: 'PAIRING_ALREADY_MEMBER' }),
+  )
   expect(group.entries()).toHaveLength(2)
 })
 
