@@ -10,7 +10,7 @@ import { findNode24 } from './lib/node-24.mjs'
 import { bin, build, runNode } from './lib/run.mjs'
 
 /** What another Node could change: the platform's own crypto, threads, sockets and files. e2e/packages.test.ts has Node 24 by itself. */
-const SECOND_LANE = ['packages/storage', 'packages/net', 'packages/engine']
+const SECOND_LANE = ['packages/storage', 'packages/net', 'packages/engine/src/worker', 'packages/engine/src/platform']
 
 await build()
 const scratch = mkdtempSync(path.join(tmpdir(), 'segue-test-'))
