@@ -13,7 +13,7 @@ import { createBackups } from './backups.ts'
 
 const CHUNKS = 400
 const CHUNK_BYTES: number = 256 * 1024
-/** What the garbage collector has not got round to counts, too; a store held in memory would be over it twice. */
+/** What the garbage collector has not got round to counts, too; a store held in memory would be over it all the same. */
 const MAX_GROWTH: number = 80 * MIB
 
 const root = mkdtempSync(path.join(tmpdir(), 'segue-large-'))
