@@ -4,7 +4,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createDeletionCast, type DeletionCast, type DeletionDevice } from '../testing/deletion-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
 import type { SimulatedLink } from '../testing/simulated-link.ts'
-import type { SessionId } from '../lib/ids.ts'
+import { GROUP_DOCUMENT_ID, registerContentKey, sealChunk } from '../crypto/index.ts'
+import type { EpochId, SessionId } from '../lib/ids.ts'
+import { createSeededRandom } from '../testing/seeded-random.ts'
+import { RECEIPT_NAME } from './receipts.ts'
 
 interface Text {
   text: string
@@ -263,4 +266,25 @@ test('[X8] a document that another session lists stays, and one deleted alone le
   await settle()
   expect(await during(textOf(laptop, other.id))).toEqual(['shared'])
   expect(other.documents.list.peek()).toHaveLength(1)
+})
+
+test('[X10] what lies under the name of its receipts and is not signed by it does not end them', async () => {
+  const foreign = sealChunk({
+    keys: laptop.device.keyring,
+    epoch: 'ee'.repeat(16) as EpochId,
+    epochSecret: new Uint8Array(32).fill(7),
+    class: 'register',
+    documentId: GROUP_DOCUMENT_ID,
+    contentKey: registerContentKey(RECEIPT_NAME, laptop.device.id),
+    sequence: Number.MAX_SAFE_INTEGER,
+    content: new Uint8Array(100),
+    random: createSeededRandom(1),
+  })
+  await laptop.device.store.apply({ put: [{ ...foreign, live: true }] })
+  link(laptop, desk)
+  const { session } = await write(laptop, 'Notes', 'hello')
+  await settle()
+  await desk.deletions.delete([{ session }])
+  await settle()
+  expect(desk.deletions.list.peek()[0]?.goneAt).toContain(laptop.device.id)
 })

@@ -19,13 +19,13 @@ import type { SessionDoc } from '../session/schema/shapes.ts'
 import type { DeletedEdit, Deletion, DeletionId, Deletions } from './contract.ts'
 import { BURST_MS, isBurst } from './guard.ts'
 import { openKeptEdits, type AsideDocument, type KeptEditsParts } from './kept-edits.ts'
+import { createGroupRegisters, type GroupRegistersComponents } from '../crypto/index.ts'
 import { RECEIPT_NAME, decodeReceipt, encodeReceipt, type Receipt } from './receipts.ts'
-import { createRegisters, type RegistersParts } from './registers.ts'
 import { memberTitles, newMembers, planOf, sessionsListing, unlist } from './targets.ts'
 import { TOMBSTONE_PREFIX, decodeTombstone, tombstoneBodies, type DeletedDocument, type Tombstone } from './tombstone.ts'
 import { editsBeyond, knowledgeOf } from './versions.ts'
 
-export interface DeletionsParts extends RegistersParts, Omit<KeptEditsParts, 'documents' | 'keyring'> {
+export interface DeletionsParts extends GroupRegistersComponents, Omit<KeptEditsParts, 'documents' | 'keyring'> {
   readonly isActive: (device: DeviceId) => boolean
   readonly replica: Pick<Replica, 'add' | 'drop' | 'dropRetired' | 'isDropped' | 'subscribe'>
   readonly chunkStore: ChunkStore
@@ -45,7 +45,7 @@ export interface DeletionsParts extends RegistersParts, Omit<KeptEditsParts, 'do
 export async function createDeletions(parts: DeletionsParts): Promise<Deletions & { refresh(): void }> {
   const { identity, replica, chunkStore, records, documents, index, clock, random, logger } = parts
   const self = identity.id
-  const registers = createRegisters(parts)
+  const registers = createGroupRegisters(parts)
   const kept = await openKeptEdits(parts)
   const tombstones = new Map<DeletionId, Known>()
   const receipts = new Map<DeviceId, Receipt>()
@@ -207,13 +207,18 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     show()
   }
   const isKeptElsewhere = (deletion: DeletionId): boolean => index.sessions.peek().some(({ id }) => id === kept.copyOf(deletion))
+  /** Only what this device signed is its own to count on from: whoever put something else there chose its sequence. */
+  const ownReceipt = async (): Promise<ReturnType<typeof registers.read>> => {
+    const stored = await chunkStore.get(registers.idOf(RECEIPT_NAME, self))
+    return stored && registers.read(stored)
+  }
   const tell = async (): Promise<void> => {
     const all = newestFirst(tombstones)
     const gone = all.filter(({ tombstone }) => isGone(tombstone)).map(({ tombstone }) => tombstone.id)
     const waiting = all.filter(known => whyWaiting(known) !== undefined).map(({ tombstone }) => tombstone.id)
     const body = encodeReceipt(gone, waiting)
     if (toHex(body) === told || all.length === 0) return
-    const sequence = ((await chunkStore.head(registers.ownId(RECEIPT_NAME)))?.sequence ?? 0) + 1
+    const sequence = ((await ownReceipt())?.sequence ?? 0) + 1
     await replica.add([registers.seal({ name: RECEIPT_NAME, sequence, body })])
     told = toHex(body)
     receipts.set(self, { gone: new Set(gone), waiting: new Set(waiting) })
@@ -300,9 +305,7 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
   for (const known of tombstones.values()) {
     if (isDecided(known)) for (const { documentId } of known.tombstone.documents) deleted.add(documentId)
   }
-  told = toHex(
-    (await chunkStore.get(registers.ownId(RECEIPT_NAME)).then(chunk => chunk && registers.read(chunk)))?.body ?? new Uint8Array(),
-  )
+  told = toHex((await ownReceipt())?.body ?? new Uint8Array())
   opened.add(
     replica.subscribe({
       onArrived(chunks) {

@@ -4,22 +4,9 @@
  *
  *     name = "erasure/<last 24 characters of the removed device's id>", sequence 1 (2 once it says that it erased), body = the signed frame
  */
-import {
-  GROUP_DOCUMENT_ID,
-  decodeRegister,
-  encodeRegister,
-  openChunk,
-  registerContentKey,
-  sealChunk,
-  type Keyring,
-} from '../crypto/index.ts'
-import type { DeviceIdentity } from '../identity/index.ts'
+import { createGroupRegisters, type GroupRegistersComponents } from '../crypto/index.ts'
 import { plainBytes } from '../lib/bytes.ts'
-import { GROUP_DOC_TAG } from '../lib/ids.ts'
-import type { Hasher } from '../ports/hasher.ts'
-import type { Random } from '../ports/random.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
-import type { Verifier } from '../ports/verifier.ts'
 import { readErasure, type Erasure } from './erasure.ts'
 
 export interface CarriedErasure {
@@ -34,43 +21,18 @@ export interface ErasureCarrier {
   read(chunk: SealedChunk): CarriedErasure | undefined
 }
 
-export interface ErasureCarrierComponents {
-  readonly identity: Pick<DeviceIdentity, 'id' | 'signing'>
-  readonly keyring: Keyring
-  readonly random: Random
-  readonly hasher?: Hasher | undefined
-  readonly verifier?: Verifier | undefined
-}
-
-export function createErasureCarrier({ identity, keyring, random, hasher, verifier }: ErasureCarrierComponents): ErasureCarrier {
+export function createErasureCarrier(components: GroupRegistersComponents): ErasureCarrier {
+  const registers = createGroupRegisters(components)
   return {
     seal({ erasure, frame }) {
       const name = `${NAME_PREFIX}${erasure.device.slice(-ID_CHARACTERS)}`
-      const sequence = erasure.erased ? 2 : 1
-      const { epoch, secret } = keyring.current()
-      const register = { documentId: GROUP_DOCUMENT_ID, name, device: identity.id, sequence, body: frame }
-      return sealChunk({
-        keys: keyring,
-        epoch,
-        epochSecret: secret,
-        class: 'register',
-        documentId: GROUP_DOCUMENT_ID,
-        contentKey: registerContentKey(name, identity.id),
-        sequence,
-        content: encodeRegister(register, identity.signing),
-        random,
-        ...(hasher === undefined ? {} : { hasher }),
-      })
+      return registers.seal({ name, sequence: erasure.erased ? 2 : 1, body: frame })
     },
     read(chunk) {
-      const secret = chunk.class === 'register' && chunk.docTag === GROUP_DOC_TAG ? keyring.secretOf(chunk.epoch) : undefined
-      const opened = secret && openChunk(chunk, secret)
-      if (opened?.ok !== true) return undefined
-      const { content, documentId } = opened.value
-      const register = decodeRegister(content, { sequence: chunk.sequence, documentId }, verifier)
-      if (!register.ok || !register.value.name.startsWith(NAME_PREFIX)) return undefined
-      const erasure = readErasure(register.value.body, verifier)
-      return erasure && { erasure, frame: plainBytes(register.value.body) }
+      const register = registers.read(chunk)
+      if (register?.name.startsWith(NAME_PREFIX) !== true) return undefined
+      const erasure = readErasure(register.body, components.verifier)
+      return erasure && { erasure, frame: plainBytes(register.body) }
     },
   }
 }

@@ -8,25 +8,12 @@
  * compacted and one that did not say the same.
  */
 import * as v from 'valibot'
-import {
-  GROUP_DOCUMENT_ID,
-  chunkIdOf,
-  decodeRegister,
-  encodeRegister,
-  labelledHmac,
-  openChunk,
-  registerContentKey,
-  sealChunk,
-} from '../crypto/index.ts'
-import type { Keyring } from '../crypto/index.ts'
-import type { DeviceIdentity } from '../identity/index.ts'
+import { createGroupRegisters, labelledHmac, type GroupRegistersComponents, type Keyring } from '../crypto/index.ts'
 import { bytesOf, decodeCbor, encodeCbor, wholeNumber } from '../lib/codec.ts'
-import { GROUP_DOC_TAG, RANDOM_ID_BYTES, hexId, idBytes, type ChunkId, type DeviceId, type EntryId, type MailboxId } from '../lib/ids.ts'
+import { RANDOM_ID_BYTES, hexId, idBytes, type ChunkId, type DeviceId, type EntryId, type MailboxId } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 import type { Hasher } from '../ports/hasher.ts'
-import type { Random } from '../ports/random.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
-import type { Verifier } from '../ports/verifier.ts'
 import { MAX_REGISTER_BYTES, MAX_RELAYS } from '../wire/limits.ts'
 
 export const HEARTBEAT_NAME = 'heartbeat'
@@ -59,52 +46,16 @@ export interface HeartbeatCarrier {
   read(chunk: SealedChunk): Result<{ readonly device: DeviceId; readonly heartbeat: Heartbeat }, string>
 }
 
-export interface HeartbeatCarrierComponents {
-  readonly identity: Pick<DeviceIdentity, 'id' | 'signing'>
-  readonly keyring: Keyring
-  readonly random: Random
-  readonly hasher?: Hasher | undefined
-  readonly verifier?: Verifier | undefined
-}
-
-export function createHeartbeatCarrier({ identity, keyring, random, hasher, verifier }: HeartbeatCarrierComponents): HeartbeatCarrier {
-  const withHasher = hasher === undefined ? {} : { hasher }
+export function createHeartbeatCarrier(components: GroupRegistersComponents): HeartbeatCarrier {
+  const registers = createGroupRegisters(components)
   return {
-    chunkIdOf: device => chunkIdOf(keyring.idKey, 'register', GROUP_DOCUMENT_ID, registerContentKey(HEARTBEAT_NAME, device), hasher),
-    seal(heartbeat) {
-      const { epoch, secret } = keyring.current()
-      const sequence = heartbeat.counter
-      const register = {
-        documentId: GROUP_DOCUMENT_ID,
-        name: HEARTBEAT_NAME,
-        device: identity.id,
-        sequence,
-        body: encodeHeartbeat(heartbeat),
-      }
-      return sealChunk({
-        keys: keyring,
-        epoch,
-        epochSecret: secret,
-        class: 'register',
-        documentId: GROUP_DOCUMENT_ID,
-        contentKey: registerContentKey(HEARTBEAT_NAME, identity.id),
-        sequence,
-        content: encodeRegister(register, identity.signing),
-        random,
-        ...withHasher,
-      })
-    },
+    chunkIdOf: device => registers.idOf(HEARTBEAT_NAME, device),
+    seal: heartbeat => registers.seal({ name: HEARTBEAT_NAME, sequence: heartbeat.counter, body: encodeHeartbeat(heartbeat) }),
     read(chunk) {
-      const secret = chunk.class === 'register' && chunk.docTag === GROUP_DOC_TAG ? keyring.secretOf(chunk.epoch) : undefined
-      if (secret === undefined) return failed('heartbeat: not readable here')
-      const opened = openChunk(chunk, secret)
-      if (!opened.ok) return opened
-      const { content, documentId } = opened.value
-      const register = decodeRegister(content, { sequence: chunk.sequence, documentId }, verifier)
-      if (!register.ok) return register
-      if (register.value.name !== HEARTBEAT_NAME) return failed('heartbeat: another register')
-      const heartbeat = decodeHeartbeat(register.value.body, chunk.sequence)
-      return heartbeat.ok ? ok({ device: register.value.device, heartbeat: heartbeat.value }) : heartbeat
+      const register = registers.read(chunk)
+      if (register?.name !== HEARTBEAT_NAME) return failed('heartbeat: another register, or none')
+      const heartbeat = decodeHeartbeat(register.body, chunk.sequence)
+      return heartbeat.ok ? ok({ device: register.device, heartbeat: heartbeat.value }) : heartbeat
     },
   }
 }

@@ -1,39 +1,32 @@
-/** Group-wide registers of this folder: sealing them, and reading those of every device. */
-import {
-  GROUP_DOCUMENT_ID,
-  chunkIdOf,
-  decodeRegister,
-  encodeRegister,
-  openChunk,
-  registerContentKey,
-  sealChunk,
-  type Keyring,
-} from '../crypto/index.ts'
-import type { Register } from '../crypto/register.ts'
-import type { DeviceIdentity } from '../identity/index.ts'
-import { GROUP_DOC_TAG, type ChunkId } from '../lib/ids.ts'
+/** Registers about the group as a whole (documentId all zeros), each signed by its device and sealed like any chunk: sealing and reading them. */
+import { GROUP_DOC_TAG, type ChunkId, type DeviceId } from '../lib/ids.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { Random } from '../ports/random.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Verifier } from '../ports/verifier.ts'
+import type { Keyring } from './keyring.ts'
+import { decodeRegister, encodeRegister, registerContentKey, type Register } from './register.ts'
+import { GROUP_DOCUMENT_ID, chunkIdOf, openChunk, sealChunk } from './seal.ts'
+import type { SigningKeys } from './sign.ts'
 
-export interface Registers {
+export interface GroupRegisters {
+  /** This device's register of that name, under the present epoch. Throws RangeError when it is too long. */
   seal(register: { readonly name: string; readonly sequence: number; readonly body: Uint8Array }): SealedChunk
   /** Undefined for everything that is no group-wide register this device can read. Never throws for anything in it. */
   read(chunk: SealedChunk): Register | undefined
-  /** Where this device's own register of that name lies. */
-  ownId(name: string): ChunkId
+  /** Where a device's register of that name lies. */
+  idOf(name: string, device: DeviceId): ChunkId
 }
 
-export interface RegistersParts {
-  readonly identity: Pick<DeviceIdentity, 'id' | 'signing'>
+export interface GroupRegistersComponents {
+  readonly identity: { readonly id: DeviceId; readonly signing: SigningKeys }
   readonly keyring: Keyring
   readonly random: Random
   readonly hasher?: Hasher | undefined
   readonly verifier?: Verifier | undefined
 }
 
-export function createRegisters({ identity, keyring, random, hasher, verifier }: RegistersParts): Registers {
+export function createGroupRegisters({ identity, keyring, random, hasher, verifier }: GroupRegistersComponents): GroupRegisters {
   return {
     seal({ name, sequence, body }) {
       const { epoch, secret } = keyring.current()
@@ -59,6 +52,6 @@ export function createRegisters({ identity, keyring, random, hasher, verifier }:
       const register = decodeRegister(content, { sequence: chunk.sequence, documentId }, verifier)
       return register.ok ? register.value : undefined
     },
-    ownId: name => chunkIdOf(keyring.idKey, 'register', GROUP_DOCUMENT_ID, registerContentKey(name, identity.id), hasher),
+    idOf: (name, device) => chunkIdOf(keyring.idKey, 'register', GROUP_DOCUMENT_ID, registerContentKey(name, device), hasher),
   }
 }
