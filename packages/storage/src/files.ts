@@ -1,4 +1,4 @@
-/** Small files that must be there whole or not at all, for nobody else to read. */
+/** Files that must be there whole or not at all, for nobody else to read. */
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -12,15 +12,22 @@ export async function readIfThere(path: string): Promise<Uint8Array | undefined>
   }
 }
 
-/** Replaces `path` in one step, 0600, on disk when it resolves. */
-export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Replaces `path` in one step, 0600, on disk when it resolves with how many bytes it has. Whoever is killed meanwhile leaves `path.new`, which
+ * the next one replaces; what was there before stays until then. Rejects with what the disk or `pieces` say, and leaves nothing behind.
+ */
+export async function writeWhole(path: string, pieces: Uint8Array | AsyncIterable<Uint8Array>): Promise<number> {
   const temporary = `${path}.new`
   await rm(temporary, { force: true })
+  let bytes = 0
   try {
     const file = await open(temporary, 'wx', 0o600)
     try {
       await file.chmod(0o600) // whatever the umask
-      await file.writeFile(bytes)
+      for await (const piece of pieces instanceof Uint8Array ? [pieces] : pieces) {
+        await file.writeFile(piece)
+        bytes += piece.length
+      }
       await file.sync()
     } finally {
       await file.close()
@@ -31,6 +38,7 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
     throw error
   }
   await syncDirectory(dirname(path))
+  return bytes
 }
 
 export function isErrno(error: unknown, ...codes: readonly string[]): boolean {

@@ -2,6 +2,7 @@
 export { openStore, type Store, type StoreOptions } from './open-store.ts'
 export { eraseFiles, eraseKeys, finishErasing, forgetErased, markErased } from './erase.ts'
 export { assertPrivate } from './place.ts'
+export { syncDirectory, writeWhole } from './files.ts'
 export type { Damage, OnDamaged } from './damage.ts'
 export type { Unlock, VaultPlace } from './vault/unlock.ts'
 export type { Vault } from './vault/vault.ts'

@@ -14,9 +14,9 @@ import {
 } from '@segue/core'
 import type { ChunkId, Observable } from '@segue/core'
 import type { ChunkStore, Clock, Random, RecordStore } from '@segue/core/ports'
+import { writeWhole } from '@segue/storage'
 import * as v from 'valibot'
 import type { Runtime } from '../runtime.ts'
-import { writeWholeFile } from './whole-file.ts'
 
 export interface Backups {
   /**
@@ -75,7 +75,7 @@ export async function createBackups(parts: Parts): Promise<BackupKeeper> {
     if (typeof target === 'string') {
       await assertNotInTheWay(target)
       try {
-        await writeWholeFile(target, counted(pieces, count))
+        await writeWhole(target, counted(pieces, count))
       } catch (error) {
         if (isSegueError(error) || options.signal?.aborted === true) throw error
         throw new SegueError('BACKUP_FAILED', {}, { cause: error })

@@ -206,7 +206,7 @@ test('[W1] a backup replaces a backup, and nothing else', async () => {
   expect(statSync(own).mode & 0o777).toBe(0o600)
   const stopped = AbortSignal.abort(new Error('not now'))
   await expect(mac.backup.write(own, { signal: stopped })).rejects.toThrow('not now')
-  expect(existsSync(`${own}.part`)).toBe(false)
+  expect(existsSync(`${own}.new`)).toBe(false)
   chmodSync(own, 0o600)
   await mac.close()
 }, 30_000)

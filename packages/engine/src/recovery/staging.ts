@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { SegueError } from '@segue/core'
-import { syncFolder } from '../backup/whole-file.ts'
+import { syncDirectory } from '@segue/storage'
 
 export interface Staging {
   readonly directory: string
@@ -31,9 +31,9 @@ export async function stageBeside(directory: string): Promise<Staging> {
     async putInPlace() {
       await assertFree(directory)
       await rmdir(directory).catch(() => undefined) // there is none, most often
-      await syncFolder(staged)
+      await syncDirectory(staged)
       await rename(staged, directory)
-      await syncFolder(above)
+      await syncDirectory(above)
     },
     async remove() {
       await rm(staged, { recursive: true, force: true })
