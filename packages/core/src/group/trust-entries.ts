@@ -64,6 +64,22 @@ export function createTrustEntries(log: GroupLog, identity: DeviceIdentity, secr
     keyChanges.set(keyChanges.peek() + 1)
   }
 
+  let sorted: { readonly removals: readonly EntryId[]; readonly byTarget: ReadonlyMap<DeviceId, readonly EntryId[]> } | undefined
+  const removalsByTarget = (): ReadonlyMap<DeviceId, readonly EntryId[]> => {
+    const { removals } = log.evaluation()
+    if (sorted?.removals === removals) return sorted.byTarget
+    const byTarget = new Map<DeviceId, EntryId[]>()
+    for (const id of removals) {
+      const content = log.graph.get(id)?.content
+      if (content?.kind !== 'remove') continue
+      const others = byTarget.get(content.target)
+      if (others === undefined) byTarget.set(content.target, [id])
+      else others.push(id)
+    }
+    sorted = { removals, byTarget }
+    return byTarget
+  }
+
   const trust: TrustEntries = {
     keyring: {
       ...epochs.keys,
@@ -92,6 +108,7 @@ export function createTrustEntries(log: GroupLog, identity: DeviceIdentity, secr
         return log.write({ kind: 'remove', target, epoch: nextEpoch(target) }, time)
       }),
     removalOf: device => log.device(device)?.removal,
+    removalsOf: device => removalsByTarget().get(device) ?? [],
     rotate: ({ time }) => log.together(() => rotate(time)),
     duties() {
       if (!log.isActive(identity.id)) return []

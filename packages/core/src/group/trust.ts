@@ -69,6 +69,8 @@ export interface GroupTrust {
   remove(target: DeviceId, stamp: Stamped): SignedEntry
   /** The removal that counts, if the device was removed. */
   removalOf(device: DeviceId): Removal | undefined
+  /** All of its removals that prevail, the one that counts first; those beside it were written without knowing of it. */
+  removalsOf(device: DeviceId): readonly EntryId[]
   /** A fresh epoch for the active devices. Any active device may. */
   rotate(stamp: Stamped): SignedEntry
   duties(): readonly GroupDuty[]

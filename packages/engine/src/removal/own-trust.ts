@@ -4,11 +4,11 @@
  */
 import type { DeviceId, Group, GroupState, Observable } from '@segue/core'
 
-type Trust = Pick<Group, 'id' | 'state' | 'epochsKnownTo'>
+type Trust = Pick<Group, 'id' | 'state' | 'removalsOf' | 'epochsKnownTo'>
 
 export function trustOf(group: Trust, self: DeviceId): Trust {
-  const { state, id, epochsKnownTo } = group
-  return { id, epochsKnownTo, state: mapped(state, withoutOwnRemoval) }
+  const { state, id, removalsOf, epochsKnownTo } = group
+  return { id, removalsOf, epochsKnownTo, state: mapped(state, withoutOwnRemoval) }
 
   function withoutOwnRemoval(now: GroupState): GroupState {
     if (now.devices.find(device => device.id === self)?.removal === undefined) return now

@@ -5,7 +5,7 @@ import type { DeviceId } from '../../lib/ids.ts'
 import type { Observable } from '../../lib/observable.ts'
 
 /** What is asked of the group. */
-export type LateTrust = Pick<Group, 'id' | 'state' | 'epochsKnownTo'>
+export type LateTrust = Pick<Group, 'id' | 'state' | 'removalsOf' | 'epochsKnownTo'>
 
 export interface LateEdit {
   /** Made from what is in it, so it is the same on every device that holds the same; more of it is another one. */

@@ -1,6 +1,7 @@
 /**
  * When this device learned of each removal, as an arrival number of its store: what came before is held, whoever wrote it; what comes
- * later under an epoch that the removed device knew is suspect. So nothing that was held has to be looked at again.
+ * later under an epoch that the removed device knew is suspect. So nothing that was held has to be looked at again. Of several removals
+ * of one device that prevail, the one learned first counts: what came after it was suspect ever since.
  *
  * Kept in a small record, `late/<group>/since/<removal>`. Without one (a crash in between, or a device that joined later, or a restored
  * one) the arrival of the removal's own log chunk says the same.
@@ -20,7 +21,10 @@ import type { LateTrust } from './contract.ts'
 
 export interface Horizon {
   readonly removal: Removal
+  /** When the first of those that prevail was learned. */
   readonly since: number
+  /** Those that prevail of this device. */
+  readonly entries: readonly EntryId[]
 }
 
 export interface Horizons {
@@ -63,7 +67,7 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
     known.set(key.slice(prefix.length) as EntryId, { since: read.value.since, except, isSettled: true })
   }
   const logArrivals = new Map<ChunkId, number>()
-  if (removalsOf(trust).some(({ entry }) => !known.has(entry))) {
+  if (entriesOf(trust).some(entry => !known.has(entry))) {
     for (const { id, arrival } of await chunkStore.listDocument(GROUP_DOC_TAG)) logArrivals.set(id, arrival)
   }
   let horizons: readonly Horizon[] = []
@@ -71,7 +75,7 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
   let until = new Map<DeviceId, number>()
   let settling: Promise<void> = Promise.resolve()
 
-  const learn = ({ entry }: Removal, since: number, isSettled: boolean): void => {
+  const learn = (entry: EntryId, since: number, isSettled: boolean): void => {
     known.set(entry, { since, except: new Set(), isSettled })
     const settle = async (): Promise<void> => {
       const learned = known.get(entry)
@@ -89,7 +93,7 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
   }
   /** A removal that turned out not to prevail is forgotten: should it prevail after all, it is learned then. */
   const forget = (): void => {
-    const present = new Set(removalsOf(trust).map(({ entry }) => entry))
+    const present = new Set(entriesOf(trust))
     const gone = [...known.keys()].filter(entry => !present.has(entry))
     for (const entry of gone) known.delete(entry)
     if (gone.length === 0) return
@@ -97,7 +101,10 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
     settling.catch(() => undefined) // whoever waits for it hears
   }
   const rebuild = (): void => {
-    horizons = removalsOf(trust).map(removal => ({ removal, since: known.get(removal.entry)?.since ?? 0 }))
+    horizons = removalsOf(trust).map(removal => {
+      const entries = entriesFor(trust, removal)
+      return { removal, entries, since: Math.min(...entries.map(entry => known.get(entry)?.since ?? 0)) }
+    })
     epochs = new Map()
     for (const horizon of horizons) {
       for (const epoch of trust.epochsKnownTo(horizon.removal.target)) epochs.set(epoch, [...(epochs.get(epoch) ?? []), horizon])
@@ -105,16 +112,16 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
     until = new Map(trust.state.peek().devices.map(({ id, active }) => [id, active ? Number.POSITIVE_INFINITY : -1]))
     for (const { removal, since } of horizons) until.set(removal.target, since)
   }
-  for (const removal of removalsOf(trust)) {
-    if (known.has(removal.entry)) continue
-    const id = chunkIdOf(parts.keyring.idKey, 'log', GROUP_DOCUMENT_ID, idBytes(removal.entry), parts.hasher)
-    learn(removal, logArrivals.get(id) ?? 0, true)
+  for (const entry of entriesOf(trust)) {
+    if (known.has(entry)) continue
+    const id = chunkIdOf(parts.keyring.idKey, 'log', GROUP_DOCUMENT_ID, idBytes(entry), parts.hasher)
+    learn(entry, logArrivals.get(id) ?? 0, true)
   }
   forget()
   rebuild()
 
   const isBefore = (horizon: Horizon, { id, arrival }: { readonly id: ChunkId; readonly arrival: number }): boolean =>
-    arrival <= horizon.since && known.get(horizon.removal.entry)?.except.has(id) !== true
+    arrival <= horizon.since && horizon.entries.every(entry => known.get(entry)?.except.has(id) !== true)
   return {
     all: () => horizons,
     mayBeLate: epoch => epochs.has(epoch),
@@ -123,15 +130,14 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
     trustedUntil: device => until.get(device) ?? -1,
     refresh() {
       forget()
-      const fresh = removalsOf(trust).filter(({ entry }) => !known.has(entry))
-      for (const removal of fresh) learn(removal, chunkStore.lastArrival(), false)
+      for (const entry of entriesOf(trust)) if (!known.has(entry)) learn(entry, chunkStore.lastArrival(), false)
+      const before = new Set(horizons.map(({ removal }) => removal.entry))
       rebuild()
-      return fresh.length > 0
+      return horizons.some(({ removal }) => !before.has(removal.entry))
     },
     note(chunks) {
-      for (const { removal } of horizons) {
-        const learned = known.get(removal.entry)
-        if (learned === undefined || learned.isSettled) continue
+      for (const learned of known.values()) {
+        if (learned.isSettled) continue
         for (const { id, epoch } of chunks) if (epochs.has(epoch)) learned.except.add(id)
       }
     },
@@ -151,7 +157,8 @@ export async function holdBefore(
 ): Promise<void> {
   const since = chunkStore.lastArrival()
   const fresh = removalsOf(trust).filter(isNew)
-  await records.write(new Map(fresh.map(({ entry }) => [prefixOf(trust) + entry, encodeHorizon(since, [])])))
+  const entries = fresh.flatMap(removal => entriesFor(trust, removal))
+  await records.write(new Map(entries.map(entry => [prefixOf(trust) + entry, encodeHorizon(since, [])])))
 }
 
 const MAX_RECORD_BYTES = 2 ** 24
@@ -167,4 +174,13 @@ function encodeHorizon(since: number, except: Iterable<ChunkId>): Uint8Array {
 
 function removalsOf({ state }: LateTrust): readonly Removal[] {
   return state.peek().devices.flatMap(({ removal }) => (removal === undefined ? [] : [removal]))
+}
+
+/** That which counts is there for sure, the first. */
+function entriesFor(trust: LateTrust, { entry, target }: Removal): readonly EntryId[] {
+  return [entry, ...trust.removalsOf(target).filter(other => other !== entry)]
+}
+
+function entriesOf(trust: LateTrust): readonly EntryId[] {
+  return removalsOf(trust).flatMap(removal => entriesFor(trust, removal))
 }

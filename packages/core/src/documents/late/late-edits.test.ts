@@ -2,6 +2,7 @@ import * as A from '@automerge/automerge'
 import type { DocHandle } from '@automerge/automerge-repo'
 import { beforeEach, expect, test } from 'vitest'
 import { createDocumentCast, type DocumentCast, type DocumentDevice } from '../../testing/document-cast.ts'
+import { createMemoryRecordStore } from '../../testing/memory-record-store.ts'
 import { createSimulatedClock, type SimulatedClock } from '../../testing/simulated-clock.ts'
 import { GRACE_MS, type LateEdit } from './contract.ts'
 import { createBlindDevice } from '../../testing/blind-device.ts'
@@ -299,4 +300,42 @@ test('[D41] nothing is signed for what no removed device could have written', as
     (await laptop.store.listDocument(laptop.documents.docTagOf(handle.documentId))).filter(record => record.class === 'register').length
   expect(await registers(note)).toBe(2) // the claim and the keep
   expect(await registers(after)).toBe(1)
+})
+
+/** The desk, a later admin, removes the phone, and the phone goes on to write; then the laptop's own removal outranks the desk's. */
+async function removedTwice(): Promise<{ readonly note: DocHandle<Note>; readonly tablet: DocumentDevice }> {
+  const tablet = await cast.join('tablet')
+  const note = await noteOnAll()
+  laptop.group.setRole(desk.id, 'admin', clock.now())
+  await meet([laptop, desk], [laptop, tablet])
+  const theirs = await openNote(phone, note)
+  remove(desk, phone)
+  await meet([desk, tablet])
+  type(theirs, ' LATE')
+  const relay = await createBlindDevice(clock, 'relay')
+  await clock.advance(3_000)
+  await meet([phone, relay])
+  await meet([relay, tablet])
+  await rest()
+  expect(lateOn(tablet)).toHaveLength(1)
+  remove(laptop, phone)
+  await meet([laptop, tablet])
+  await rest()
+  expect(tablet.group.removalOf(phone.id)?.by).toBe(laptop.id)
+  return { note, tablet }
+}
+
+test('[D45] a removal that outranks the one known before lets nothing in that came between them', async () => {
+  const { note, tablet } = await removedTwice()
+  expect((await openNote(tablet, note)).doc().text).toBe('a')
+  expect(lateOn(tablet)).toMatchObject([{ kind: 'quarantined', author: phone.id }])
+})
+
+test('[D45] nor does it on a device whose records of removals are gone, as after a restore', async () => {
+  const { note, tablet } = await removedTwice()
+  tablet.records = createMemoryRecordStore()
+  await cast.restart(tablet)
+  await rest()
+  expect((await openNote(tablet, note)).doc().text).toBe('a')
+  expect(lateOn(tablet)).toHaveLength(1)
 })
