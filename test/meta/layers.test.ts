@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { CORE_LAYERS, PACKAGE_ARROWS, SOLE_IMPORTERS } from './layers.ts'
-import { filesUnder, importsOf, readRootFile } from './source-files.ts'
+import { filesUnder, importsOf, loadedBy, readRootFile } from './source-files.ts'
 
 const isTest = (file: { readonly path: string }): boolean => file.path.endsWith('.test.ts') || file.path.includes('/test-support/')
 const coreFiles = filesUnder('packages/core/src', '.ts').filter(file => !isTest(file))
@@ -56,6 +56,13 @@ test('a library with one importer has only that one', () => {
     }
   }
   expect(wrong).toEqual([])
+})
+
+test('a command that only asks the daemon starts without the engine: neither Automerge nor libp2p nor Level is loaded', () => {
+  const loaded = loadedBy('packages/demo-app/src/cli/segue.ts')
+  expect([...loaded].filter(name => /^@?(segue|automerge|libp2p|chainsafe|noble|level)\b/.test(name))).toEqual([])
+  expect(loaded).not.toContain('packages/engine/src/index.ts')
+  expect([...loaded].filter(name => name.startsWith('packages/core/')).length).toBeLessThan(10)
 })
 
 test('docs/architecture.md names the layers of core in this order', () => {

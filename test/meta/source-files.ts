@@ -39,3 +39,26 @@ export function importsOf(file: SourceFile): readonly string[] {
     match => (match[1] ?? match[2]) as string,
   )
 }
+
+/** What loads when this file of a package does: it, and all it imports, through the packages' own exports. Libraries by name. */
+export function loadedBy(entry: string): ReadonlySet<string> {
+  const loaded = new Set<string>()
+  const visit = (name: string): void => {
+    if (loaded.has(name)) return
+    loaded.add(name)
+    if (!name.endsWith('.ts')) return
+    const text = readRootFile(name)
+    for (const [, imported = ''] of text.matchAll(/^(?:import|export)\s+(?!type\b)(?:[^'"`;]*?from\s+)?'([^']+)'/gm)) {
+      visit(imported.startsWith('.') ? path.posix.join(path.posix.dirname(name), imported) : sourceOf(imported))
+    }
+  }
+  visit(entry)
+  return loaded
+}
+
+function sourceOf(imported: string): string {
+  const [, name, subpath = ''] = /^@segue\/([^/]+)(\/.*)?$/.exec(imported) ?? []
+  if (name === undefined) return imported
+  const { exports } = JSON.parse(readRootFile(`packages/${name}/package.json`)) as { exports: Record<string, { '@segue/source': string }> }
+  return path.posix.join('packages', name, exports[`.${subpath}`]?.['@segue/source'] ?? '')
+}

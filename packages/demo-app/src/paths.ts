@@ -35,3 +35,8 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>> =
     runtime: path.join(places.data, 'daemon.json'),
   }
 }
+
+/** Where the key lies when it is kept in a file. */
+export function keyFilePath(paths: Paths): string {
+  return path.join(path.dirname(paths.data), 'device.key')
+}

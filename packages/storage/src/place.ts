@@ -1,7 +1,7 @@
 /** Where a store may lie: a local directory of this user alone. Synchronised folders copy files one by one and tear a store apart. */
 import { chmod, mkdir, readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
-import { SegueError } from '@segue/core'
+import { SegueError } from '@segue/core/base'
 import { isErrno } from './files.ts'
 
 /**

@@ -1,5 +1,6 @@
 /** What a person reads before a device with work of its own joins another group, and after. */
-import { SegueError, type AdoptionPreview } from '@segue/engine'
+import type { AdoptionPreview } from '@segue/engine'
+import { SegueError } from '@segue/engine/client'
 import type { DaemonClient } from '../client/daemon-client.ts'
 import { askLine } from './ask.ts'
 import type { Output } from './output.ts'

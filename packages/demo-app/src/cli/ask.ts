@@ -1,7 +1,6 @@
 /** Asks a person, on stderr; on a pipe, reads lines. Secrets are never echoed and never come from argv. */
 import { createInterface } from 'node:readline'
-import { isCancel, password, text } from '@clack/prompts'
-import { SegueError } from '@segue/engine'
+import { SegueError } from '@segue/engine/client'
 import { printable } from './printable.ts'
 
 export interface AskOptions {
@@ -12,8 +11,10 @@ export interface AskOptions {
 /** Undefined when there is nobody to answer: the input has ended. Rejects with CANCELLED when the person says so, or by the signal. */
 export async function askLine(asked: string, { signal }: AskOptions = {}): Promise<string | undefined> {
   const question = printable(asked)
-  if (isInteractive())
+  if (isInteractive()) {
+    const { text } = await import('@clack/prompts') // most commands ask nothing
     return answered(await text({ message: question, output: process.stderr, ...(signal === undefined ? {} : { signal }) }))
+  }
   process.stderr.write(`${question} `)
   const line = await nextLine(signal)
   process.stderr.write('\n')
@@ -22,7 +23,10 @@ export async function askLine(asked: string, { signal }: AskOptions = {}): Promi
 
 /** As askLine; what is typed is not shown. */
 export async function askSecret(question: string): Promise<string | undefined> {
-  if (isInteractive()) return answered(await password({ message: question, output: process.stderr }))
+  if (isInteractive()) {
+    const { password } = await import('@clack/prompts')
+    return answered(await password({ message: question, output: process.stderr }))
+  }
   return askLine(question)
 }
 
@@ -30,9 +34,10 @@ export function isInteractive(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY
 }
 
+/** What was typed; a symbol when it was cancelled. */
 function answered(answer: string | symbol | undefined): string {
-  if (isCancel(answer)) throw new SegueError('CANCELLED')
-  return String(answer ?? '').trim() // undefined: nothing was typed
+  if (typeof answer === 'symbol') throw new SegueError('CANCELLED')
+  return (answer ?? '').trim() // undefined: nothing was typed
 }
 
 let input: { readonly lines: string[]; hasEnded: boolean; onMore: () => void } | undefined

@@ -1,7 +1,8 @@
 /** audit and notices: what happened to the group, and what this device noticed. */
 import { open, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { isHexId, SegueError, verifyAuditText, type GroupAudit, type GroupId, type VerifiedAudit } from '@segue/engine'
+import type { GroupAudit, GroupId, VerifiedAudit } from '@segue/engine'
+import { isHexId, SegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { UsageError } from '../client/daemon-client.ts'
 import { auditLine } from './audit-texts.ts'
@@ -61,6 +62,7 @@ async function verify({ output }: CliContext, file: string, group: string | unde
     throw new UsageError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`)
   })
   if (size > MAX_FILE_BYTES) throw new SegueError('AUDIT_INVALID', { reason: 'too large' })
+  const { verifyAuditText } = await import('@segue/engine')
   const told = verifyAuditText(await readFile(file, 'utf8'), { group: group as GroupId | undefined })
   output.data({ ...plain(told), signedBy: told.signedBy, exportedAt: told.exportedAt }, () => [...linesOf(told), ...signedText(told)])
 }

@@ -1,5 +1,6 @@
 /** The audit in plain words, a line an event. */
-import { ACTION_WORDS, RULE_WORDS, VOID_WORDS, type AuditEvent, type AuditParty } from '@segue/engine'
+import type { AuditEvent, AuditParty } from '@segue/engine'
+import { ACTION_WORDS, RULE_WORDS, VOID_WORDS } from '@segue/engine/client'
 import { shortId } from './output.ts'
 
 /** `since`: entries by their id, for the one that took another back. */

@@ -1,5 +1,5 @@
 /** What every command of the command line works with. */
-import { SegueError } from '@segue/engine'
+import { SegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { resolvePaths, type Paths } from '../paths.ts'

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSegueError, readSlots, SegueError } from '@segue/engine'
+import { isSegueError, readSlots, SegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { DaemonDown, UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { isKeyKeeping, KEY_KEEPINGS, readConfig, writeConfig, type Config } from '../config.ts'

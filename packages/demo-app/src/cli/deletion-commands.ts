@@ -1,5 +1,5 @@
 /** session delete, document delete, deletions: for good, and who knows of it. */
-import { isSegueError } from '@segue/engine'
+import { isSegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { askLine } from './ask.ts'
 import { action, type CliContext } from './context.ts'

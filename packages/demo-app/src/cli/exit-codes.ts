@@ -1,5 +1,5 @@
 /** Exit codes, stable for scripts; README and `segue --help` list them. */
-import { isSegueError, type ErrorCode } from '@segue/engine'
+import { isSegueError, type ErrorCode } from '@segue/engine/client'
 import { DaemonDown, UsageError } from '../client/daemon-client.ts'
 
 export const EXIT = {

@@ -4,11 +4,10 @@
  */
 import { cp, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { SegueError } from '@segue/engine'
+import { SegueError } from '@segue/engine/client'
 import type { DaemonClient } from '../client/daemon-client.ts'
 import { readConfig, writeConfig } from '../config.ts'
-import { keyFilePath } from '../daemon/unlocking.ts'
-import { resolvePaths, type Paths } from '../paths.ts'
+import { keyFilePath, resolvePaths, type Paths } from '../paths.ts'
 import { askLine } from './ask.ts'
 import type { CliContext } from './context.ts'
 

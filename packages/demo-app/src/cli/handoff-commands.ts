@@ -1,6 +1,6 @@
 /** handoff to, take, cancel, list; conflicts list, show, accept, resolve, revert. */
 import type { Command } from 'commander'
-import { isSegueError } from '@segue/engine'
+import { isSegueError } from '@segue/engine/client'
 import { UsageError, type DaemonClient } from '../client/daemon-client.ts'
 import { action, type CliContext } from './context.ts'
 import { EXIT } from './exit-codes.ts'

@@ -1,6 +1,6 @@
 /** lock, unlock, keys: this device's keys, in memory and on disk. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSegueError } from '@segue/engine'
+import { isSegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { DaemonDown, UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { isKeyKeeping, KEY_KEEPINGS, readConfig, writeConfig, type KeyKeeping } from '../config.ts'

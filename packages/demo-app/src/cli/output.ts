@@ -3,7 +3,7 @@
  * data. With --json stdout gets exactly one document with a schemaVersion. Without it nothing that came from data reaches a terminal
  * as more than text: everything is cleaned here, before it is coloured.
  */
-import { isSegueError } from '@segue/engine'
+import { isSegueError } from '@segue/engine/client'
 import colors from 'picocolors'
 import { DaemonDown, UsageError } from '../client/daemon-client.ts'
 import { printable, printableLines } from './printable.ts'

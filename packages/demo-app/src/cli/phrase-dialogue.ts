@@ -1,6 +1,7 @@
 /** Words of a recovery phrase between a screen and a person: shown once and asked back, or asked for. They are stored nowhere. */
 import { randomInt } from 'node:crypto'
-import { SegueError, checkRecoveryWords, isSegueError } from '@segue/engine'
+import { checkRecoveryWords } from '@segue/engine'
+import { SegueError, isSegueError } from '@segue/engine/client'
 import { askLine, isInteractive } from './ask.ts'
 import type { CliContext } from './context.ts'
 

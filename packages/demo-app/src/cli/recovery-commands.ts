@@ -1,34 +1,11 @@
 /** backup, restore, recovery: everything in one file, and the words that bring it back. */
-import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import {
-  SegueError,
-  isSegueError,
-  makeRecoveryPhrase,
-  restoreSegue,
-  type DeviceId,
-  type GroupDevice,
-  type RestoreOptions,
-} from '@segue/engine'
 import type { Command } from 'commander'
-import { UsageError } from '../client/daemon-client.ts'
-import { KEY_KEEPINGS, isKeyKeeping, readConfig, writeConfig } from '../config.ts'
-import { unlockOf } from '../daemon/unlocking.ts'
-import { askLine } from './ask.ts'
-import { askPassphrase } from './confirm.ts'
+import { KEY_KEEPINGS } from '../config.ts'
 import { action, type CliContext } from './context.ts'
-import { openingFor } from './lock-commands.ts'
-import { ago, shortId } from './output.ts'
-import { readPassphrase } from './passphrase-input.ts'
-import { askForPhrase, showPhrase } from './phrase-dialogue.ts'
-
-interface RestoreFlags {
-  readonly backup?: string
-  readonly relay?: string
-  readonly name?: string
-  readonly keys?: string
-  readonly keep?: readonly string[]
-}
+import type { ShownPhrase } from './create-phrase.ts'
+import { ago } from './output.ts'
+import type { RestoreFlags } from './restore.ts'
 
 export function addRecoveryCommands(program: Command): void {
   program
@@ -48,7 +25,7 @@ export function addRecoveryCommands(program: Command): void {
       'after',
       '\nWith --json the words are a line on stderr ({words}), and three of them are read back from stdin, a line each.',
     )
-    .action(action(create))
+    .action(action(async context => (await import('./create-phrase.ts')).createPhrase(context)))
   recovery.command('show').description('whether there is a phrase, and since when; never its words').action(action(show))
   withFlags(
     recovery
@@ -91,14 +68,8 @@ function sizeText(bytes: number): string {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`
 }
 
-interface Shown {
-  readonly relays: readonly string[]
-  readonly isAdmin: boolean
-  readonly phrase?: { readonly at: number; readonly byName?: string }
-}
-
 async function show({ daemon, output }: CliContext): Promise<void> {
-  const value = await (await daemon()).call<Shown>('recovery.show')
+  const value = await (await daemon()).call<ShownPhrase>('recovery.show')
   output.data({ ...value }, () =>
     value.phrase === undefined
       ? 'There is no recovery phrase. segue recovery create makes one.'
@@ -109,99 +80,7 @@ async function show({ daemon, output }: CliContext): Promise<void> {
   )
 }
 
-async function create(context: CliContext): Promise<void> {
-  const { daemon, output } = context
-  const client = await daemon()
-  const { isAdmin, phrase, relays } = await client.call<Shown>('recovery.show')
-  if (!isAdmin && phrase === undefined)
-    throw new UsageError('Only an admin’s device makes the first phrase. segue devices shows who is one.')
-  if (phrase !== undefined) {
-    output.note(`This takes the place of the phrase made ${ago(Date.now() - phrase.at)}. The old words then open old backups only.`)
-  }
-  const oldWords = isAdmin ? undefined : await askForPhrase(context, 'This device is no admin’s. The words that are to be replaced:')
-  const confirmation = await askPassphrase(client)
-  const { words, keys } = makeRecoveryPhrase()
-  await showPhrase(context, words)
-  await client.call('recovery.set', { signing: hex(keys.signing), sealing: hex(keys.sealing), oldWords, confirmation })
-  output.data({ state: 'created', relays }, () => [
-    'These words recover everything from now on, with a backup or with your relay.',
-    ...relays.map(address => `Write down where your relay is, too: ${address}`),
-    'Next: segue backup FILE, onto another disk.',
-  ])
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
+/** Loads what restoring takes, which is all of Segue. */
 async function restore(context: CliContext, flags: RestoreFlags): Promise<void> {
-  const { paths, output, signal } = context
-  const from = sourceOf(flags)
-  const config = await readConfig(paths.config)
-  const keys = flags.keys ?? config.keys ?? 'keychain'
-  if (!isKeyKeeping(keys)) throw new UsageError(`--keys takes one of: ${KEY_KEEPINGS.join(', ')}.`)
-  if ((await readdir(paths.data).catch(() => [])).length > 0) throw new SegueError('RESTORE_NOT_EMPTY')
-  const deviceName = flags.name ?? config.deviceName
-  const unlock = unlockOf(await openingFor(keys, () => readPassphrase(false)), paths)
-  const words = await askForPhrase(context, 'The 24 words of your recovery phrase:')
-  output.progress('reading…')
-  try {
-    const restored = await restoreSegue({
-      directory: paths.data,
-      device: { name: deviceName },
-      ...{ unlock, words, from, signal },
-      keep: devices => chooseKept(context, devices, flags.keep),
-      onNewPhrase: next => showPhrase(context, next),
-      onProgress: ({ chunks, of }) => output.progress(`restoring… ${chunks} of ${of} pieces`),
-    })
-    await writeConfig(paths.config, { ...config, deviceName, keys })
-    output.data({ ...restored }, () => [
-      `Everything is back, on “${deviceName}” (${shortId(restored.device)}): ${restored.chunks} pieces.`,
-      ...(restored.untold.length === 0
-        ? []
-        : [`${restored.untold.length} relay(s) could not be told yet: segue relay list shows when they let this machine in.`]),
-      ...(restored.mayLack
-        ? ['That relay lets go of what all devices have: what it let go before the phrase was made is not here. A backup may have it.']
-        : []),
-      ...(restored.leftOut === 0 ? [] : [`${restored.leftOut} piece(s) could not be read and were left out.`]),
-      `${restored.kept.length} of your devices stay, ${restored.removed.length} are removed. The words you typed are used up.`,
-      'Next: segue up, then segue backup FILE for the new words.',
-    ])
-  } catch (error) {
-    if (!isSegueError(error, 'UNLOCK_NEEDED')) throw error
-    throw new Error('This machine has no keychain that works. Choose how to keep the keys: --keys passphrase, or --keys key-file.', {
-      cause: error,
-    })
-  }
-}
-
-function sourceOf({ backup: file, relay }: RestoreFlags): RestoreOptions['from'] {
-  if (file !== undefined && relay === undefined) return { file: path.resolve(file) }
-  if (relay !== undefined && file === undefined) return { relay }
-  throw new UsageError('Name where everything is: --backup FILE, or --relay ADDRESS.')
-}
-
-async function chooseKept(
-  { output, signal }: CliContext,
-  devices: readonly GroupDevice[],
-  named: readonly string[] | undefined,
-): Promise<readonly DeviceId[]> {
-  output.event({ devices: devices.map(({ id, name, role }) => ({ id, name, role })) })
-  if (named !== undefined) return named.map(name => deviceNamed(devices, name))
-  output.note(`\nIn your group: ${devices.map(({ name, id }) => `“${name}” (${shortId(id)})`).join(', ')}.`)
-  output.note('All that you do not name are removed: they get nothing that is written from now on.')
-  const given = (await askLine('Which do you still have? Names, with commas between; nothing for none:', { signal })) ?? ''
-  return given
-    .split(',')
-    .map(name => name.trim())
-    .filter(Boolean)
-    .map(name => deviceNamed(devices, name))
-}
-
-function deviceNamed(devices: readonly GroupDevice[], wanted: string): DeviceId {
-  const end = wanted.replace(/^…/, '')
-  const found = devices.filter(({ id, name }) => name === wanted || id.endsWith(end))
-  if (found[0] === undefined) throw new UsageError(`No device is called “${wanted}”. Nothing was changed.`)
-  if (found.length > 1) throw new UsageError(`${found.length} devices are called “${wanted}”. Say the end of the id. Nothing was changed.`)
-  return found[0].id
+  return (await import('./restore.ts')).restore(context, flags)
 }

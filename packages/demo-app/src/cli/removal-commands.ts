@@ -1,5 +1,5 @@
 /** devices remove, devices show: taking a device out of the group, and who knows of it. */
-import { isSegueError } from '@segue/engine'
+import { isSegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { askPerson, CONFIRM_HELP, CONFIRM_OPTION, type Asked } from './confirm.ts'
 import { action, type CliContext } from './context.ts'

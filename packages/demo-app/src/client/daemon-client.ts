@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { assertPrivate, ERROR_TABLE, SegueError, isSegueError, type ErrorCode } from '@segue/engine'
+import { assertPrivate, ERROR_TABLE, SegueError, isSegueError, type ErrorCode } from '@segue/engine/client'
 import { API_VERSION, type DaemonAddress, type Reply } from '../daemon/api.ts'
 import { isAlive, isOurs } from '../daemon/is-alive.ts'
 

@@ -1,6 +1,6 @@
 /** A file on its way to becoming a document. */
 import { readFile, stat } from 'node:fs/promises'
-import { SegueError } from '@segue/engine'
+import { SegueError } from '@segue/engine/client'
 import { UsageError } from './daemon-client.ts'
 
 /** Well over what a document takes and well under what a request takes: between the two the daemon decides. */

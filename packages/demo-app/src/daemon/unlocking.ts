@@ -1,8 +1,7 @@
 /** How a daemon gets at its keys: told when it starts, or later by `segue unlock`. */
-import path from 'node:path'
 import { keychain, keychainAndPassphrase, keyFile, passphrase, type SlotKind, type Unlock } from '@segue/engine'
 import * as v from 'valibot'
-import type { Paths } from '../paths.ts'
+import { keyFilePath, type Paths } from '../paths.ts'
 
 /** Without `locked`: what `segue unlock` may say. */
 export type Opening =
@@ -29,10 +28,6 @@ export function unlockOf(how: Opening, paths: Paths): Unlock {
     case 'key-file':
       return keyFile(keyFilePath(paths))
   }
-}
-
-export function keyFilePath(paths: Paths): string {
-  return path.join(path.dirname(paths.data), 'device.key')
 }
 
 /** How to open it again after a crash, without asking anybody; undefined when that cannot be. */

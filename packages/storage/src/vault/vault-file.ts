@@ -1,7 +1,7 @@
 /** The vault on disk: one small file beside the store, so that it can be read before anything else is touched. */
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { SegueError, bytesUpTo, decodeCbor, encodeCbor } from '@segue/core'
+import { SegueError, bytesUpTo, decodeCbor, encodeCbor } from '@segue/core/base'
 import type { SlotKind } from '@segue/core/ports'
 import { checked, withChecksum } from '../checksum.ts'
 import { readIfThere, writeWhole } from '../files.ts'

@@ -3,7 +3,8 @@ import { rm } from 'node:fs/promises'
 import type { Confirmation, SlotKind } from '@segue/engine'
 import * as v from 'valibot'
 import { WrongRequest, defineCommand, type CommandContext, type DaemonCommand } from '../command.ts'
-import { keyFilePath, opening, openingOf, unlockOf, type Opening } from '../unlocking.ts'
+import { keyFilePath } from '../../paths.ts'
+import { opening, openingOf, unlockOf, type Opening } from '../unlocking.ts'
 
 /** What the person answered when asked again; see the engine's `person`. */
 export const confirmation: v.GenericSchema<unknown, Confirmation | undefined> = v.optional(
