@@ -138,6 +138,41 @@ test('[N41] one device has so many circuits at a time, and room again when one e
   expect(counts).toEqual([1, 1, -1, 1])
 })
 
+test('[N41] a circuit whose far side breaks while it is written to ends, and nothing else', async () => {
+  const [a, b] = await createPair()
+  const relay = await startRawPeer(await createDevice(), ['/ip4/127.0.0.1/tcp/0'])
+  const serve = createCircuitServer({ isMember: () => true, mayReach: () => true, clock: systemClock })
+  let breaks = false
+  await relay.handle(HOP_PROTOCOL, (stream, connection) => {
+    const newStream: Connection['newStream'] = async (...given) => {
+      const made = await connection.newStream(...given)
+      const send = made.send.bind(made)
+      const sendOrBreak: Stream['send'] = data => {
+        if (breaks) throw new Error('the far side broke')
+        return send(data)
+      }
+      return Object.assign(made, { send: sendOrBreak })
+    }
+    const listen = connection.addEventListener.bind(connection)
+    serve(stream, { remotePeer: connection.remotePeer, status: 'open', addEventListener: listen, newStream } as unknown as Connection)
+  })
+  const [laptop, desk] = [await startRawPeer(a), await startRawPeer(b)]
+  const agree = async (stream: Stream): Promise<void> => {
+    const messages = lpStream(stream)
+    await messages.read()
+    await messages.write(AGREED)
+  }
+  await desk.handle(STOP_PROTOCOL, agree, { force: true })
+  await ask(await desk.dial(relay.getMultiaddrs()), RESERVE)
+  const connection = await laptop.dial(relay.getMultiaddrs())
+  const { stream } = await ask(connection, connectTo(b.id))
+  const ended = new Promise(resolve => stream.addEventListener('close', resolve))
+  breaks = true
+  stream.send(utf8('hello'))
+  await ended
+  expect(toHex((await ask(connection, connectTo(a.id))).answer)).toBe(toHex(encodeHopStatus('permission-denied')))
+})
+
 test('[N41] a circuit to who is not there, or not a member, is refused, and what is not a request ends its stream', async () => {
   const { a, b, relay, laptop } = await startPair()
   const connection = await dialRaw(laptop, relay)

@@ -172,10 +172,19 @@ function pour(from: Stream, to: Stream, bucket: Bucket, clock: Clock, onEnd: (er
     if (ms > 0) await clock.sleep(ms, { signal: over.signal })
     if (from.readStatus === 'paused') from.resume()
   }
+  /** What throws in a listener ends the process: a side that breaks while it is written to ends its circuit only. */
+  const give = (data: Parameters<Stream['send']>[0]): boolean => {
+    try {
+      return to.send(data)
+    } catch (error) {
+      end(error instanceof Error ? error : new Error(String(error)))
+      return true
+    }
+  }
   from.addEventListener('message', ({ data }) => {
     if (to.writeStatus !== 'writable') return
     const ms = bucket(data.byteLength)
-    if (to.send(data) && ms === 0) return
+    if (give(data) && ms === 0) return
     if (from.readStatus !== 'readable') return
     from.pause()
     wait(ms).catch(() => end()) // a side is gone

@@ -41,6 +41,15 @@ export function createAdmission({ engine, clock, signal, onSlowed }: AdmissionOp
     known.catch(() => states.delete(id)) // the next one asks again
     return known
   }
+  const usageOf = (state: State): Promise<Usage> => {
+    if (state.usage !== undefined) return state.usage
+    const usage = engine.usage(state.account.id)
+    state.usage = usage
+    usage.catch(() => {
+      if (state.usage === usage) state.usage = undefined // the next one asks again
+    })
+    return usage
+  }
   const wait = async (state: State, bytes: number): Promise<void> => {
     const rate = state.account.quotas.bytesPerMinute / MINUTE_MS
     const now = clock.monotonic()
@@ -80,15 +89,15 @@ export function createAdmission({ engine, clock, signal, onSlowed }: AdmissionOp
       const present = await store.head(chunk.id)
       const more = present === undefined ? bytes : chunk.class === 'register' ? bytes - present.byteLength : 0
       if (present !== undefined && more <= 0) return true
-      state.usage ??= engine.usage(state.account.id)
-      return takeRoom(state, await state.usage, chunk.id, more)
+      return takeRoom(state, await usageOf(state), chunk.id, more)
     },
     settle(account, ids) {
-      void states.get(account)?.then(state => {
+      const settled = (state: State | undefined): void => {
         if (state === undefined) return
         for (const id of ids) leave(state, id)
         state.usage = undefined
-      })
+      }
+      states.get(account)?.then(settled, () => undefined) // what could not be read counted nothing
     },
     forget: account => void states.delete(account),
   }
