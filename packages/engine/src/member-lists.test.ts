@@ -155,7 +155,10 @@ function startRelay(group: Group): TinyRelay {
 function watch(group: Group, { id }: DeviceIdentity, relay: TinyRelay, state: PeerSync['state'] = 'in-sync'): MemberLists {
   const peers = createSubject(
     new Map([
-      [relayId, { state, behind: 0, unconfirmed: 0, incarnation: undefined, hasGoneBack: false, hasMoreOfUs: false, isFull: false }],
+      [
+        relayId,
+        { state, behind: 0, unconfirmed: 0, incarnation: undefined, hasGoneBack: false, hasMoreOfUs: false, isFull: false, leavesOut: 0 },
+      ],
     ]),
   )
   const runtime = { group, replica: { peers } } as unknown as Runtime

@@ -5,10 +5,10 @@ import { SYNC_VERSION, SYNC_VERSION_MIN, type Hello, type LogSummary } from '../
 import type { SessionHost } from './session-host.ts'
 import { packIds, sumBytes, unpackIds } from './sync-records.ts'
 
-export type Greeter = Pick<SessionHost, 'history' | 'summary' | 'store' | 'unchecked' | 'isKeyless'>
+export type Greeter = Pick<SessionHost, 'history' | 'summary' | 'store' | 'unchecked' | 'leftOut' | 'isKeyless'>
 
 export function helloOf(
-  { history, summary, store, unchecked, isKeyless }: Greeter,
+  { history, summary, store, unchecked, leftOut, isKeyless }: Greeter,
   peer: DeviceId,
   scope: readonly DocTag[] | undefined,
 ): Hello {
@@ -25,6 +25,7 @@ export function helloOf(
     ...(cursor === undefined ? {} : { cursor: { incarnation: idBytes(cursor.incarnation), arrival: cursor.arrival } }),
     ...(isKeyless ? { isKeyless } : {}),
     ...(scope === undefined ? {} : { scope: packIds(scope) }),
+    ...(leftOut.size === 0 ? {} : { except: packIds([...leftOut]) }),
   }
 }
 

@@ -25,6 +25,8 @@ export interface ReplicaHistory {
   isBehind(cursor: Cursor): boolean
   cursorFor(peer: DeviceId): Cursor | undefined
   setCursor(peer: DeviceId, cursor: Cursor): void
+  /** What was left out is wanted again: nobody was followed to anywhere. */
+  forgetCursors(): void
 }
 
 /** Begins a new incarnation, durable when it resolves (or, if the store cannot be written now, with its first batch). */
@@ -75,6 +77,10 @@ export async function openHistory(
       if (present?.incarnation === cursor.incarnation && present.arrival === cursor.arrival) return
       cursors.set(name, cursor)
       setRecord(name, concatBytes(idBytes(cursor.incarnation), numberBytes(cursor.arrival)))
+    },
+    forgetCursors() {
+      for (const name of cursors.keys()) setRecord(name, undefined)
+      cursors.clear()
     },
   }
 }

@@ -14,15 +14,30 @@ export interface Task {
   readonly doubt: readonly { readonly chunk: ChunkHeader; readonly doubt: Uint8Array }[]
   /** Without `at`: not any more. */
   readonly deleted: readonly { readonly docTag: DocTag; readonly at: number | undefined }[]
+  /** Not kept here, or again. */
+  readonly leaving: readonly { readonly docTag: DocTag; readonly isLeftOut: boolean }[]
   readonly recount: boolean
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
 }
 
-/** At least one task, then as many as fit. A recount and a deletion go alone: they look at what is on disk. */
+export const NO_TASK: Omit<Task, 'resolve' | 'reject'> = {
+  items: [],
+  reconsider: [],
+  drop: [],
+  retire: [],
+  expire: [],
+  doubt: [],
+  deleted: [],
+  leaving: [],
+  recount: false,
+  bytes: 0,
+}
+
+/** At least one task, then as many as fit. A recount, a deletion and what is left out go alone: they look at what is on disk. */
 export function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[] } {
-  const alone = queue.findIndex(task => task.recount || task.deleted.length > 0)
+  const alone = queue.findIndex(task => task.recount || task.deleted.length > 0 || task.leaving.length > 0)
   if (alone >= 0 && alone <= 1) return { taken: queue.slice(0, 1), rest: queue.slice(1) }
   if (alone > 1) {
     const { taken, rest } = takeBatch(queue.slice(0, alone))

@@ -13,8 +13,9 @@ import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import { dropIn, undropIn } from './dropped.ts'
 import { documentCover, fragmentsMarker, type Covers, type DocumentCover } from './covers.ts'
+import { leavingIn } from './left-out.ts'
 import type { Fragment } from './live.ts'
-import { takeBatch, type Task } from './journal-tasks.ts'
+import { NO_TASK, takeBatch, type Task } from './journal-tasks.ts'
 import { doubtIn, expireIn, isDoubtedVariant, isDoubtOf, retiredOf, retireIn } from './retired.ts'
 import { DOUBTED_PREFIX, type RetireDraft, type RetireRequest } from './retired.ts'
 import type { Summary, SummaryDelta } from './summary.ts'
@@ -55,6 +56,8 @@ export interface Journal {
   /** The group deleted them: what is here counts no more, what comes is older than that. */
   dropDocuments(docTags: readonly DocTag[], at: number): Promise<void>
   undropDocuments(docTags: readonly DocTag[]): Promise<void>
+  /** Not kept here any more, or kept again; all of them in one batch. */
+  leaveOut(docTags: readonly DocTag[], isLeftOut: boolean): Promise<void>
   /** Without keys: a peer could not open what is stored. It stays until other bytes come; what it was said to contain comes back. */
   doubt(chunk: ChunkHeader, doubt: Uint8Array): Promise<void>
   /** Takes bad chunks out. */
@@ -80,6 +83,8 @@ export interface JournalParts {
   readonly doubted: Map<ChunkId, Uint8Array>
   /** Deleted documents; kept up to date here. */
   readonly dropped: Set<DocTag>
+  /** Documents not kept here; kept up to date here. */
+  readonly leftOut: Set<DocTag>
   readonly onApplied: (applied: Applied) => void
   readonly onState: (state: { readonly isFailing: boolean; readonly error?: unknown }) => void
 }
@@ -87,7 +92,7 @@ export interface JournalParts {
 export const UNCHECKED_PREFIX = 'unchecked/'
 
 export function createJournal(parts: JournalParts): Journal {
-  const { store, clock, hasher, covers, summary, unchecked, mending, doubted, dropped } = parts
+  const { store, clock, hasher, covers, summary, unchecked, mending, doubted, dropped, leftOut } = parts
   const ending = new AbortController()
   let queue: Task[] = []
   let records = new Map<string, Uint8Array | undefined>()
@@ -164,6 +169,7 @@ export function createJournal(parts: JournalParts): Journal {
       if (at === undefined) await undropIn(batch, store, docTag)
       else await dropIn(batch, store, docTag, at)
     }
+    for (const each of tasks.flatMap(task => task.leaving)) await leavingIn(batch, store, each, record => remove(batch, record))
     if (tasks.some(task => task.recount)) await batch.delta.recount(store)
 
     for (const [key, value] of batch.delta.records()) batch.records.set(key, value)
@@ -177,6 +183,10 @@ export function createJournal(parts: JournalParts): Journal {
       covers.forget(docTag)
       if (at === undefined) dropped.delete(docTag)
       else dropped.add(docTag)
+    }
+    for (const { docTag, isLeftOut } of tasks.flatMap(task => task.leaving)) {
+      covers.forget(docTag)
+      leftOut[isLeftOut ? 'add' : 'delete'](docTag)
     }
     for (const id of batch.read) unchecked.delete(id)
     for (const { chunk } of batch.mended) mending.delete(chunk.id)
@@ -193,9 +203,10 @@ export function createJournal(parts: JournalParts): Journal {
   const isMending = ({ chunk, origin }: JournalItem, head: ChunkRecord | undefined): boolean =>
     origin !== 'read' && mending.has(chunk.id) && (chunk.class !== 'register' || head === undefined)
 
+  const isRefused = (docTag: DocTag): boolean => dropped.has(docTag) || leftOut.has(docTag)
   const place = async (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> => {
     const { chunk } = item
-    if (dropped.has(chunk.docTag)) {
+    if (isRefused(chunk.docTag)) {
       batch.fates.set(item, 'older')
     } else if (item.origin === 'read') {
       markRead(batch, chunk.id)
@@ -288,7 +299,7 @@ export function createJournal(parts: JournalParts): Journal {
   /** A document that gets a fragment: everything a fragment covers goes, in the very batch that writes the fragment. */
   const placeDocument = async (batch: Draft, docTag: DocTag, all: readonly JournalItem[]): Promise<void> => {
     const items = all.filter(({ chunk }) => chunk.docTag === docTag && (chunk.class === 'fragment' || chunk.class === 'commit'))
-    if (dropped.has(docTag)) return items.forEach(item => batch.fates.set(item, 'older'))
+    if (isRefused(docTag)) return items.forEach(item => batch.fates.set(item, 'older'))
     const held = new Map((await store.listDocument(docTag)).map(record => [record.id, record]))
     const fragments = new Map<ChunkId, Fragment>((await covers.of(docTag))?.fragments.map(fragment => [fragment.id, fragment]))
     for (const { chunk, contents } of items) {
@@ -346,22 +357,22 @@ export function createJournal(parts: JournalParts): Journal {
     batch.read.push(id)
   }
 
-  const nothing = { items: [], reconsider: [], drop: [], retire: [], expire: [], doubt: [], deleted: [], recount: false, bytes: 0 }
   return {
-    write: items => enqueue({ ...nothing, items, bytes: items.reduce((sum, item) => sum + item.chunk.bytes.length, 0) }),
+    write: items => enqueue({ ...NO_TASK, items, bytes: items.reduce((sum, item) => sum + item.chunk.bytes.length, 0) }),
     setRecord: (key, value) => void records.set(key, value),
-    flush: () => (records.size === 0 && running === undefined ? Promise.resolve() : enqueue(nothing)),
-    reconsider: docTags => enqueue({ ...nothing, reconsider: docTags }),
-    retire: request => enqueue({ ...nothing, retire: [request] }),
-    expire: keys => enqueue({ ...nothing, expire: keys }),
-    doubt: (chunk, doubt) => enqueue({ ...nothing, doubt: [{ chunk, doubt }] }),
-    dropDocuments: (docTags, at) => enqueue({ ...nothing, deleted: docTags.map(docTag => ({ docTag, at })) }),
-    undropDocuments: docTags => enqueue({ ...nothing, deleted: docTags.map(docTag => ({ docTag, at: undefined })) }),
-    drop: chunks => enqueue({ ...nothing, drop: chunks }),
-    recount: () => enqueue({ ...nothing, recount: true }),
+    flush: () => (records.size === 0 && running === undefined ? Promise.resolve() : enqueue(NO_TASK)),
+    reconsider: docTags => enqueue({ ...NO_TASK, reconsider: docTags }),
+    retire: request => enqueue({ ...NO_TASK, retire: [request] }),
+    expire: keys => enqueue({ ...NO_TASK, expire: keys }),
+    doubt: (chunk, doubt) => enqueue({ ...NO_TASK, doubt: [{ chunk, doubt }] }),
+    dropDocuments: (docTags, at) => enqueue({ ...NO_TASK, deleted: docTags.map(docTag => ({ docTag, at })) }),
+    undropDocuments: docTags => enqueue({ ...NO_TASK, deleted: docTags.map(docTag => ({ docTag, at: undefined })) }),
+    leaveOut: (docTags, isLeftOut) => enqueue({ ...NO_TASK, leaving: docTags.map(docTag => ({ docTag, isLeftOut })) }),
+    drop: chunks => enqueue({ ...NO_TASK, drop: chunks }),
+    recount: () => enqueue({ ...NO_TASK, recount: true }),
     pendingBytes: () => queuedBytes,
     async close() {
-      if (records.size > 0) void enqueue(nothing).catch(() => undefined) // cursors: without them the next sync is only slower
+      if (records.size > 0) void enqueue(NO_TASK).catch(() => undefined) // cursors: without them the next sync is only slower
       ending.abort(new SegueError('CLOSED'))
       await running
       for (const task of queue) task.reject(new SegueError('CLOSED'))

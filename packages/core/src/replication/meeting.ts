@@ -11,6 +11,7 @@ import { negotiateVersion, type Hello } from '../wire/hello.ts'
 import type { SyncMessage } from '../wire/sync-messages.ts'
 import { createAlarm } from './alarm.ts'
 import type { BulkQueue } from './bulk-queue.ts'
+import type { Exceptions } from './exceptions.ts'
 import { commonScope, helloOf, sameLog } from './greeting.ts'
 import type { Offers } from './offers.ts'
 import { QUIET_MS, STALL_MS } from './pace.ts'
@@ -45,6 +46,8 @@ export interface Meeting {
   advance(): void
   /** The summary changed here. */
   onChanged(): void
+  /** Something that was left out is looked for again. */
+  lookAgain(): void
   end(): void
 }
 
@@ -54,6 +57,7 @@ export interface MeetingParts {
   readonly host: SessionHost
   readonly peer: DeviceId
   readonly scope: readonly DocTag[] | undefined
+  readonly exceptions: Exceptions
   readonly session: () => Session
   readonly offers: () => Offers
   readonly onBulk: BulkQueue
@@ -69,7 +73,7 @@ export interface MeetingParts {
 }
 
 export function createMeeting(parts: MeetingParts): Meeting {
-  const { host, peer, scope, session, offers, onBulk, send } = parts
+  const { host, peer, scope, exceptions, session, offers, onBulk, send } = parts
   const { store, clock, summary, history, wants, receipts } = host
   const mine = helloOf(host, peer, scope)
   let phase: Phase = 'greeting'
@@ -96,6 +100,8 @@ export function createMeeting(parts: MeetingParts): Meeting {
     const hasGoneBack = hello.arrival < (history.cursorFor(peer)?.arrival ?? 0)
     receipts.begin(hexId<Incarnation>(hello.incarnation), hasGoneBack, hasMoreOfUs)
     common = commonScope(scope, hello)
+    exceptions.setTheirs(hello.except)
+    receipts.leaveOut(exceptions.theirs())
     parts.onGreeted(hello)
     phase = 'log'
     greeted()
@@ -112,7 +118,8 @@ export function createMeeting(parts: MeetingParts): Meeting {
     phase = 'comparing'
     parts.onBegin()
     // By what both said, not by what is here by now: the other side decides by the same two roots, or one waits for ever.
-    if (common === undefined && equalBytes(mine.root, hello.root)) {
+    const isWhole = common === undefined && mine.except === undefined && hello.except === undefined
+    if (isWhole && equalBytes(mine.root, hello.root)) {
       if (equalBytes(sumBytes(summary.root()), hello.root)) return enterInSync(hello.unchecked, hello.arrival)
       enterInSync(1, hello.arrival) // no receipt: what came meanwhile is still owed
       return onChanged()
@@ -142,14 +149,22 @@ export function createMeeting(parts: MeetingParts): Meeting {
   }
 
   const sendRoot = (isAnswer: boolean): void =>
-    send({
-      type: 'root',
-      root: sumBytes(summary.root()),
-      log: summary.log(),
-      unchecked: host.unchecked.size,
-      arrival: store.lastArrival(),
-      isAnswer,
-    })
+    withRoot(root =>
+      send({
+        type: 'root',
+        root,
+        log: summary.log(),
+        unchecked: host.unchecked.size,
+        arrival: store.lastArrival(),
+        isAnswer,
+      }),
+    )
+  /** At once, unless the other side leaves out what has to be counted first. */
+  const withRoot = (use: (root: Uint8Array) => void): void => {
+    const root = exceptions.root()
+    if (!(root instanceof Promise)) return use(sumBytes(root))
+    onBulk(async () => use(sumBytes(await root)))
+  }
 
   const advance = (): void => {
     if (phase === 'closed' || wants.count(session()) > 0 || !hasPeerOffered) return
@@ -214,19 +229,25 @@ export function createMeeting(parts: MeetingParts): Meeting {
     onRoot(root) {
       if (common !== undefined || !isLive()) return
       if (!sameLog(summary.log(), root.log)) onBulk(() => offers().offerLog(false))
-      if (equalBytes(root.root, sumBytes(summary.root()))) {
-        enterInSync(root.unchecked, root.arrival)
-        if (!root.isAnswer) sendRoot(true)
-      } else if (isRoundOver) {
-        mismatches++
-        check.set(Math.min(SECOND_MS * 2 ** Math.min(mismatches, 6), 30 * SECOND_MS), () => compareAgain(false))
-      }
+      withRoot(mineNow => {
+        if (!isLive()) return
+        if (equalBytes(root.root, mineNow)) {
+          enterInSync(root.unchecked, root.arrival)
+          if (!root.isAnswer) sendRoot(true)
+        } else if (isRoundOver) {
+          mismatches++
+          check.set(Math.min(SECOND_MS * 2 ** Math.min(mismatches, 6), 30 * SECOND_MS), () => compareAgain(false))
+        }
+      })
     },
     onOffered() {
       hasPeerOffered = true
     },
     advance,
     onChanged,
+    lookAgain() {
+      if (isLive() && common === undefined) compareAgain(false)
+    },
     end() {
       phase = 'closed'
       check.cancel()

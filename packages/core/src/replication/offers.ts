@@ -9,6 +9,7 @@ import type { Hello } from '../wire/hello.ts'
 import { FINGERPRINT_BYTES } from '../wire/hello.ts'
 import { MAX_DOC_RECORDS, MAX_HAVE_RECORDS, SUMMARY_BUCKETS, type SyncMessage } from '../wire/sync-messages.ts'
 import { packDocSums, packIds, packOffers, sumBytes, sumOf, unpackIds, type DocSum, type Offer } from './sync-records.ts'
+import type { Exceptions } from './exceptions.ts'
 import type { SessionHost } from './session-host.ts'
 import { bucketOf, sumOfRecords, tagsOfBucket } from './summary.ts'
 
@@ -33,6 +34,7 @@ export interface OffersParts {
   readonly host: Pick<SessionHost, 'store' | 'hasher' | 'summary' | 'receipts' | 'history' | 'unchecked'>
   /** The documents both sides' scopes have in common; `undefined`: everything. */
   readonly common: () => ReadonlySet<DocTag> | undefined
+  readonly exceptions: Exceptions
   readonly send: (message: SyncMessage) => Promise<void>
   /** Sends the chunks themselves. */
   readonly give: (ids: readonly ChunkId[]) => Promise<void>
@@ -40,7 +42,7 @@ export interface OffersParts {
   readonly onKnown: () => void
 }
 
-export function createOffers({ host, common, send, give, onKnown }: OffersParts): Offers {
+export function createOffers({ host, common, exceptions, send, give, onKnown }: OffersParts): Offers {
   const { store, hasher, summary, receipts, history, unchecked } = host
   let listed = new Set<number>()
 
@@ -53,7 +55,7 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
   }
   /** They count as missing there until the peer says otherwise. */
   const owing = (records: readonly ChunkRecord[]): Offer[] => {
-    const live = records.filter(record => record.live)
+    const live = records.filter(record => record.live && !exceptions.has(record.docTag))
     for (const record of live) receipts.owe(record)
     return live.map(offerOf)
   }
@@ -62,7 +64,7 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
     const missed: ChunkRecord[] = []
     let bytes = 0
     for await (const record of store.since(arrival)) {
-      if (!record.live) continue
+      if (!record.live || exceptions.has(record.docTag)) continue
       bytes += record.byteLength
       if (bytes > MAX_GIVEN_BYTES) return false
       missed.push(record)
@@ -92,6 +94,9 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
     const sumHeld = async (docTag: DocTag): Promise<bigint> => sumOfRecords(await store.listDocument(docTag), hasher)
     return Promise.all(docTags.map(async docTag => ({ docTag, sum: unread.has(docTag) ? 0n : await sumHeld(docTag) })))
   }
+  const sendSummary = async (isAnswer: boolean): Promise<void> => send({ type: 'summary', buckets: await exceptions.buckets(), isAnswer })
+  const keptIn = async (index: number): Promise<readonly DocTag[]> =>
+    (await tagsOfBucket(store, index)).filter(docTag => !exceptions.has(docTag))
   const scoped = (): DocTag[] => [...(common() ?? []), GROUP_DOC_TAG]
 
   return {
@@ -112,17 +117,18 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
         if (await giveSince(cursor.arrival)) return
         return offerSince(cursor.arrival)
       }
-      await send({ type: 'summary', buckets: summary.buckets(), isAnswer: false })
+      await sendSummary(false)
     },
-    sendSummary: isAnswer => send({ type: 'summary', buckets: summary.buckets(), isAnswer }),
+    sendSummary,
     async answerSummary(buckets) {
       let indexes: number[] = []
       let docs: DocSum[] = []
       const unread = new Set([...unchecked.values()].map(bucketOf))
       for (let index = 0; index < SUMMARY_BUCKETS; index++) {
         const theirs = sumOf(buckets.subarray(index * FINGERPRINT_BYTES, (index + 1) * FINGERPRINT_BYTES))
-        if (theirs === summary.bucket(index) && !unread.has(index)) continue
-        const sums = (await sumsOf(await tagsOfBucket(store, index))).filter(({ sum }) => sum !== 0n)
+        const held = exceptions.isAny() ? await exceptions.bucket(index) : summary.bucket(index)
+        if (theirs === held && !unread.has(index)) continue
+        const sums = (await sumsOf(await keptIn(index))).filter(({ sum }) => sum !== 0n)
         if (docs.length + sums.length > MAX_DOC_RECORDS) {
           await send({ type: 'docs', buckets: Uint8Array.from(indexes), docs: packDocSums(docs), last: false })
           indexes = []
@@ -136,7 +142,7 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
     async answerDocs(buckets, theirs, last) {
       const sums = new Map(theirs.map(({ docTag, sum }) => [docTag, sum]))
       const mine: DocTag[] = common() === undefined ? [] : scoped()
-      for (const index of new Set(buckets)) for (const docTag of await tagsOfBucket(store, index)) mine.push(docTag)
+      for (const index of new Set(buckets)) mine.push(...(await keptIn(index)))
       let offers: Offer[] = []
       for (const docTag of mine) {
         const records = await store.listDocument(docTag)
@@ -169,6 +175,7 @@ export function createOffers({ host, common, send, give, onKnown }: OffersParts)
       const asked = new Map(unpackIds<DocTag>(tags, DOC_TAG_BYTES).map((docTag, i) => [docTag, i]))
       let offers: Offer[] = []
       for (const [docTag, i] of asked) {
+        if (exceptions.has(docTag)) continue
         const records = within === undefined || within.has(docTag) ? await store.listDocument(docTag) : []
         const theirs = sumOf(sums.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES))
         if (sumOfRecords(records, hasher) !== theirs) offers = offers.concat(owing(records))

@@ -31,8 +31,12 @@ export interface PeerReceipts {
   knowAllBuckets(): void
   holds(docTag: DocTag): boolean
   owed(): number
-  /** As `holds`, of every document. */
+  /** As `holds`, of every document; never of a peer that leaves documents out. */
   holdsAll(): boolean
+  /** It says that it does not keep these, all of them. */
+  leaveOut(docTags: ReadonlySet<DocTag>): void
+  /** How many documents it does not keep. */
+  leavesOut(): number
 }
 
 export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'>
@@ -46,6 +50,7 @@ export function createPeerReceipts(): PeerReceipts {
   const perDocument = new Map<DocTag, number>()
   const unknown = new Set<number>()
   const knownDocuments = new Set<DocTag>()
+  let left: ReadonlySet<DocTag> = new Set()
   const forgetAll = (): void => {
     owed.clear()
     turnedAway.clear()
@@ -59,9 +64,9 @@ export function createPeerReceipts(): PeerReceipts {
     if (chunk === undefined || (sequence !== undefined && sequence < chunk.sequence)) return
     owed.delete(id)
     turnedAway.delete(id)
-    const left = (perDocument.get(chunk.docTag) as number) - 1
-    if (left === 0) perDocument.delete(chunk.docTag)
-    else perDocument.set(chunk.docTag, left)
+    const owing = (perDocument.get(chunk.docTag) as number) - 1
+    if (owing === 0) perDocument.delete(chunk.docTag)
+    else perDocument.set(chunk.docTag, owing)
   }
   return {
     incarnation: () => incarnation,
@@ -74,6 +79,7 @@ export function createPeerReceipts(): PeerReceipts {
       incarnation = next
     },
     owe(chunk) {
+      if (left.has(chunk.docTag)) return
       if (owed.size >= MAX_OWED) forgetAll() // away for very long: its summary will tell
       if (!owed.has(chunk.id)) perDocument.set(chunk.docTag, (perDocument.get(chunk.docTag) ?? 0) + 1)
       owed.set(chunk.id, chunk)
@@ -89,9 +95,20 @@ export function createPeerReceipts(): PeerReceipts {
     knowBucket: index => void unknown.delete(index),
     knowDocument: docTag => void knownDocuments.add(docTag),
     knowAllBuckets: () => unknown.clear(),
-    holds: docTag => (!unknown.has(bucketOf(docTag)) || knownDocuments.has(docTag)) && !perDocument.has(docTag),
+    holds: docTag => (!unknown.has(bucketOf(docTag)) || knownDocuments.has(docTag)) && !perDocument.has(docTag) && !left.has(docTag),
     owed: () => owed.size,
-    holdsAll: () => unknown.size === 0 && owed.size === 0,
+    holdsAll: () => unknown.size === 0 && owed.size === 0 && left.size === 0,
+    leaveOut(docTags) {
+      // What it takes back it may have nothing of: only a comparison tells.
+      for (const docTag of left) {
+        if (docTags.has(docTag)) continue
+        unknown.add(bucketOf(docTag))
+        knownDocuments.delete(docTag)
+      }
+      left = docTags
+      if (docTags.size > 0) for (const chunk of [...owed.values()]) if (docTags.has(chunk.docTag)) settle(chunk.id)
+    },
+    leavesOut: () => left.size,
   }
 }
 

@@ -27,6 +27,8 @@ export interface ReplicaComponents {
   readonly keyless?: boolean
   /** Of the group's log, from others. Default: three times what a log keeps. */
   readonly maxLogChunks?: number
+  /** True where what is held may be let go without asking anybody, as on a relay that keeps only what some device lacks. */
+  readonly keepsNothing?: boolean
 }
 
 /** What a fragment contains, known to whoever made it. Without it the inspector is asked. */
@@ -82,6 +84,17 @@ export interface Replica extends Closeable {
   /** Brings back what is still here of them. Replicas without keys are not told. */
   undrop(docTags: readonly DocTag[]): Promise<void>
 
+  /**
+   * These are not kept here any more, though others keep them: they are out of the store, in one batch, when it resolves with nothing. What
+   * comes of them later is not taken, peers are told, and neither side counts them in a comparison. Unless `isForced`, each needs somebody who
+   * is linked and in sync, has all that is here of it and keeps it; those without are returned, and then nothing was let go. Nothing of
+   * them may be made here meanwhile. Idempotent.
+   */
+  leaveOut(docTags: readonly DocTag[], options?: { readonly isForced?: boolean }): Promise<readonly DocTag[]>
+  /** They are kept again: fetched from whoever holds them. */
+  takeBack(docTags: readonly DocTag[]): Promise<void>
+  readonly leftOut: ReadonlySet<DocTag>
+
   /** The store found these damaged: fetched again from whoever holds them. */
   refetch(damaged: readonly { readonly id: ChunkId }[]): void
   /** Brings the summary to what is on disk: after damage it may not be. Reads every header once. */
@@ -135,6 +148,8 @@ export interface ReplicaListener {
   onShown?(from: DeviceId, shown: readonly Shown[], isWhole: boolean): void
   /** `from` says that these are on its disk: what it was sent of any class, the group's log too, which counts in no `confirmedAt`. */
   onStored?(from: DeviceId, ids: readonly ChunkId[]): void
+  /** Nothing of these documents is held here any more: deleted, or left out. */
+  onTakenOut?(docTags: readonly DocTag[]): void
 }
 
 export type Shown = Pick<ChunkHeader, 'class' | 'docTag' | 'id' | 'sequence'>
@@ -158,6 +173,8 @@ export interface PeerSync {
   readonly hasMoreOfUs: boolean
   /** A relay whose room for this group is used up: it turned away what it was given last. It takes that as soon as there is room. */
   readonly isFull: boolean
+  /** Documents that it says it does not keep, though the group has them. */
+  readonly leavesOut: number
   /** Since when the present link is there, by the monotonic clock; absent without one. */
   readonly linkedAt?: number | undefined
 }

@@ -1,27 +1,32 @@
 /** Puts the parts of a replica together, and carries what happens in one of them to the others. */
-import { equalBytes, toHex } from '../lib/bytes.ts'
+import { toHex } from '../lib/bytes.ts'
 import { createCloseables } from '../lib/closeables.ts'
 import { SegueError } from '../lib/errors.ts'
-import type { ChunkId, DeviceId, DocTag } from '../lib/ids.ts'
+import { GROUP_DOC_TAG, type ChunkId, type DeviceId, type DocTag } from '../lib/ids.ts'
 import { createSubject } from '../lib/observable.ts'
 import { allOf, type Pending } from '../lib/pending.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
-import { MAX_DROP_TAGS, REJECTED_AS_DROPPED, REJECTED_AS_FULL } from '../wire/sync-messages.ts'
+import { MAX_DROP_TAGS } from '../wire/sync-messages.ts'
 import { slicesOf, sumHex, type Offer } from './sync-records.ts'
 import { createCovers } from './covers.ts'
+import { createDocumentSums } from './document-sums.ts'
 import { openDropped } from './dropped.ts'
 import { openHistory } from './history.ts'
 import { createIntake } from './intake.ts'
+import { createLeaving } from './leaving.ts'
+import { openLeftOut } from './left-out.ts'
 import { createLogRoom } from './log-room.ts'
 import { createJournal, UNCHECKED_PREFIX, type Applied, type JournalItem } from './journal.ts'
+import { createPeerStates } from './peer-states.ts'
 import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
 import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener, Shown } from './replica-types.ts'
 import type { Arriving, Session, SessionHost } from './session-host.ts'
 import { snapshotKey } from './serving.ts'
 import { createSession } from './session.ts'
-import { doubtAgain, doubtOf, DOUBTED_PREFIX, expiredKeys } from './retired.ts'
+import { createRejections } from './rejections.ts'
+import { DOUBTED_PREFIX, expiredKeys } from './retired.ts'
 import { createSnapshotRequests } from './snapshot-requests.ts'
 import { openSummary } from './summary.ts'
 import { createWants } from './wants.ts'
@@ -49,16 +54,20 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   for await (const [key, bytesHash] of store.listRecords(DOUBTED_PREFIX))
     doubted.set(key.slice(DOUBTED_PREFIX.length) as ChunkId, bytesHash)
   const dropped = await openDropped(store)
+  const leftOut = await openLeftOut(store)
+  const sums = createDocumentSums(store, hasher)
   const priorities = new Set<DocTag>()
   const linkedAt = new WeakMap<Session, number>()
   let pendingHere = 0
   let isFailing = false
-  let isPublishing = false
   let isClosed = false
 
   const onApplied = ({ fates, removed, contained: superfluous }: Applied): void => {
     const contained = containedAt(fates, removed)
-    for (const header of removed) for (const each of receipts.values()) each.settle(header.id)
+    for (const header of removed) {
+      sums.changed(header.docTag)
+      for (const each of receipts.values()) each.settle(header.id)
+    }
     const arrived = new Map<DeviceId | undefined, SealedChunk[]>()
     const toOwing = new Map<Session, Offer[]>()
     const toOthers = new Map<Session, Offer[]>()
@@ -67,6 +76,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       const { chunk } = item
       const entry = tracked.get(item)
       tracked.delete(item)
+      sums.changed(chunk.docTag)
       if (arriving.get(chunk.id) === entry) arriving.delete(chunk.id)
       const knownBy = entry?.knownBy ?? new Set<Session>()
       for (const source of wants.settle(chunk.id, chunk.sequence)) {
@@ -138,6 +148,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     mending,
     doubted,
     dropped,
+    leftOut,
     onApplied,
     onState(state) {
       isFailing = state.isFailing
@@ -176,31 +187,25 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     for (const session of sessions) session.push(entries)
   }
   const showDurability = (): void => durability.set(isFailing ? { state: 'failing', pending: pendingHere } : GOOD)
-  /** At most once a turn: a first sync settles thousands of chunks. */
-  const publish = (): void => {
-    if (isPublishing) return
-    isPublishing = true
-    queueMicrotask(() => {
-      isPublishing = false
-      const next = new Map<DeviceId, PeerSync>()
-      for (const [peer, each] of receipts) next.set(peer, { state: 'away', behind: 0, ...told(each) })
-      for (const session of sessions) {
-        const phase = session.phase()
-        if (phase === 'closed') continue
-        const state = phase === 'greeting' ? 'connecting' : phase === 'in-sync' ? 'in-sync' : 'catching-up'
-        const each = receiptsOf(session.peer)
-        const present = next.get(session.peer)
-        if (present?.state === 'in-sync') continue
-        next.set(session.peer, { state, behind: wants.count(session), ...told(each), linkedAt: linkedAt.get(session) })
-      }
-      peers.set(next)
-    })
-  }
+  const publish = createPeerStates({
+    receipts,
+    sessions,
+    behind: session => wants.count(session),
+    linkedAt: session => linkedAt.get(session),
+    show: next => peers.set(next),
+  })
   const receiptsOf = (peer: DeviceId): PeerReceipts => {
     let found = receipts.get(peer)
     if (found === undefined) receipts.set(peer, (found = createPeerReceipts()))
     return found
   }
+  const onReject = createRejections({
+    ...{ store, hasher, inspector, journal, isKeyless: keyless, doubted, sessions, logger },
+    onFull(id, peer) {
+      receiptsOf(peer).turnAway(id)
+      publish()
+    },
+  })
   const hostFor = (peer: DeviceId): SessionHost => ({
     store,
     clock,
@@ -213,6 +218,8 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     unchecked,
     doubted,
     dropped,
+    leftOut,
+    sums,
     isKeyless: keyless,
     arriving,
     priorities,
@@ -231,6 +238,8 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     onDrop(docTags) {
       if (keyless) void journal.dropDocuments(docTags, wholeNow()).catch(() => undefined) // CLOSED: it is said again
     },
+    keeps: docTags => leaving.keeps(docTags),
+    onKept: (number, docTags, session) => leaving.onKept(number, docTags, session),
     onProgress: publish,
     onConfirmed: confirm,
     onStored(ids, { peer }) {
@@ -242,32 +251,11 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     onClosed(session) {
       sessions.delete(session)
       snapshots.drop(session)
+      leaving.onClosed(session)
       publish()
     },
-    async onReject(id, bytesHash, session, why) {
-      if (why === REJECTED_AS_FULL) {
-        receiptsOf(session.peer).turnAway(id)
-        return publish()
-      }
-      if (why === REJECTED_AS_DROPPED) return // the deletion is on its way here
-      const stored = await store.get(id)
-      if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash)) return
-      if (keyless) return doubt(stored, bytesHash, session.peer)
-      const verdict = await inspector.inspect(stored)
-      logger?.warn('chunk-rejected-by-peer', { chunk: id, peer: session.peer, verdict: verdict.kind })
-      if (verdict.kind === 'bad') await journal.drop([stored])
-    },
+    onReject,
   })
-
-  /** Asks everybody else for another variant; until one comes this one stays, for a peer may be wrong. */
-  const doubt = async (stored: SealedChunk, bytesHash: Uint8Array, peer: DeviceId): Promise<void> => {
-    const known = doubted.get(stored.id)
-    if (known === undefined && doubted.size >= MAX_DOUBTED) return
-    const next = known === undefined ? doubtOf(bytesHash, peer, hasher) : doubtAgain(known, peer, hasher)
-    if (next === undefined) return
-    await journal.doubt(stored, next)
-    for (const session of sessions) if (session.isLive()) session.sendWant([stored.id])
-  }
 
   /** What was made here is known to be good; only what a fragment contains may have to be asked. */
   const itemOf = (chunk: SealedChunk, cover: FragmentCover | undefined): Pending<JournalItem> =>
@@ -276,6 +264,14 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     const verdict = await inspector.inspect(chunk)
     if (verdict.kind !== 'good') throw new SegueError('CHUNK_REFUSED', { chunk: chunk.id })
     return { chunk, contents: verdict, origin: 'made' }
+  }
+
+  const isRefused = (docTag: DocTag): boolean => dropped.has(docTag) || leftOut.has(docTag)
+  const { keepsNothing = false } = components
+  const leaving = createLeaving({ store, clock, journal, sessions, arriving, isRefused, keepsNothing })
+  const onTakenOut = (docTags: readonly DocTag[]): void => {
+    for (const source of wants.forget(new Set(docTags))) source.onSettled()
+    for (const listener of [...listeners]) if (listener.onTakenOut !== undefined) tell(() => listener.onTakenOut?.(docTags))
   }
 
   const closing = createCloseables()
@@ -345,10 +341,30 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     },
     async drop(docTags) {
       await journal.dropDocuments(docTags, wholeNow())
+      onTakenOut(docTags)
       for (const tags of slicesOf(docTags, MAX_DROP_TAGS)) for (const session of sessions) session.drop(tags)
     },
     isDropped: docTag => dropped.has(docTag),
     undrop: docTags => journal.undropDocuments(docTags),
+    async leaveOut(docTags, { isForced = false } = {}) {
+      const due = docTags.filter(docTag => !leftOut.has(docTag) && docTag !== GROUP_DOC_TAG)
+      const alone = await leaving.leave(due, isForced)
+      if (alone.length > 0 || due.length === 0) return alone
+      onTakenOut(due)
+      for (const session of sessions) session.onLeftOut(false)
+      confirm()
+      return []
+    },
+    async takeBack(docTags) {
+      const due = docTags.filter(docTag => leftOut.has(docTag))
+      if (due.length === 0) return
+      history.forgetCursors()
+      await journal.leaveOut(due, false)
+      history.forgetCursors() // one may have come since
+      for (const session of sessions) session.onLeftOut(true)
+      await journal.flush()
+    },
+    leftOut,
     refetch(damaged) {
       for (const { id } of damaged) mending.add(id)
       for (const session of sessions) if (session.isLive() && damaged.length > 0) session.sendWant(damaged.map(({ id }) => id))
@@ -373,14 +389,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   }
 }
 
-function told(receipts: PeerReceipts): Pick<PeerSync, 'unconfirmed' | 'incarnation' | 'hasGoneBack' | 'hasMoreOfUs' | 'isFull'> {
-  const [isFull, hasGoneBack, hasMoreOfUs] = [receipts.isFull(), receipts.hasGoneBack(), receipts.hasMoreOfUs()]
-  return { isFull, hasGoneBack, hasMoreOfUs, unconfirmed: receipts.owed(), incarnation: receipts.incarnation() }
-}
-
 const GOOD: Durability = { state: 'good', pending: 0 }
-/** A peer that doubts everything is not believed without end. */
-const MAX_DOUBTED = 10_000
 const NO_CONTENTS = { level: 0, covers: [] } as const
 
 function push<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {

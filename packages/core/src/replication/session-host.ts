@@ -7,6 +7,7 @@ import type { DeviceLinkHandler } from '../ports/device-link.ts'
 import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
 import type { Covers } from './covers.ts'
+import type { DocumentSums } from './document-sums.ts'
 import type { ReplicaHistory } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { PeerReceipts } from './receipts.ts'
@@ -34,6 +35,11 @@ export interface Session extends DeviceLinkHandler {
   readonly supersede: (chunks: readonly Contained[]) => void
   /** A peer without keys is told that these were deleted. */
   readonly drop: (docTags: readonly DocTag[]) => void
+  /** As far as receipts tell it holds these, and it can be asked to keep them. */
+  readonly mayKeep: (docTag: DocTag) => boolean
+  readonly sendLeave: (number: number, docTags: readonly DocTag[]) => void
+  /** What is left out here changed. `isBack`: something is kept again, and looked for. */
+  readonly onLeftOut: (isBack: boolean) => void
   readonly sendReject: (id: ChunkId, bytesHash: Uint8Array, why: string) => void
   /** Something of what it offered was settled. */
   readonly onSettled: () => void
@@ -57,6 +63,9 @@ export interface SessionHost {
   readonly doubted: ReadonlyMap<ChunkId, Uint8Array>
   /** Deleted: neither taken nor given. */
   readonly dropped: ReadonlySet<DocTag>
+  /** Not kept here, while others may. */
+  readonly leftOut: ReadonlySet<DocTag>
+  readonly sums: DocumentSums
   readonly isKeyless: boolean
   /** Chunks that came or were made and are not durable yet. */
   readonly arriving: ReadonlyMap<ChunkId, Arriving>
@@ -69,6 +78,10 @@ export interface SessionHost {
   onRetire(docTag: DocTag, ids: readonly ChunkId[], keep: readonly ChunkId[]): void
   /** The peer says that the group deleted these. */
   onDrop(docTags: readonly DocTag[]): void
+  /** Which of these are kept here, though a peer lets go of them. */
+  keeps(docTags: readonly DocTag[]): Promise<readonly DocTag[]>
+  /** The peer keeps these, as it was asked to. */
+  onKept(number: number, docTags: readonly DocTag[], session: Session): void
   onProgress(session: Session): void
   onConfirmed(): void
   /** The peer says that these are on its disk. */

@@ -17,6 +17,7 @@ import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_FRESH_WAITING
 import { createBulkQueue } from './bulk-queue.ts'
 import { createAssembler } from './parts.ts'
 import { createDelay } from './delay.ts'
+import { createExceptions } from './exceptions.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
 import { createMeeting } from './meeting.ts'
@@ -30,13 +31,17 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const { store, clock, journal, wants, receipts } = host
   const throttle = createThrottle(clock, { burst: 4_000, perSecond: 1_000 })
   const assembler = createAssembler()
+  const exceptions = createExceptions(host.leftOut, host.sums, host.summary)
   let backlog: Offer[] = []
+  /** What is left out here changed since the hello, and could not be said yet. */
+  let owesExcept = false
 
   const isOpen = (): boolean => meeting.phase() !== 'closed'
-  const isInScope: Session['isInScope'] = header => {
+  const isCommon: Session['isInScope'] = header => {
     const common = meeting.common()
     return common === undefined || header.class === 'log' || header.docTag === GROUP_DOC_TAG || common.has(header.docTag)
   }
+  const isInScope: Session['isInScope'] = header => isCommon(header) && !exceptions.has(header.docTag)
 
   const send = (channel: Channel, message: SyncMessage): Promise<void> => {
     if (!isOpen()) return Promise.resolve()
@@ -72,6 +77,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const onBegin = (): void => {
     if (backlog.length > 0) announce(backlog, false) // stored since the greeting: not in what it said
     backlog = []
+    if (owesExcept) sendExcept()
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
     for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
   }
@@ -162,8 +168,8 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     const chunks: SealedChunk[] = []
     for (const bytes of frames) {
       const parsed = parseChunk(bytes)
-      if (!parsed.ok || !isInScope(parsed.value)) return close('malformed-frame')
-      chunks.push(parsed.value)
+      if (!parsed.ok || !isCommon(parsed.value)) return close('malformed-frame')
+      if (!exceptions.has(parsed.value.docTag)) chunks.push(parsed.value) // else pushed before it was said
     }
     for (const { id } of chunks) wants.arrived(id)
     wants.pump(session)
@@ -209,6 +215,12 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         return host.onRetire(hexId<DocTag>(message.tag), unpackIds(message.ids, CHUNK_ID_BYTES), unpackIds(message.keep, CHUNK_ID_BYTES))
       case 'drop':
         return onBulk(() => onDrop(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)), message.tags.length)
+      case 'except':
+        return onExcept(message.tags)
+      case 'leave':
+        return onBulk(() => onLeave(message.number, unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)), message.tags.length)
+      case 'kept':
+        return host.onKept(message.number, unpackIds<DocTag>(message.tags, DOC_TAG_BYTES), session)
       case 'root':
         return meeting.onRoot(message)
       case 'ask':
@@ -234,6 +246,22 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     const isTold = theirs?.isKeyless === true && theirs.versions.current >= DROP_VERSION && !host.isKeyless
     if (isTold && docTags.length > 0) sendLive({ type: 'drop', tags: packIds(docTags) })
   }
+  const hears = (version: number): boolean => (meeting.theirs()?.versions.current ?? 0) >= version
+  const sendExcept = (): void => {
+    owesExcept = !meeting.isLive()
+    if (!owesExcept && hears(EXCEPT_VERSION)) sendLive({ type: 'except', tags: packIds([...host.leftOut]) })
+  }
+  const onExcept = (tags: Uint8Array): void => {
+    exceptions.setTheirs(tags)
+    receipts.leaveOut(exceptions.theirs())
+    host.onConfirmed()
+  }
+  /** Only in sync: then what both say of each other is so. */
+  const onLeave = async (number: number, docTags: readonly DocTag[]): Promise<void> => {
+    const kept = await host.keeps(docTags)
+    const isSure = meeting.phase() === 'in-sync' && meeting.common() === undefined
+    sendLive({ type: 'kept', number, tags: packIds(isSure ? kept : []) })
+  }
   const ask = (docTags: readonly DocTag[]): void => {
     for (const tags of slicesOf(docTags, MAX_WANT_IDS)) if (meeting.isLive()) void offers.askFor(tags).then(sendLive, fail)
   }
@@ -242,6 +270,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     host,
     peer: link.peer,
     scope,
+    exceptions,
     session: () => session,
     offers: () => offers,
     onBulk,
@@ -266,6 +295,13 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     askSnapshot: docTag => sendLive({ type: 'ask-snapshot', tag: idBytes(docTag) }),
     supersede: chunks => retiring.supersede(chunks.filter(isInScope)),
     drop,
+    mayKeep: docTag => meeting.phase() === 'in-sync' && meeting.common() === undefined && hears(EXCEPT_VERSION) && receipts.holds(docTag),
+    sendLeave: (number, docTags) => sendLive({ type: 'leave', number, tags: packIds(docTags) }),
+    onLeftOut(isBack) {
+      sendExcept()
+      if (isBack) meeting.lookAgain()
+      else meeting.advance()
+    },
     sendReject: (id, bytesHash, why) => sendLive({ type: 'reject', id: idBytes(id), bytesHash, why: why.slice(0, 100) }),
     onSettled() {
       wants.pump(session)
@@ -299,6 +335,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const offers = createOffers({
     host,
     common: meeting.common,
+    exceptions,
     send: message => send('sync-bulk', message),
     give: ids => serving.serve(ids),
     onKnown: host.onConfirmed,
@@ -309,3 +346,5 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
 
 /** From this version on a peer without keys knows the message. */
 const DROP_VERSION = 4
+/** From this one on it knows what is left out. */
+const EXCEPT_VERSION = 5

@@ -22,6 +22,8 @@ export interface Wants<Source> {
   /** `source` cannot give it: another is asked. Gives true when nobody else offered it. */
   fail(id: ChunkId, source: Source): boolean
   drop(source: Source): void
+  /** Nothing of these documents is wanted any more. Gives the sources that offered some. */
+  forget(docTags: ReadonlySet<DocTag>): readonly Source[]
   prioritise(docTags: readonly DocTag[]): void
   unprioritise(docTags: readonly DocTag[]): void
   offerOf(id: ChunkId): Offer | undefined
@@ -175,6 +177,19 @@ export function createWants<Source>(
       lanes.get(source)?.cancelWatch?.()
       lanes.delete(source)
       for (const other of others) pump(other)
+    },
+    forget(docTags) {
+      const sources = new Set<Source>()
+      for (const [id, entry] of [...entries]) {
+        if (!docTags.has(entry.offer.docTag)) continue
+        release(entry)
+        entries.delete(id)
+        for (const source of entry.sources) {
+          lanesOf(source).offered--
+          sources.add(source)
+        }
+      }
+      return [...sources]
     },
     prioritise(docTags) {
       for (const docTag of docTags) first.add(docTag)

@@ -27,7 +27,7 @@ export interface CastMember {
 export interface ReplicaCast {
   readonly clock: SimulatedClock
   readonly chunks: ChunkCast
-  join(name: string, options?: { readonly keyless?: boolean; readonly inspector?: Inspector }): Promise<CastMember>
+  join(name: string, options?: CastOptions): Promise<CastMember>
   link(a: CastMember, b: CastMember, options?: CastLinkOptions): SimulatedLink
   /** Links them, and resolves when both say that they are in sync. */
   inSync(a: CastMember, b: CastMember, options?: CastLinkOptions): Promise<SimulatedLink>
@@ -37,7 +37,13 @@ export interface ReplicaCast {
   readonly seen: SeenMessage[]
   types(): readonly SyncMessage['type'][]
   /** Loses what was not durable and starts again from the rest, with links gone. */
-  restart(member: CastMember, options?: { readonly keyless?: boolean; readonly inspector?: Inspector }): Promise<void>
+  restart(member: CastMember, options?: CastOptions): Promise<void>
+}
+
+export interface CastOptions {
+  readonly keyless?: boolean
+  readonly keepsNothing?: boolean
+  readonly inspector?: Inspector
 }
 
 export type CastLinkOptions = Partial<SimulatedLinkOptions> & { readonly scopes?: readonly [AttachOptions, AttachOptions] }
@@ -57,9 +63,10 @@ export function createReplicaCast(clock: SimulatedClock, { seed = 1 }: ReplicaCa
   const chunks = createChunkCast()
   const random = createSeededRandom(seed)
   const links = new Map<SimulatedLink, readonly [CastMember, CastMember]>()
-  const start = async (member: CastMember, options: { readonly keyless?: boolean; readonly inspector?: Inspector }): Promise<void> => {
+  const start = async (member: CastMember, options: CastOptions): Promise<void> => {
+    const { keyless = false, keepsNothing = false } = options
     const inspector = options.inspector ?? chunks.inspector(() => member.store, member.missing)
-    member.replica = await createReplica({ store: member.store, inspector, clock, random, keyless: options.keyless ?? false })
+    member.replica = await createReplica({ store: member.store, inspector, clock, random, keyless, keepsNothing })
     member.replica.subscribe({ onArrived: arrived => void member.arrived.push(...arrived) })
   }
   const seen: SeenMessage[] = []

@@ -6,17 +6,20 @@
  * Version 2 (2026): a relay says `isKeyless`; to it `retire` may be sent.
  * Version 3 (2026): `ask` carries sums; without them everything asked for is offered.
  * Version 4 (2026): to a relay `drop` may be sent.
+ * Version 5 (2026): a device says which documents it leaves out, here and by `except`; before that it asks by `leave` who keeps them.
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, wholeNumber } from '../lib/codec.ts'
 import { DOC_TAG_BYTES, RANDOM_ID_BYTES } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 
-export const SYNC_VERSION = 4
+export const SYNC_VERSION = 5
 /** Versions N-1 to N+1 of each other work together. */
 export const SYNC_VERSION_MIN = 1
 /** Tags in a scope. */
 export const MAX_SCOPE_TAGS = 4_096
+/** Documents that one device leaves out. */
+export const MAX_EXCEPT_TAGS = 16_384
 export const FINGERPRINT_BYTES = 32
 
 export interface VersionWindow {
@@ -37,6 +40,8 @@ export interface Hello {
   readonly incarnation: Uint8Array
   /** DocTags, joined; absent: everything. */
   readonly scope?: Uint8Array
+  /** DocTags, joined, of documents that the sender does not keep; absent: none. Both leave them out of what they compare. */
+  readonly except?: Uint8Array
   readonly log: LogSummary
   readonly root: Uint8Array
   /** Chunks held but not readable yet: with any, equal roots are no receipt. */
@@ -68,6 +73,7 @@ export const helloEntries: {
   readonly replica: v.GenericSchema<Uint8Array>
   readonly incarnation: v.GenericSchema<Uint8Array>
   readonly scope: v.ExactOptionalSchema<v.GenericSchema<Uint8Array>, undefined>
+  readonly except: v.ExactOptionalSchema<v.GenericSchema<Uint8Array>, undefined>
   readonly log: v.GenericSchema<LogSummary>
   readonly root: v.GenericSchema<Uint8Array>
   readonly unchecked: v.GenericSchema<number>
@@ -80,6 +86,7 @@ export const helloEntries: {
   replica: bytesOf(RANDOM_ID_BYTES),
   incarnation: bytesOf(RANDOM_ID_BYTES),
   scope: v.exactOptional(recordsOf(DOC_TAG_BYTES, MAX_SCOPE_TAGS)),
+  except: v.exactOptional(recordsOf(DOC_TAG_BYTES, MAX_EXCEPT_TAGS)),
   log: logSummarySchema,
   root: bytesOf(FINGERPRINT_BYTES),
   unchecked: wholeNumber,

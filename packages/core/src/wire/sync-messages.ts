@@ -8,7 +8,8 @@
  * `chunks` or `part`s, or `refused`. 5. `root`, when caught up; answered by `root` when equal. From `ready` on, new chunks come
  * unasked on the live channel, and `stored` goes back once they are checked and on disk. 6. To a peer without keys: `retire`, naming
  * what it need not keep and the fragments that contain it; it believes this only while it holds those fragments. And `drop`, whenever it
- * offers something of a document that the group deleted.
+ * offers something of a document that the group deleted. 7. A device that is to let go of documents which others keep asks by `leave` who
+ * has all of them and stays with them (`kept`), and then says by `except` what it leaves out, always all of it.
  *
  * A frame that does not parse closes the link with `malformed-frame`, one over MAX_FRAME_BYTES with `frame-too-large`.
  */
@@ -16,7 +17,7 @@ import * as v from 'valibot'
 import { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from '../lib/codec.ts'
 import { CHUNK_ID_BYTES, DOC_TAG_BYTES } from '../lib/ids.ts'
 import type { Result } from '../lib/result.ts'
-import { FINGERPRINT_BYTES, helloEntries, logSummarySchema, recordsOf, type Hello, type LogSummary } from './hello.ts'
+import { FINGERPRINT_BYTES, helloEntries, logSummarySchema, MAX_EXCEPT_TAGS, recordsOf, type Hello, type LogSummary } from './hello.ts'
 import { MAX_CHUNK_BYTES, MAX_FRAME_BYTES, PART_BYTES } from './limits.ts'
 
 export const SUMMARY_BUCKETS = 256
@@ -27,6 +28,7 @@ export const MAX_WANT_IDS = 4_096
 export const MAX_STORED_IDS = 8_192
 export const MAX_RETIRE_IDS = 8_192
 export const MAX_DROP_TAGS = 8_192
+export const MAX_LEAVE_TAGS = 4_096
 /** Fragments of one document that together contain what is retired. */
 export const MAX_KEEP_IDS = 4_096
 /** docTag, sum. */
@@ -77,6 +79,12 @@ export type SyncMessage =
   | { readonly type: 'retire'; readonly tag: Uint8Array; readonly ids: Uint8Array; readonly keep: Uint8Array }
   /** The group deleted these documents: nothing of them is to be kept, nor taken again. Only to a peer that says `isKeyless` and version 4. */
   | { readonly type: 'drop'; readonly tags: Uint8Array }
+  /** As in the hello, from now on (version 5). */
+  | { readonly type: 'except'; readonly tags: Uint8Array }
+  /** The sender would let go of these; the receiver says of which it has what it confirmed, and does not let go itself (version 5). */
+  | { readonly type: 'leave'; readonly number: number; readonly tags: Uint8Array }
+  /** Answers the `leave` of that number. */
+  | { readonly type: 'kept'; readonly number: number; readonly tags: Uint8Array }
 
 export type PartOf = 'chunk' | 'snapshot'
 /** The `why` of a reject that says nothing of the chunk: the peer, a relay, has no room for it. */
@@ -136,6 +144,9 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
     keep: recordsOf(CHUNK_ID_BYTES, MAX_KEEP_IDS),
   }),
   v.object({ type: v.literal('drop'), tags: recordsOf(DOC_TAG_BYTES, MAX_DROP_TAGS) }),
+  v.object({ type: v.literal('except'), tags: recordsOf(DOC_TAG_BYTES, MAX_EXCEPT_TAGS) }),
+  v.object({ type: v.literal('leave'), number: wholeNumber, tags: recordsOf(DOC_TAG_BYTES, MAX_LEAVE_TAGS) }),
+  v.object({ type: v.literal('kept'), number: wholeNumber, tags: recordsOf(DOC_TAG_BYTES, MAX_LEAVE_TAGS) }),
 ])
 
 export function encodeSyncMessage(message: SyncMessage): Uint8Array {

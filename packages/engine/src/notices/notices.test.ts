@@ -213,6 +213,7 @@ function peerSync(more: Partial<PeerSync>): PeerSync {
     incarnation: undefined,
     hasGoneBack: false,
     hasMoreOfUs: false,
+    leavesOut: 0,
     isFull: false,
     ...more,
   }

@@ -94,9 +94,10 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
     const record = directory.get(id)
     if (record === undefined) throw new Error('no such mailbox')
     const store = storeFor(record, await engine.open(id))
-    const replica = await createReplica({ store, inspector: inspectorFor(record, store), clock, random, logger, hasher, keyless: true })
-    await noteUse(record)
     const isKept = (await engine.account(record.account))?.retention !== 'until-acknowledged'
+    const inspector = inspectorFor(record, store)
+    const replica = await createReplica({ store, inspector, clock, random, logger, hasher, keyless: true, keepsNothing: !isKept })
+    await noteUse(record)
     const members = (): readonly DeviceId[] => directory.get(id)?.list?.peers ?? []
     const acknowledged = isKept ? undefined : await openAcknowledged({ store, replica, members, clock, logger })
     return { replica, store, acknowledged }
