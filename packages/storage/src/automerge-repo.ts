@@ -48,7 +48,7 @@ export function createLevelStorage({ directory, onDamaged }: LevelStorageOptions
 
   return {
     async load(key) {
-      const stored = await (await level()).read(view => view.get(diskKey(VALUE, key)))
+      const stored = await (await level()).value(diskKey(VALUE, key))
       return valueOf(key, stored)
     },
     async save(key, data) {

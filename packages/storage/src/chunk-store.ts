@@ -53,6 +53,10 @@ export async function createChunkStore(
     if (isClosed) throw new SegueError('CLOSED')
     return level.read(task)
   }
+  const readOne = async (key: Uint8Array): Promise<Uint8Array | undefined> => {
+    if (isClosed) throw new SegueError('CLOSED')
+    return level.value(key)
+  }
   const headOf = (id: ChunkId, stored: Uint8Array | undefined): StoredHead | undefined => {
     if (stored === undefined) return undefined
     const head = decodeHead(id, stored)
@@ -64,7 +68,7 @@ export async function createChunkStore(
     if (head.isEmptied === true) return undefined
     const stored = head.inline ?? (await view.get(bytesKey(head.id)))
     const bytes = head.inline ?? (stored && checked(stored))
-    if (bytes?.length === head.byteLength) return { ...recordOf(head), bytes: new Uint8Array(bytes) }
+    if (bytes?.length === head.byteLength) return chunkOf(head, bytes)
     onDamaged({ area: 'chunk', key: head.id })
     return undefined
   }
@@ -89,15 +93,19 @@ export async function createChunkStore(
       const prepared = prepareBatch(batch)
       let after = NO_CHUNKS
       await level.commit(transaction => {
-        after = write(transaction, keepsDuplicates ? withoutDuplicates(transaction, prepared) : prepared, counters, onDamaged)
+        after = write(transaction, prepared, counters, { keepsDuplicates, onDamaged })
       })
       counters = after
     },
-    get: id =>
-      read(async view => {
-        const head = headOf(id, await view.get(headKey(id)))
-        return head && bytesOf(view, head)
-      }),
+    async get(id) {
+      const head = headOf(id, await readOne(headKey(id)))
+      if (head === undefined || head.isEmptied === true) return undefined
+      if (head.inline !== undefined) return chunkOf(head, head.inline)
+      return read(async view => {
+        const same = headOf(id, await view.get(headKey(id)))
+        return same && bytesOf(view, same)
+      })
+    },
     getMany: ids =>
       read(async view => {
         const heads = await view.getMany(ids.map(headKey))
@@ -109,11 +117,10 @@ export async function createChunkStore(
         )
         return chunks.filter(chunk => chunk !== undefined)
       }),
-    head: id =>
-      read(async view => {
-        const head = headOf(id, await view.get(headKey(id)))
-        return head && recordOf(head)
-      }),
+    async head(id) {
+      const head = headOf(id, await readOne(headKey(id)))
+      return head && recordOf(head)
+    },
     listDocument: docTag => read(async view => resolve(view, await view.entries(documentRange(docTag)), 0)),
     async *docTags({ from, limit = Infinity } = {}) {
       let range = documentsFrom(from)
@@ -144,13 +151,12 @@ export async function createChunkStore(
       }
     },
     lastArrival: () => counters.lastArrival,
-    getRecord: key =>
-      read(async view => {
-        const stored = await view.get(recordKey(key))
-        const value = stored && checked(stored)
-        if (stored !== undefined && value === undefined) onDamaged({ area: 'record', key })
-        return value && new Uint8Array(value)
-      }),
+    async getRecord(key) {
+      const stored = await readOne(recordKey(key))
+      const value = stored && checked(stored)
+      if (stored !== undefined && value === undefined) onDamaged({ area: 'record', key })
+      return value && new Uint8Array(value)
+    },
     async *listRecords(prefix) {
       let range = recordRange(prefix)
       for (;;) {
@@ -243,29 +249,23 @@ function prepareBatch({ put = [], remove = [], setLive = [], empty = [], records
 }
 
 /** Within a transaction, so that nobody comes between the look and the write. */
-function withoutDuplicates(transaction: Transaction, batch: PreparedBatch): PreparedBatch {
-  const removed = new Set(batch.remove)
-  const isThere = ({ chunk, head, bytes }: PreparedBatch['put'][number]): boolean => {
-    const stored = removed.has(chunk.id) ? undefined : transaction.get(headKey(chunk.id))
-    if (stored === undefined || !isSameHead(stored, head)) return false
-    const large = bytes && transaction.get(bytesKey(chunk.id))
-    return bytes === undefined || (large !== undefined && equalBytes(large, bytes))
-  }
-  return { ...batch, put: batch.put.filter(item => !isThere(item)) }
+function isThere(transaction: Transaction, { chunk, head, bytes }: PreparedBatch['put'][number], stored: Uint8Array): boolean {
+  if (!isSameHead(stored, head)) return false
+  const large = bytes && transaction.get(bytesKey(chunk.id))
+  return bytes === undefined || (large !== undefined && equalBytes(large, bytes))
 }
 
 /** Removals first, then puts, then flags, then what is emptied, then records. Returns the counters after it. `known` stands in for damaged counters. */
 function write(
   transaction: Transaction,
-  { put, remove, setLive, empty, records }: PreparedBatch,
+  { put: all, remove, setLive, empty, records }: PreparedBatch,
   known: Counters,
-  onDamaged: OnDamaged,
+  { keepsDuplicates, onDamaged }: Required<ChunkStoreOptions> & { readonly onDamaged: OnDamaged },
 ): Counters {
   const stored = transaction.get(COUNTERS_KEY)
   const before = stored === undefined ? undefined : decodeCounters(stored)
   let { lastArrival, chunks, bytes } = before?.ok === true ? before.value : known
-  const take = (id: ChunkId): void => {
-    const stored = transaction.get(headKey(id))
+  const take = (id: ChunkId, stored: Uint8Array | undefined): void => {
     if (stored === undefined) return
     chunks--
     transaction.remove(headKey(id))
@@ -277,13 +277,17 @@ function write(
     removePointer(transaction, documentKey(docTag, arrival - offset), id)
     removePointer(transaction, arrivalKey(arrival - offset), id)
   }
-  for (const id of remove) take(id)
+  for (const id of remove) take(id, transaction.get(headKey(id)))
+  const put = all.flatMap(item => {
+    const stored = transaction.get(headKey(item.chunk.id))
+    return keepsDuplicates && stored !== undefined && isThere(transaction, item, stored) ? [] : [{ ...item, stored }]
+  })
   for (let start = 0; start < put.length; start += GROUP_POINTERS) {
     const group = put.slice(start, start + GROUP_POINTERS)
     const first = lastArrival + 1
     const byDocument = new Map<DocTag, Pointer[]>()
-    group.forEach(({ chunk, byteLength, head, bytes: large }, offset) => {
-      take(chunk.id)
+    group.forEach(({ chunk, byteLength, head, bytes: large, stored }, offset) => {
+      take(chunk.id, stored)
       lastArrival++
       chunks++
       bytes += byteLength
@@ -325,6 +329,10 @@ function removePointer(transaction: Transaction, key: Uint8Array, id: ChunkId): 
   const rest = pointers.filter(pointer => pointer.id !== id)
   if (rest.length === 0) transaction.remove(key)
   else transaction.put(key, encodePointers(rest))
+}
+
+function chunkOf(head: StoredHead, bytes: Uint8Array): StoredChunk {
+  return { ...recordOf(head), bytes: new Uint8Array(bytes) }
 }
 
 function recordOf({ class: kind, epoch, docTag, id, sequence, live, arrival, byteLength, isEmptied }: StoredHead): ChunkRecord {

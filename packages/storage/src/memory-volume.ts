@@ -63,6 +63,10 @@ export function createMemoryVolume(content: ReadonlyMap<string, Uint8Array> = ne
       if (isClosed) throw new SegueError('CLOSED')
       return task(view)
     },
+    async value(key) {
+      if (isClosed) throw new SegueError('CLOSED')
+      return view.get(key)
+    },
     async close() {
       await turn
       isClosed = true

@@ -46,7 +46,7 @@ export function createRecordStore(level: LevelStore, { deviceKey, random, onDama
   const get = async (key: string): Promise<Uint8Array | undefined> => {
     assertOpen()
     const name = nameOf(key)
-    const stored = await level.read(view => view.get(localRecordKey(name)))
+    const stored = await level.value(localRecordKey(name))
     if (stored === undefined) return undefined
     const record = open(name, stored)
     if (record === undefined) onDamaged({ area: 'local-record', key })

@@ -34,6 +34,7 @@ export function partOf(volume: LevelStore, prefix: Uint8Array): LevelStore {
   return {
     commit: prepare => volume.commit(transaction => prepare(transactionIn(transaction, prefix))),
     read: task => volume.read(view => task(viewIn(view, prefix))),
+    value: key => volume.value(joined(prefix, key)),
     close: () => Promise.resolve(),
   }
 }

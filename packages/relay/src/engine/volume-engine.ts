@@ -28,7 +28,7 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
     return (result as { readonly value: T }).value
   }
   const read = async <T>(key: Uint8Array, decode: (stored: Uint8Array) => T | undefined): Promise<T | undefined> => {
-    const stored = await volume.read(view => view.get(key))
+    const stored = await volume.value(key)
     return stored && decode(stored)
   }
   const list = async <T>(prefix: Uint8Array, decode: (stored: Uint8Array) => T | undefined): Promise<readonly T[]> => {
@@ -49,7 +49,7 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
       commit: prepare =>
         volume.commit(transaction => {
           // It may go while somebody has it open: what is written then would be nobody's, and charged for ever.
-          if (recordsIn(transaction).mailbox(id) === undefined) throw new SegueError('RELAY_NOT_YOURS')
+          if (transaction.get(mailboxKey(id)) === undefined) throw new SegueError('RELAY_NOT_YOURS')
           const inside = transactionIn(transaction, prefix)
           const before = sizeIn(inside)
           prepare(inside)

@@ -68,6 +68,7 @@ test('[L1] closing waits for what was asked before and refuses what is asked aft
   const closed = level.close()
   await expect(level.commit(() => undefined)).rejects.toSatisfy(error => isSegueError(error, 'CLOSED'))
   await expect(level.read(view => view.get(utf8('a')))).rejects.toSatisfy(error => isSegueError(error, 'CLOSED'))
+  await expect(level.value(utf8('a'))).rejects.toSatisfy(error => isSegueError(error, 'CLOSED'))
   await Promise.all([written, read, closed, level.close()])
 })
 

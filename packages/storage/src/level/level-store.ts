@@ -22,6 +22,8 @@ export interface LevelStore {
   commit(prepare: (transaction: Transaction) => void): Promise<void>
   /** `task` sees one moment of the store, everything that was durable when it started. */
   read<T>(task: (view: LevelView) => Promise<T>): Promise<T>
+  /** One value, as `read` would give it, at a fraction of the cost. */
+  value(key: Uint8Array): Promise<Uint8Array | undefined>
   /**
    * What was removed or replaced leaves the disk: until then Level keeps it in files that it has not rewritten yet. Costs a rewrite of all
    * of it.
@@ -90,7 +92,7 @@ export async function openLevel(location: string): Promise<LevelStore> {
     const group = prepareGroup(queue, key => db.getSync(key))
     if (group.tasks.length === 0) return
     try {
-      await db.batch(group.operations(), { sync: true })
+      await write(db, group)
     } catch (error) {
       state = 'write-failed'
       const failure = new SegueError('STORE_FAILED', {}, { cause: error })
@@ -98,7 +100,7 @@ export async function openLevel(location: string): Promise<LevelStore> {
       return
     }
     for (const task of group.tasks) task.resolve()
-    unsweptBytes += group.bytes()
+    unsweptBytes += group.bytes
     if (unsweptBytes < SWEEP_EVERY_BYTES) return
     unsweptBytes = 0
     await makeFilesPrivate(location)
@@ -134,6 +136,13 @@ export async function openLevel(location: string): Promise<LevelStore> {
         } finally {
           await snapshot.close()
         }
+      })
+    },
+    async value(key) {
+      if (isClosing) throw new SegueError('CLOSED')
+      return readers.one(async () => {
+        if (state === 'down') throw new SegueError(isClosing ? 'CLOSED' : 'STORE_FAILED')
+        return db.getSync(key)
       })
     },
     compact: () =>
@@ -205,8 +214,18 @@ type Write = { readonly key: Uint8Array; readonly value: Uint8Array | undefined 
 
 interface Group {
   readonly tasks: readonly Task[]
-  operations(): ({ type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array })[]
-  bytes(): number
+  readonly writes: Iterable<Write>
+  readonly bytes: number
+}
+
+/** A chained batch: Level copies and checks every operation of an array as an object of its own, which costs twice the rest. */
+async function write(db: Level<Uint8Array, Uint8Array>, { writes }: Group): Promise<void> {
+  const batch = db.batch()
+  for (const { key, value } of writes) {
+    if (value === undefined) batch.del(key)
+    else batch.put(key, value)
+  }
+  await batch.write({ sync: true })
 }
 
 /** Takes tasks from the queue until they are many bytes. One that throws is rejected and leaves nothing in the group. */
@@ -238,12 +257,7 @@ function prepareGroup(queue: Task[], stored: (key: Uint8Array) => Uint8Array | u
     for (const [name, write] of own) writes.set(name, write)
     tasks.push(task)
   }
-  return {
-    tasks,
-    operations: () =>
-      [...writes.values()].map(({ key, value }) => (value === undefined ? { type: 'del', key } : { type: 'put', key, value })),
-    bytes: () => size.bytes,
-  }
+  return { tasks, writes: writes.values(), bytes: size.bytes }
 }
 
 function nameOf(key: Uint8Array): string {
