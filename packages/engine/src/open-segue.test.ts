@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { SessionId } from '@segue/core'
 import { keyFile } from '@segue/storage'
 import { afterAll, expect, test, vi } from 'vitest'
 import type * as Keeper from './group-keeper.ts'
@@ -48,4 +49,13 @@ test('a device whose disk fails while it goes over to the joined group says so, 
   expect(new Set(again.devices.peek().map(({ id }) => id))).toEqual(new Set([laptop.device.id, desk.device.id]))
   await again.close()
   await laptop.close()
+})
+
+test('[H39] of a session that somebody waits for nobody drives yet, and whoever asks hears it at once', async () => {
+  const laptop = await open('Laptop alone')
+  const unknown = '0f'.repeat(16) as SessionId
+  const waiting = expect(laptop.sessions.open(unknown)).rejects.toMatchObject({ code: 'CLOSED' })
+  expect(await laptop.handoff.lease(unknown)).toMatchObject({ holder: undefined, claim: undefined })
+  await laptop.close()
+  await waiting
 })

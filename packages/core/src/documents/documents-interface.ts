@@ -37,7 +37,9 @@ export interface Documents extends Closeable {
    * handle, a document left alone for a minute is closed once more than 256 are open, and its handle is of no use then.
    */
   retain(documentId: DocumentId): () => void
-  /** What is held here of a document, with every change made here so far. Leaves a closed document closed. Not to be changed. */
+  /** What is here of a document, empty where nothing is. Waits for nothing but the store. Leaves a closed document closed. Not to be changed. */
+  held(documentId: DocumentId): Promise<AnyDoc>
+  /** The same when every change made here so far is on the disk. */
   read(documentId: DocumentId): Promise<AnyDoc>
   /**
    * The document was deleted (`isDeleted` says so by now): nothing of it is written any more, whoever waits for it hears

@@ -224,7 +224,9 @@ export function createDocuments(components: DocumentsComponents): Documents {
   if (components.late !== undefined) {
     context.gate = createLateGate(context, components.late, {
       live: () => [...live.values()].toSorted((a, b) => b.usedAt() - a.usedAt()).map(({ name }) => name),
+      isLive: tag => liveByTag.has(tag),
       doc: tag => liveByTag.get(tag)?.doc(),
+      isIn: record => liveByTag.get(record.docTag)?.has(record) === true,
       look: async name => {
         const document = live.get(name.id)
         if (document === undefined) await storedDocument(name, true)
@@ -233,11 +235,10 @@ export function createDocuments(components: DocumentsComponents): Documents {
       stored: async name => withStored(context, undefined, await readStored(context, name)),
     })
   }
-  const headsOf = async (id: DocumentId): Promise<readonly string[]> => {
+  const held = async (id: DocumentId): Promise<AnyDoc> => {
     const document = live.get(id)
     await document?.load()
-    const doc = document?.doc() ?? (await storedDocument(nameOf(id)))
-    return A.getHeads(doc).toSorted()
+    return document?.doc() ?? storedDocument(nameOf(id))
   }
   const whenContains = async (id: DocumentId, heads: readonly string[], signal: AbortSignal | undefined): Promise<void> => {
     const release = retain(id)
@@ -307,7 +308,8 @@ export function createDocuments(components: DocumentsComponents): Documents {
     retain,
     evict,
     importText: (handle, path, text) => importTextInto(handle, path, text, () => clock.sleep(0)),
-    headsOf,
+    held,
+    headsOf: async id => A.getHeads(await held(id)).toSorted(),
     async read(id) {
       await flush(id)
       return live.get(id)?.doc() ?? storedDocument(nameOf(id))

@@ -7,6 +7,7 @@ import type { DocHandle } from '@automerge/automerge-repo'
 import type { ChunkId } from '../lib/ids.ts'
 import { createSubject, type Observable } from '../lib/observable.ts'
 import { SECOND_MS } from '../lib/units.ts'
+import type { ChunkRecord } from '../ports/chunk-store.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { applyContents, type OpenedContent } from './apply-contents.ts'
 import { createChunker } from './chunker.ts'
@@ -34,6 +35,8 @@ export interface LiveDocument {
   receive(chunks: readonly SealedChunk[]): void
   /** Looks again at what is held back, once loaded. */
   judge(): Promise<void>
+  /** Whether a stored chunk is in the document already. */
+  has(record: Pick<ChunkRecord, 'id' | 'arrival'>): boolean
   /** Undefined while nothing is there. */
   doc(): AnyDoc | undefined
   /** Chunks that this device made of the document as it stands (fragments). */
@@ -117,7 +120,7 @@ export function createLiveDocument(
   const openContents = (chunks: readonly SealedChunk[]): readonly OpenedContent[] => {
     const contents: OpenedContent[] = []
     for (const chunk of chunks) {
-      if (!isContent(chunk) || contained.has(chunk.id) || context.gate?.mayBeLate(chunk) === true) continue
+      if (!isContent(chunk) || contained.has(chunk.id) || context.gate?.passesOver(chunk) === true) continue
       const content = sealer.open(chunk)
       if (content?.ok) contents.push({ id: chunk.id, class: chunk.class as OpenedContent['class'], bytes: content.value.content })
       else if (content !== undefined) logger.warn('arrived-chunk-unusable', { chunk: chunk.id, reason: content.error })
@@ -169,14 +172,10 @@ export function createLiveDocument(
     update(present => withStored(context, present, stored))
     loose = Math.max(loose, opened)
   }
+  const has: LiveDocument['has'] = record => record.arrival <= arrival || contained.has(record.id)
   const judge = async (inAnyCase: boolean): Promise<void> => {
     if (context.gate === undefined || isClosed) return
-    const judgement = await context.gate.judge(
-      name,
-      doc() ?? latest,
-      record => record.arrival <= arrival || contained.has(record.id),
-      inAnyCase,
-    )
+    const judgement = await context.gate.judge(name, doc() ?? latest, has, inAnyCase)
     if (judgement === undefined || isClosed) return
     const { contents, whole } = judgement
     try {
@@ -234,6 +233,7 @@ export function createLiveDocument(
       await loading
       await judge(true)
     },
+    has,
     doc,
     noteContained(ids) {
       for (const id of ids) contained.add(id)

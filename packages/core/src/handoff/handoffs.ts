@@ -66,6 +66,7 @@ export interface Handoffs extends Closeable {
   follow(id: HandoffId): Handoff | undefined
   /** Newest first. The ended ones are remembered for a while. */
   readonly list: Observable<readonly HandoffSummary[]>
+  /** By what is here: waits for nothing that is on its way. */
   lease(session: SessionId): Promise<Lease>
   /** The first claim, written by the device that creates the session. */
   open(session: SessionId): Promise<void>

@@ -33,7 +33,7 @@ export interface Judging {
   isHeldBack(record: Pick<ChunkRecord, 'id' | 'epoch' | 'docTag' | 'arrival'>): boolean
   /** `isIn`: what the document has for sure. Undefined when no chunk is to be judged, unless it is asked for in any case. */
   judge(name: DocumentName, doc: AnyDoc, isIn: (record: ChunkRecord) => boolean, inAnyCase?: boolean): Promise<Judgement | undefined>
-  /** Sorted heads of what is taken; of what waits for its dependencies, the hashes too: it was held as well. */
+  /** Sorted heads of what is taken; of what waits for its dependencies or is not applied yet, the hashes too: it was held as well. */
   headsOf(name: DocumentName): Promise<readonly string[]>
 }
 
@@ -43,6 +43,8 @@ export interface JudgingParts {
   readonly pinned: ReadonlySet<string>
   /** The document as it is in memory, if it is open and read. */
   readonly doc: (tag: DocTag) => AnyDoc | undefined
+  /** Whether that document has it already; what was held may not be applied yet. */
+  readonly isIn: (record: ChunkRecord) => boolean
   /** What the store gives without what is held back. */
   readonly stored: (name: DocumentName) => Promise<AnyDoc>
   /** Signs what is owed, before anything is let in. */
@@ -73,13 +75,14 @@ export function createJudging(context: DocumentsContext, parts: JudgingParts): J
     })
   }
   const headsOf = async (name: DocumentName): Promise<readonly string[]> => {
-    const doc = parts.doc(name.tag) ?? (await parts.stored(name))
+    const open = parts.doc(name.tag)
+    const doc = open ?? (await parts.stored(name))
     const heads = new Set<string>(A.getHeads(doc))
-    if (A.getMissingDeps(doc, []).length > 0) {
-      const records = (await chunkStore.listDocument(name.tag)).filter(record => isContent(record) && !isHeldBack(record))
-      for (const chunk of await chunkStore.getMany(records.map(({ id }) => id))) {
-        for (const { hash } of await commitsIn(chunk)) if (!A.hasHeads(doc, [hash])) heads.add(hash)
-      }
+    const held = (await chunkStore.listDocument(name.tag)).filter(record => isContent(record) && !isHeldBack(record))
+    const isWaiting = A.getMissingDeps(doc, []).length > 0
+    const left = isWaiting ? held : open === undefined ? [] : held.filter(record => !parts.isIn(record))
+    for (const chunk of await chunkStore.getMany(left.map(({ id }) => id))) {
+      for (const { hash } of await commitsIn(chunk)) if (!A.hasHeads(doc, [hash])) heads.add(hash)
     }
     return [...heads].toSorted()
   }

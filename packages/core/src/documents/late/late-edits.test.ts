@@ -69,6 +69,35 @@ test('[D34] what was held when a removal was learned stays, whoever wrote it, an
   expect(lateOn(laptop)).toEqual([])
 })
 
+test('[D34] so does what had come and was not applied yet', async () => {
+  const note = await noteOnAll()
+  const theirs = await openNote(phone, note)
+  const { monotonic } = clock
+  let workedMs = 0
+  clock.monotonic = () => monotonic() + workedMs
+  note.on('change', () => (workedMs += 50)) // as slow as that, so what comes next is gathered for a while
+  let held = 0
+  laptop.replica.subscribe({
+    onArrived(chunks) {
+      if (laptop.group.removalOf(phone.id) !== undefined) return
+      held += chunks.filter(chunk => chunk.class === 'commit').length
+      if (held > 1) remove(laptop, phone)
+    },
+  })
+  const link = cast.link(phone, laptop)
+  await clock.advance(1_000)
+  for (const letter of 'bcd') {
+    type(theirs, letter)
+    await clock.advance(1)
+  }
+  link.cut()
+  await rest()
+  expect(note.doc().text).toHaveLength(1 + held)
+  await meet([laptop, desk])
+  await rest()
+  expect((await openNote(desk, note)).doc().text).toBe(note.doc().text)
+})
+
 test('[D34] what another device held is taken by its keep', async () => {
   const note = await noteOnAll()
   const theirs = await openNote(phone, note)
@@ -338,4 +367,20 @@ test('[D45] nor does it on a device whose records of removals are gone, as after
   await rest()
   expect((await openNote(tablet, note)).doc().text).toBe('a')
   expect(lateOn(tablet)).toHaveLength(1)
+})
+
+test('[D8] asking for the heads of a document that somebody waits for takes nothing away from who waits', async () => {
+  remove(laptop, phone)
+  const note = await within(desk.documents.create<Note>(doc => void (doc.text = 'honest'))) // under the key that the phone knows
+  const waiting = laptop.documents.open<Note>(note.documentId)
+  const relay = await createBlindDevice(clock, 'relay')
+  await clock.advance(3_000)
+  await meet([desk, relay])
+  const heads = new Promise<readonly string[]>((resolve, reject) => {
+    laptop.replica.subscribe({ onArrived: () => void laptop.documents.headsOf(note.documentId).then(resolve, reject) })
+  })
+  await meet([relay, laptop])
+  await rest()
+  expect(await heads).toEqual(await within(desk.documents.headsOf(note.documentId)))
+  expect((await within(waiting)).doc().text).toBe('honest')
 })

@@ -8,6 +8,7 @@ import { SegueError } from '../../lib/errors.ts'
 import type { DocTag } from '../../lib/ids.ts'
 import { createSubject } from '../../lib/observable.ts'
 import { SECOND_MS } from '../../lib/units.ts'
+import type { ChunkRecord } from '../../ports/chunk-store.ts'
 import type { RecordStore } from '../../ports/record-store.ts'
 import type { SealedChunk } from '../../ports/sealed-chunk.ts'
 import type { AnyDoc } from '../any-doc.ts'
@@ -41,8 +42,8 @@ export async function openLate(
 
 export interface LateGate extends Pick<Judging, 'isHeldBack' | 'judge'> {
   readonly edits: LateEdits
-  /** Nothing under this epoch is applied as it arrives. */
-  mayBeLate(chunk: Pick<SealedChunk, 'epoch'>): boolean
+  /** Whether this is not to be applied as it arrives. Then its document is looked at soon. */
+  passesOver(chunk: Pick<SealedChunk, 'epoch' | 'docTag'>): boolean
   /** After its contents were put in: `doc` has them. */
   judged(name: DocumentName, doc: AnyDoc, judgement: Judgement): Promise<void>
   /** Before a fragment is stored that may be late: what it contains of what is held must be vouched for, for the rest of it goes. */
@@ -55,8 +56,12 @@ export interface LateGate extends Pick<Judging, 'isHeldBack' | 'judge'> {
 export interface LateHost {
   /** Open documents, those used last first. */
   live(): readonly DocumentName[]
+  /** Whether somebody works on it, or waits for it. */
+  isLive(tag: DocTag): boolean
   /** The document as it is in memory, if it is open and read. */
   doc(tag: DocTag): AnyDoc | undefined
+  /** Whether an open document has it already. */
+  isIn(record: ChunkRecord): boolean
   /** Judges and applies, in the open document or in a closed one. */
   look(name: DocumentName): Promise<void>
   /** What the store gives without what is held back. */
@@ -176,9 +181,9 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     const name = await nameOf(tag)
     if (name !== undefined && (await isWorthLooking(name))) await host.look(name)
   }
-  /** Reading a closed document costs more than all the rest. */
+  /** Reading a closed document costs more than all the rest. An open one takes nothing of the old keys but what a look finds. */
   const isWorthLooking = async (name: DocumentName): Promise<boolean> => {
-    if (isUnsettled(name.tag)) return true
+    if (isUnsettled(name.tag) || host.isLive(name.tag)) return true
     const records = await chunkStore.listDocument(name.tag)
     if (records.some(record => isContent(record) && isHeldBack(record))) return true
     const { keeps } = await readEvidence(context, name, records)
@@ -286,7 +291,11 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
         await work.when(() => running === undefined && !hasWork() && cancelSweep === undefined, signal === undefined ? {} : { signal })
       },
     },
-    mayBeLate: ({ epoch }) => horizons.mayBeLate(epoch),
+    passesOver({ epoch, docTag }) {
+      const isLate = horizons.mayBeLate(epoch)
+      if (isLate && !dirty.has(docTag)) mark(docTag)
+      return isLate
+    },
     isHeldBack,
     judge,
     judged,
