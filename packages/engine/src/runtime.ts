@@ -127,7 +127,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         ...(maxOpenDocuments === undefined ? {} : { maxOpenDocuments }),
       }),
     )
-    const carrier = createRegisterCarrier({ identity, keyring, replica, chunkStore: chunks, random, hasher })
+    const carrier = createRegisterCarrier({ identity, keyring, replica, chunkStore: chunks, random, hasher, verifier: nativeVerifier })
     const offers = createOfferWatch({ group, replica, carrier })
     const openIndex = (): Promise<DocumentIndex> => createIndex(documents, documentIdOfBytes(group.rootDocumentId))
     const isLarge = chunks.size().chunks > MANY_CHUNKS

@@ -8,7 +8,7 @@ import type { DocumentName } from './stored-document.ts'
 
 /** Actors that nobody claims, or more than one device does, are not in it. */
 export async function readAuthors(
-  { chunkStore, sealer }: Pick<DocumentsContext, 'chunkStore' | 'sealer'>,
+  { chunkStore, sealer, verifier }: Pick<DocumentsContext, 'chunkStore' | 'sealer' | 'verifier'>,
   name: DocumentName,
   doc: AnyDoc,
 ): Promise<ReadonlyMap<string, DeviceId>> {
@@ -18,7 +18,7 @@ export async function readAuthors(
   const disputed = new Set<string>()
   for (const chunk of registers) {
     const opened = sealer.open(chunk)
-    const read = opened?.ok ? readClaim(opened.value.content, chunk.sequence, name.bytes) : undefined
+    const read = opened?.ok ? readClaim(opened.value.content, chunk.sequence, name.bytes, verifier) : undefined
     if (!read?.ok) continue // another register of this document, or of an epoch whose key is not held
     const { device, claim } = read.value
     for (const hash of claim.own) {

@@ -12,6 +12,7 @@ import { bytesOf, decodeCbor, encodeCbor, wholeNumber } from '../lib/codec.ts'
 import { hexId, idBytes, type DeviceId, type EntryId } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 import { SECOND_MS } from '../lib/units.ts'
+import type { Verifier } from '../ports/verifier.ts'
 import { MAX_REGISTER_BYTES } from '../wire/limits.ts'
 import type { CommitFacts } from './commit.ts'
 import type { DocumentsContext } from './context.ts'
@@ -38,7 +39,7 @@ export interface Claims {
 }
 
 export function createClaims(context: DocumentsContext, name: DocumentName): Claims {
-  const { identity, sealer, chunkStore, replica, clock, logger } = context
+  const { identity, sealer, chunkStore, replica, clock, logger, verifier } = context
   const contentKey = registerContentKey(CLAIM_NAME, identity.id)
   const chunkId = sealer.chunkIdOf('register', name.bytes, contentKey)
   const latestByActor = new Map<string, string>()
@@ -57,7 +58,7 @@ export function createClaims(context: DocumentsContext, name: DocumentName): Cla
     isDue = false
     const stored = await chunkStore.get(chunkId)
     const opened = stored === undefined ? undefined : sealer.open(stored)
-    const previous = opened?.ok && stored !== undefined ? readClaim(opened.value.content, stored.sequence, name.bytes) : undefined
+    const previous = opened?.ok && stored !== undefined ? readClaim(opened.value.content, stored.sequence, name.bytes, verifier) : undefined
     const before = previous?.ok ? previous.value.claim.own.filter(hash => !claimed.has(hash)) : []
     earlier = [...new Set([...before, ...earlier])].slice(0, MAX_EARLIER)
     for (const hash of latestByActor.values()) claimed.add(hash)
@@ -106,8 +107,9 @@ export function readClaim(
   content: Uint8Array,
   sequence: number,
   documentId: Uint8Array,
+  verifier?: Verifier,
 ): Result<{ readonly device: DeviceId; readonly claim: Claim }, string> {
-  const register = decodeRegister(content, { sequence, documentId })
+  const register = decodeRegister(content, { sequence, documentId }, verifier)
   if (!register.ok) return register
   if (register.value.name !== CLAIM_NAME) return failed('register: not a claim')
   const claim = decodeClaim(register.value.body)
