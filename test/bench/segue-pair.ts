@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import type { Opened, SegueDevice } from './devices/segue.ts'
 import { startRemote, type RemoteProcess } from './remote.ts'
-import { openWire, type Wire, type WireOptions } from './wire.ts'
+import { bareWire, openWire, type Wire, type WireOptions } from './wire.ts'
 
 export interface Device {
   readonly call: RemoteProcess<SegueDevice>['call']
@@ -22,10 +22,13 @@ export interface Pair {
   stop(): Promise<void>
 }
 
-export async function startDevice(name: string, directory: string, options: WireOptions = {}): Promise<Device> {
+/** `'bare'`: other devices reach it without anything in between. */
+export type Line = WireOptions | 'bare'
+
+export async function startDevice(name: string, directory: string, line: Line = {}): Promise<Device> {
   const remote = startRemote<SegueDevice>(new URL('./devices/segue.ts', import.meta.url))
   const port = await freePort()
-  const wire = await openWire(port, options)
+  const wire = line === 'bare' ? bareWire(port) : await openWire(port, line)
   const address = `/ip4/127.0.0.1/tcp/${wire.port}`
   const opened = await remote.call.open({ directory, name, listen: `/ip4/127.0.0.1/tcp/${port}`, announce: address })
   return {
@@ -42,9 +45,9 @@ export async function startDevice(name: string, directory: string, options: Wire
 }
 
 /** Paired and in sync. */
-export async function startPair(directory: string, options: WireOptions = {}): Promise<Pair> {
-  const laptop = await startDevice('laptop', path.join(directory, 'laptop'), options)
-  const desk = await startDevice('desk', path.join(directory, 'desk'), options)
+export async function startPair(directory: string, line: Line = {}): Promise<Pair> {
+  const laptop = await startDevice('laptop', path.join(directory, 'laptop'), line)
+  const desk = await startDevice('desk', path.join(directory, 'desk'), line)
   await laptop.call.confirm(await desk.call.join(await laptop.call.invite()))
   await desk.call.joined()
   await Promise.all([laptop.call.whenInSync(), desk.call.whenInSync()])

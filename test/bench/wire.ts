@@ -80,4 +80,12 @@ export async function openWire(target: number, { delayMs = 0, bytesPerSecond, po
   }
 }
 
+/** Loopback itself as a wire: nothing in between takes time, so nothing is counted and nothing can be cut. */
+export function bareWire(target: number): Wire {
+  const cannot = (): never => {
+    throw new Error('a bare wire neither counts nor cuts')
+  }
+  return { port: target, carried: cannot, cut: cannot, close: async () => undefined }
+}
+
 const MAX_QUEUED_MS = 100

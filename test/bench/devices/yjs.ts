@@ -63,7 +63,6 @@ const methods = {
     seen.seen(text.length)
     text.observe(() => seen.seen(text.length))
   },
-  lengthOf: (room: string): number => docs.get(room)?.getText('text').length ?? 0,
   edit: (room: string): Promise<number> => timed(() => insertLetter(docs.get(room)?.getText('text'))),
   type: (room: string, count: number, everyMs: number): Promise<EditTimes> =>
     typed(count, everyMs, () => insertLetter(docs.get(room)?.getText('text'))),
