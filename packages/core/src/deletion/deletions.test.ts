@@ -75,6 +75,16 @@ test('[X1] what one device deletes is gone on every device, with its chunks, and
   expect(laptop.device.replica.fingerprint()).toBe(desk.device.replica.fingerprint())
 })
 
+test('[X2] whoever waits for a session that is still on its way hears that it is deleted, and the deletion is followed', async () => {
+  const notes = await write(laptop, 'Notes', 'hello')
+  const opening = expect(desk.sessions.open(notes.session)).rejects.toMatchObject({ code: 'DOCUMENT_DELETED' })
+  await laptop.deletions.delete([{ session: notes.session }])
+  link(laptop, desk)
+  await settle()
+  expect(desk.deletions.list.peek()).toMatchObject([{ session: notes.session, state: 'gone' }])
+  await opening
+})
+
 test('[X2] an open handle is told, and opening or making it again is refused', async () => {
   link(laptop, desk)
   const { document, session } = await write(laptop, 'Notes', 'hello')

@@ -39,7 +39,7 @@ export interface Sessions {
    * Throws SCHEMA_NEWER, SESSION_UNKNOWN (what is there is not a session), or the signal's reason.
    */
   open(id: SessionId, options?: Waiting): Promise<Session>
-  /** Closes those sessions that are open whose session document is one of these. */
+  /** Closes the sessions whose session document is one of these, and ends openings that wait (DOCUMENT_DELETED): they are deleted. */
   release(documents: readonly DocumentId[]): Promise<void>
   close(): Promise<void>
 }

@@ -14,7 +14,7 @@ import { createSession, type SessionComponents } from './session.ts'
 
 export function createSessions(components: SessionComponents): Sessions {
   const { documents, index, identity, clock, random } = components
-  const open = new Map<SessionId, Promise<Session>>()
+  const open = new Map<SessionId, Opening>()
   const closing = new AbortController()
 
   const randomId = (): Uint8Array => random.bytes(RANDOM_ID_BYTES)
@@ -43,11 +43,12 @@ export function createSessions(components: SessionComponents): Sessions {
   /** One opening for all who ask; each waits only as long as its own signal lets it. */
   const openOnce = (id: SessionId, signal?: AbortSignal): Promise<Session> => {
     const present = open.get(id)
-    if (present !== undefined) return unlessAborted(present, signal)
-    const opening = start(id, closing.signal)
-    open.set(id, opening)
-    opening.catch(() => open.delete(id)) // the caller hears of it; the next one may try again
-    return unlessAborted(opening, signal)
+    if (present !== undefined) return unlessAborted(present.session, signal)
+    const ending = new AbortController()
+    const session = start(id, AbortSignal.any([closing.signal, ending.signal]))
+    open.set(id, { session, ending })
+    session.catch(() => open.delete(id)) // the caller hears of it; the next one may try again
+    return unlessAborted(session, signal)
   }
 
   return {
@@ -68,15 +69,25 @@ export function createSessions(components: SessionComponents): Sessions {
     },
     open: (id, { signal } = {}) => openOnce(id, signal),
     async release(ids) {
-      for (const id of ids) await (await open.get(sessionIdOf(id))?.catch(() => undefined))?.close()
+      for (const id of ids) {
+        const opening = open.get(sessionIdOf(id))
+        opening?.ending.abort(new SegueError('DOCUMENT_DELETED')) // it may wait for something that is gone
+        await (await opening?.session.catch(() => undefined))?.close()
+      }
     },
     async close() {
       closing.abort(new SegueError('CLOSED'))
-      const all = [...open.values()].map(async opening => (await opening.catch(() => undefined))?.close())
+      const all = [...open.values()].map(async ({ session }) => (await session.catch(() => undefined))?.close())
       const failures = (await Promise.allSettled(all)).flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []))
       if (failures.length > 0) throw new AggregateError(failures, 'could not close every session')
     },
   }
+}
+
+interface Opening {
+  readonly session: Promise<Session>
+  /** Nobody waits for it any more. No matter once it is open. */
+  readonly ending: AbortController
 }
 
 /** The change that names the companions may arrive after the genesis. */
