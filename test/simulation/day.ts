@@ -3,6 +3,8 @@
  * follows from the seed.
  */
 import { createSeededRandom } from '@segue/core/testing'
+import { deletionAct } from './deletion-acts.ts'
+import { createDeletionWorld, type DeletionWorld } from './deletion-world.ts'
 import { createDevice, type Device, type Process } from './device.ts'
 import { checkDisk, checkEvening, checkHolders } from './evening.ts'
 import { createNetwork, type Network } from './network.ts'
@@ -30,6 +32,7 @@ export interface Day {
   readonly network: Network
   readonly relays: RelayWorld
   readonly trust: TrustWorld
+  readonly deletions: DeletionWorld
   readonly oracle: Oracle
   readonly people: People
   readonly complaints: Map<string, number>
@@ -61,12 +64,16 @@ export async function liveDay(
   const timeline = createTimeLine()
   const complaints = new Map<string, number>()
   const trust = createTrustWorld(timeline)
-  const oracle = createOracle(timeline, trust.onMade)
+  const deletions = createDeletionWorld()
+  const oracle = createOracle(timeline, (...made) => {
+    trust.onMade(...made)
+    deletions.onMade(...made)
+  })
   const devices: Device[] = []
   const network = createNetwork(devices, random.fork(2), timeline)
   const relays = createRelayWorld({ devices, random: random.fork(5), timeline, oracle })
   const people = createPeople(devices, random.fork(3), timeline, oracle, relays.canary)
-  const day: Day = { kind, random, timeline, devices, network, relays, trust, oracle, people, complaints }
+  const day: Day = { kind, random, timeline, devices, network, relays, trust, deletions, oracle, people, complaints }
   const report = (): DayReport => ({
     seed,
     violations: oracle.violations,
@@ -126,6 +133,7 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
     if (day.kind === 'trust' && random.chance(0.4)) await trustAct(day)
     else if (random.chance(0.22))
       await (day.kind === 'apart' || day.kind === 'trust' || (day.kind === 'relays' && random.chance(0.5)) ? mishap(day) : relayMishap(day))
+    else if (random.chance(0.1)) deletionAct(day)
     else people.act()
     network.dial(0.4)
     relays.links.dial(0.6)

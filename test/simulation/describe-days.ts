@@ -62,6 +62,8 @@ function describeThem(title: string, seeds: readonly number[], kindOf: (seed: nu
     test('[I8] never two confirmed holders, one holder in the end, and nothing acknowledged is left behind', () =>
       expect(brokenBy('I8')).toEqual([]))
     test('[I9] documents read from disk, compacted or not, are what they were', () => expect(brokenBy('I9')).toEqual([]))
+    test('[X1] [X3] [X4] what was deleted is gone everywhere and stays away, and what nobody saw is kept', () =>
+      expect(brokenBy('deleted')).toEqual([]))
     test('[I10] every promise settles by its deadline', () => expect(brokenBy('I10')).toEqual([]))
     test('[B12] what a relay said to hold is there after its crash', () => expect(brokenBy('relay disk')).toEqual([]))
     test('[T7] [T8] a relay that lost or withholds something is named, and [T10] no other', () =>

@@ -2,9 +2,11 @@
 import * as A from '@automerge/automerge'
 import type { DocumentId } from '@automerge/automerge-repo'
 import { startUp, type Day } from './day.ts'
+import { answerAll, checkDeletions, checkGone, settleDeletions, withoutDeleted } from './deletion-evening.ts'
+import { deletedFor } from './deletion-world.ts'
 import type { Device, Process } from './device.ts'
 import { checkNames } from './relay-names.ts'
-import type { Oracle } from './oracle.ts'
+import type { Acknowledged, Oracle } from './oracle.ts'
 import { areRelaysInStep, checkRelays, healRelays, takeTurns } from './relay-evening.ts'
 
 /** Virtual time within which healed devices must agree. */
@@ -32,7 +34,9 @@ export async function checkHolders({ devices, people, oracle }: Day): Promise<vo
 
 /** [I2] What this device acknowledged before it died is there, on its own disk. */
 export async function checkDisk({ oracle, timeline, trust }: Day, process: Process): Promise<void> {
-  const own = oracle.acknowledged.filter(each => each.device === process.device.id && !trust.isExcused(each, process.device))
+  const gone = deletedFor(process)
+  const isOwn = ({ device, document }: Acknowledged): boolean => device === process.device.id && !gone.has(document)
+  const own = oracle.acknowledged.filter(each => isOwn(each) && !trust.isExcused(each, process.device))
   const lacking = await timeline.during(lackingOn(process, own))
   if (lacking.length > 0) oracle.violate('I2', `${process.device.name} came up again without ${lacking.join(' ')}`)
 }
@@ -52,20 +56,24 @@ export async function checkEvening(day: Day): Promise<void> {
   const redial = (): void => {
     network.dial(1)
     relays.links.dial(1)
+    answerAll(day)
     clock.after(REDIAL_MS, redial)
   }
   redial()
   await converge(day, 'after healing')
   await clock.advance(HANDOFFS_END_MS)
   oracle.checkPromises()
+  await settleDeletions(day)
   await converge(day, 'after the last handoff')
-  await checkHolders(day)
-  await checkContents(day)
+  await checkDeletions(day)
+  const left = withoutDeleted(day)
+  await checkHolders(left)
+  await checkContents(left)
   checkGroup(day)
-  await checkLeases(day)
-  await checkQuiet(day)
+  await checkLeases(left)
+  await checkQuiet(left)
   await checkNames(day)
-  await checkRestart(day)
+  await checkRestart(left)
   await checkRelays(day)
   for (const surprise of [...network.surprises(), ...network.refusedProofs(), ...relays.links.surprises()])
     oracle.violate('quiet logs', `a link was closed: ${surprise}`)
@@ -176,7 +184,8 @@ export async function checkQuiet({ devices, network, relays, people, oracle, tim
 }
 
 /** [I9] Read again from disk, bundled or not, every document is what it was. */
-export async function checkRestart({ devices, network, relays, people, oracle, timeline, random }: Day): Promise<void> {
+export async function checkRestart(day: Day): Promise<void> {
+  const { devices, network, relays, people, oracle, timeline, random } = day
   const device = random.pick(devices)
   const process = device.process()
   if (process === undefined) return
@@ -191,6 +200,7 @@ export async function checkRestart({ devices, network, relays, people, oracle, t
     const read = (await timeline.during(again.runtime.documents.headsOf(document))).join()
     if (read !== heads) oracle.violate('I9', `${device.name} reads ${document} from disk as ${read}, it was ${heads}`)
   }
+  await checkGone(day, again)
 }
 
 export async function lackingOn(

@@ -7,6 +7,7 @@ import * as A from '@automerge/automerge'
 import type { DocumentId } from '@automerge/automerge-repo'
 import type { DeviceId, HandoffId, HandoffSummary, SessionId } from '@segue/core'
 import type { SegueSession } from '@segue/engine/testing'
+import { deletedFor } from './deletion-world.ts'
 import type { Device, Process } from './device.ts'
 import type { TimeLine } from './timeline.ts'
 
@@ -21,6 +22,7 @@ export type InvariantId =
   | 'I8'
   | 'I9'
   | 'I10'
+  | 'deleted'
   | 'duties'
   | 'relay disk'
   | 'relay named'
@@ -84,6 +86,7 @@ export function createOracle({ clock, note }: TimeLine, onMade: Oracle['made'] =
     const owed = passed.get(id)
     if (owed === undefined || kinds.length < 4 || (outcome?.kind !== 'done' && outcome?.kind !== 'needs-review') || outcome.late > 0) return
     for (const each of owed) {
+      if (deletedFor(process).has(each.document)) continue
       const handle = process.runtime.documents.repo.handles[each.document]
       const isHere = handle?.isReady() === true && A.hasHeads(handle.doc() as A.Doc<unknown>, [...each.heads])
       if (!isHere)

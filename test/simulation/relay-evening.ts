@@ -1,5 +1,6 @@
 /** What must hold of relays at the end of a day, and what devices that are never awake together hold by then. */
 import type { Day } from './day.ts'
+import { deletedFor } from './deletion-world.ts'
 import { HEAL_MS, lackingOn } from './evening.ts'
 import { comeBack, goToSleep, wake } from './relay-day.ts'
 import type { Relay } from './relay.ts'
@@ -35,7 +36,9 @@ export async function takeTurns(day: Day): Promise<void> {
       const process = await wake(day, device)
       await clock.advance(HEAL_MS)
       if (round === ROUNDS - 1) {
-        const lacking = await timeline.during(lackingOn(process, oracle.acknowledged))
+        const gone = deletedFor(process)
+        const owed = oracle.acknowledged.filter(({ document }) => !gone.has(document))
+        const lacking = await timeline.during(lackingOn(process, owed))
         if (lacking.length > 0) oracle.violate('I3', `${device.name}, never awake with another, lacks ${lacking.join(' ')}`)
       }
       await goToSleep(day, device)

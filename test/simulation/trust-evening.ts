@@ -3,6 +3,8 @@ import * as A from '@automerge/automerge'
 import { documentIdOf, openGroup, type DeviceId, type Group, type GroupState, type LateEdit } from '@segue/core'
 import { carryBetween } from './courier.ts'
 import { startUp, type Day } from './day.ts'
+import { answerAll, checkDeletions, settleDeletions, withoutDeleted } from './deletion-evening.ts'
+import { deletedFor } from './deletion-world.ts'
 import type { Device, Process } from './device.ts'
 import { checkContents, checkGroup, checkHolders, checkLeases, checkQuiet, checkRestart, converge, running } from './evening.ts'
 import type { Acknowledged } from './oracle.ts'
@@ -22,6 +24,7 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   network.reunite()
   const redial = (): void => {
     network.dial(1)
+    answerAll(day)
     clock.after(REDIAL_MS, redial)
   }
   redial()
@@ -41,8 +44,10 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   if (gone.length > 0 && isSettled) await carryBetween(day, running(gone), running(stay))
   await clock.advance(LONGEST_WORK_MS)
   oracle.checkPromises()
+  await settleDeletions(inner)
   for (const { runtime } of running(stay)) await timeline.during(runtime.documents.late?.settled() ?? Promise.resolve(), 120_000)
   await clock.advance(REVIEW_MS)
+  await settleDeletions(inner)
   await converge(inner, 'after the last handoff')
 
   checkGroup(inner)
@@ -54,14 +59,16 @@ export async function checkTrustEvening(day: Day): Promise<void> {
     device.crash()
   }
   const owed = owedBy(inner)
+  await checkDeletions({ ...inner, oracle: { ...oracle, acknowledged: owed } })
+  const left = withoutDeleted({ ...inner, oracle: { ...oracle, acknowledged: owed } })
   // Without those that left with a device that is out.
-  const sessions = people.sessions.filter(id => owed.some(({ document }) => document === documentIdOf(id)))
-  const known: Day = { ...inner, people: { ...people, sessions } }
+  const sessions = left.people.sessions.filter(id => owed.some(({ document }) => document === documentIdOf(id)))
+  const known: Day = { ...left, people: { ...left.people, sessions } }
   await checkHolders(known)
-  await checkContents(inner, owed)
+  await checkContents(left)
   await checkLeases(known)
   await checkQuiet(known)
-  await checkRestart(inner)
+  await checkRestart(left)
   for (const surprise of network.surprises()) oracle.violate('quiet logs', `a link was closed: ${surprise}`)
 }
 
@@ -167,8 +174,9 @@ async function checkLate({ devices, oracle, trust, timeline }: Day): Promise<voi
   const [process] = running(devices)
   if (process === undefined) return
   const { group, documents } = process.runtime
+  const gone = deletedFor(process)
   for (const { author, document, hash, heldBy } of trust.changes) {
-    if (group.removalOf(author) === undefined || heldBy.size > 0) continue
+    if (group.removalOf(author) === undefined || heldBy.size > 0 || gone.has(document)) continue
     if (A.hasHeads(await timeline.during(documents.read(document)), [hash])) {
       oracle.violate('I5', `${hash.slice(0, 6)} by ${group.device(author)?.name} is in ${document.slice(0, 6)} and nobody held it`)
     }

@@ -1,4 +1,7 @@
 /** For tests of what is built on Segue: a device whose clock is wrong, or the engine's inside on parts of a simulated machine. */
+export { previewOf } from './adoption/adoption.ts'
+export { sayGoodbye } from './adoption/leave-group.ts'
+export { createAdoptionWay, type AdoptionWay } from './adoption/way.ts'
 export { openLockableOn } from './lockable.ts'
 export { openSegueOn } from './open-segue.ts'
 export { saveGroup, type GroupRecord } from './device-records.ts'

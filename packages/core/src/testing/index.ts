@@ -13,5 +13,6 @@ export { createPairingLinks, type OnTheWay, type PairingLinkPair } from './pairi
 export { createPairingCast, type JoinInTest, type JoinSetup, type PairingCast } from './pairing-cast.ts'
 export { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
 export { packOffers, unpackIds, unpackOffers, type Offer } from '../replication/sync-records.ts'
-export { openChunk } from '../crypto/index.ts'
+export { createGroupRegisters, openChunk } from '../crypto/index.ts'
+export { decodeTombstone, type Tombstone } from '../deletion/tombstone.ts'
 export { readCommit } from '../documents/commit.ts'
