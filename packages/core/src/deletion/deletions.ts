@@ -7,7 +7,7 @@ import { toHex } from '../lib/bytes.ts'
 import { createCloseables } from '../lib/closeables.ts'
 import { decodeCbor, encodeCbor, wholeNumber } from '../lib/codec.ts'
 import { SegueError } from '../lib/errors.ts'
-import { GROUP_DOC_TAG, RANDOM_ID_BYTES, type DeviceId } from '../lib/ids.ts'
+import { GROUP_DOC_TAG, RANDOM_ID_BYTES, type DeviceId, type DocTag } from '../lib/ids.ts'
 import { createSubject } from '../lib/observable.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -17,6 +17,7 @@ import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Replica } from '../replication/index.ts'
 import type { SessionDoc } from '../session/schema/shapes.ts'
 import type { DeletedEdit, Deletion, DeletionId, Deletions } from './contract.ts'
+import { watchFalseDrops } from './false-drops.ts'
 import { BURST_MS, isBurst } from './guard.ts'
 import { openKeptEdits, type AsideDocument, type KeptEditsParts } from './kept-edits.ts'
 import { createGroupRegisters, type GroupRegistersComponents } from '../crypto/index.ts'
@@ -27,7 +28,7 @@ import { editsBeyond, knowledgeOf } from './versions.ts'
 
 export interface DeletionsParts extends GroupRegistersComponents, Omit<KeptEditsParts, 'documents' | 'keyring'> {
   readonly isActive: (device: DeviceId) => boolean
-  readonly replica: Pick<Replica, 'add' | 'drop' | 'dropRetired' | 'isDropped' | 'subscribe'>
+  readonly replica: Pick<Replica, 'add' | 'drop' | 'dropRetired' | 'isDropped' | 'subscribe' | 'peers' | 'takeBackDrop'>
   readonly chunkStore: ChunkStore
   readonly records: RecordStore
   readonly documents: Pick<Documents, 'create' | 'open' | 'read' | 'forget' | 'flush' | 'docTagOf'>
@@ -53,6 +54,8 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
   /** Once a person is to be asked, the answer alone decides. */
   const held = new Set<DeletionId>()
   const deleted = new Set<DocumentId>()
+  /** What the tombstones name, followed or not. */
+  const named = new Set<DocTag>()
   const takenPrefix = `deletion/${parts.group}/taken/`
   const heldPrefix = `deletion/${parts.group}/held/`
   const opened = createCloseables()
@@ -74,13 +77,13 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     }
     const tombstone = decodeTombstone(register.name, register.body)
     if (!tombstone.ok) return undefined
+    for (const docTag of tagsOf(tombstone.value)) named.add(docTag)
     const present = tombstones.get(tombstone.value.id)
     if (present === undefined) tombstones.set(tombstone.value.id, { tombstone: tombstone.value, by: new Set([register.device]), register })
     else present.by.add(register.device)
     return tombstone.value.id
   }
-  const tagsOf = ({ documents: all }: Tombstone): ReturnType<typeof documents.docTagOf>[] =>
-    all.map(({ documentId }) => documents.docTagOf(documentId))
+  const tagsOf = ({ documents: all }: Tombstone): DocTag[] => all.map(({ documentId }) => documents.docTagOf(documentId))
   const isGone = (tombstone: Tombstone): boolean => tagsOf(tombstone).every(tag => replica.isDropped(tag))
   const listed = (): readonly DocumentId[] => [
     ...index.documents.peek().map(({ id }) => id),
@@ -316,6 +319,7 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
       },
     }),
   )
+  opened.add(watchFalseDrops({ replica, clock, logger, isNamed: docTag => named.has(docTag) }))
   opened.add(
     index.sessions.subscribe(() => {
       if (kept.list().some(({ deletion }) => isKeptElsewhere(deletion))) refresh()

@@ -8,6 +8,7 @@ import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-
 import { linkDevices, type SimulatedLink } from '../testing/simulated-link.ts'
 import { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
 import { keylessInspector } from './keyless-inspector.ts'
+import { TAKEN_BACK_FOR_MS } from './drop-words.ts'
 import { RETIRED_KEPT_MS } from './retired.ts'
 
 const WITHOUT_KEYS = { keyless: true, inspector: keylessInspector }
@@ -110,6 +111,109 @@ test('[R47] [R49] what comes of it later is refused by name, in a later run too,
   expect(areEqual(desk, relay)).toBe(true)
 })
 
+const say = async (speaker: CastMember, to: CastMember, message: SyncMessage): Promise<void> => {
+  const links: DeviceLink[] = []
+  const accept = (each: DeviceLink): DeviceLinkHandler => {
+    links.push(each)
+    return speaker.replica.attach(each)
+  }
+  const cut = linkDevices({ id: speaker.id, accept }, { id: to.id, accept: each => to.replica.attach(each) }, { clock })
+  await clock.advance(30_000)
+  await links[0]?.send('sync-live', encodeSyncMessage(message))
+  await clock.advance(10_000)
+  cut.cut()
+}
+const drop = (): SyncMessage => ({ type: 'drop', tags: idBytes(tag()) })
+/** As a device that knows every deletion of its group, and none of this document. */
+const knowsBetter = (member: CastMember): { told: DocTag[] } => {
+  const told: DocTag[] = []
+  member.replica.subscribe({
+    onArrived: () => undefined,
+    onDropped(from, docTags) {
+      told.push(...docTags)
+      member.replica.takeBackDrop(from, docTags)
+    },
+  })
+  return { told }
+}
+
+test('[R60] a drop that nobody stands for is told to those who are there, and taken back by one of them', async () => {
+  const liar = await cast.join('liar')
+  await laptop.replica.add(work())
+  link(laptop, relay)
+  await clock.advance(60_000)
+  const { told } = knowsBetter(laptop)
+  await say(liar, relay, drop())
+  await clock.advance(60_000)
+  expect(told).toContain(tag())
+  expect(await liveOn(relay)).toBe(4)
+  expect(areEqual(laptop, relay)).toBe(true)
+  expect(laptop.replica.confirmedAt(relay.id, tag())).toBe(true)
+})
+
+test('[R60] who was away is told when it comes, also who never had the document; and it comes back whole, for all', async () => {
+  const liar = await cast.join('liar')
+  await laptop.replica.add(work())
+  link(laptop, relay).cut()
+  const first = link(laptop, relay)
+  await clock.advance(60_000)
+  first.cut()
+  await say(liar, relay, drop())
+  await cast.restart(relay, WITHOUT_KEYS)
+  expect(await liveOn(relay)).toBe(0)
+  const { told } = knowsBetter(desk)
+  link(desk, relay)
+  await clock.advance(120_000)
+  expect(told).toEqual([tag()])
+  expect([await liveOn(relay), await liveOn(desk)]).toEqual([4, 4])
+})
+
+test('[R60] after thirty days a device that has it brings it again', async () => {
+  const liar = await cast.join('liar')
+  await laptop.replica.add(work())
+  const first = link(laptop, relay)
+  await clock.advance(60_000)
+  first.cut()
+  await say(liar, relay, drop())
+  await relay.replica.dropRetired(clock.now() + 1)
+  expect(relay.store.size().chunks).toBe(0)
+  knowsBetter(laptop)
+  link(laptop, relay)
+  await clock.advance(120_000)
+  expect(await liveOn(relay)).toBe(4)
+})
+
+test('[R60] for an hour only who took it back is believed about it, then anybody', async () => {
+  const liar = await cast.join('liar')
+  await laptop.replica.add(work())
+  link(laptop, relay)
+  await clock.advance(60_000)
+  const { told } = knowsBetter(laptop)
+  await say(liar, relay, drop())
+  await say(liar, relay, drop())
+  expect(told).toEqual([tag()])
+  await clock.advance(TAKEN_BACK_FOR_MS)
+  await say(liar, relay, drop())
+  expect(told).toEqual([tag(), tag()])
+  await laptop.replica.drop([tag()])
+  await clock.advance(60_000)
+  expect(relay.replica.isDropped(tag())).toBe(true)
+})
+
+test('[R60] a device that dropped it too takes nothing back, and is not told again', async () => {
+  await laptop.replica.add(work())
+  await desk.replica.add(work())
+  link(laptop, relay)
+  link(desk, relay)
+  await clock.advance(60_000)
+  const { told } = knowsBetter(desk)
+  await desk.replica.drop([tag()])
+  await laptop.replica.drop([tag()])
+  await clock.advance(60_000)
+  expect(told).toEqual([])
+  expect(areEqual(laptop, desk, relay)).toBe(true)
+})
+
 test('[R47] two devices that both deleted it end equal, and one that did takes nothing of it from the other', async () => {
   await laptop.replica.add(work())
   link(laptop, desk)
@@ -152,6 +256,7 @@ test('[R48] a device believes nobody, and nobody drops the log', async () => {
   }
   expect(await liveOn(laptop)).toBe(4)
   expect((await relay.store.getMany([log.id, register.id])).length).toBe(2)
+  expect(relay.replica.isDropped(GROUP_DOC_TAG)).toBe(false)
   expect(await liveOn(relay)).toBe(0)
   expect(relay.replica.log().count).toBe(1)
 })

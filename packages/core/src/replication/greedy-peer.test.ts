@@ -1,14 +1,18 @@
 /** A member that lies about what it has, or asks and never reads. */
 import { expect, test } from 'vitest'
 import { toHex } from '../lib/bytes.ts'
-import type { ChunkId } from '../lib/ids.ts'
+import { portableHasher } from '../crypto/hash.ts'
+import type { ChunkId, DeviceId } from '../lib/ids.ts'
 import { MIB } from '../lib/units.ts'
 import type { DeviceLink } from '../ports/device-link.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
 import { createBulkQueue } from './bulk-queue.ts'
+import { createDoubts, MAX_DOUBTED_BY_ONE } from './doubts.ts'
 import { MAX_QUEUED_BYTES, MAX_TAKEN_OFFERS, MAX_UNREAD_BYTES } from './pace.ts'
 import type { Offer } from './sync-records.ts'
 import { createWants } from './wants.ts'
+import { createChunkCast } from '../testing/plain-chunks.ts'
 import { createReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock } from '../testing/simulated-clock.ts'
 import { linkDevices, type SimulatedLinkEnd } from '../testing/simulated-link.ts'
@@ -65,6 +69,23 @@ test('[R51] what a peer offers and does not give is asked of another that offere
   wants.arrived(small(1).id)
   await clock.advance(60_000)
   expect([asked.length, clock.waiting()]).toEqual([3, 0])
+})
+
+test('[R61] one peer alone fills no more than its share of what is remembered of variants that do not open', async () => {
+  const doubted = new Map<ChunkId, Uint8Array>()
+  const journal = { doubt: async (chunk: { id: ChunkId }, word: Uint8Array) => void doubted.set(chunk.id, word) }
+  const doubt = createDoubts({ journal, hasher: portableHasher, doubted, sessions: new Set() })
+  const chunks = createChunkCast()
+  const all = Array.from({ length: MAX_DOUBTED_BY_ONE + 10 }, (_, n) => chunks.commit('diary', `${n}`))
+  const hash = new Uint8Array(32)
+  for (const chunk of all) await doubt(chunk, hash, 'liar' as DeviceId)
+  expect(doubted.size).toBe(MAX_DOUBTED_BY_ONE)
+  await doubt(all.at(-1) as SealedChunk, hash, 'desk' as DeviceId)
+  expect(doubted.size).toBe(MAX_DOUBTED_BY_ONE + 1)
+  // What another says too is nobody's share any more.
+  await doubt(all[0] as SealedChunk, hash, 'desk' as DeviceId)
+  await doubt(all.at(-2) as SealedChunk, hash, 'liar' as DeviceId)
+  expect(doubted.size).toBe(MAX_DOUBTED_BY_ONE + 2)
 })
 
 test('[R32] requests that wait for a peer that does not read are bounded by their size', () => {

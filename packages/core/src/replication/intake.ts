@@ -23,7 +23,7 @@ export interface IntakeParts {
   readonly logRoom: LogRoom
   readonly arriving: Map<ChunkId, Arriving>
   /** Deleted documents. */
-  readonly dropped: ReadonlySet<DocTag>
+  readonly dropped: { has(docTag: DocTag): boolean }
   readonly logger: Logger | undefined
   /** Readable chunks, right after the journal got them. */
   readonly onChecked: (chunks: readonly SealedChunk[]) => void

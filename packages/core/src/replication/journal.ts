@@ -5,13 +5,13 @@
  */
 import { compareBytes } from '../lib/bytes.ts'
 import { SegueError } from '../lib/errors.ts'
-import type { ChunkId, DeviceId, DocTag } from '../lib/ids.ts'
+import { GROUP_DOC_TAG, type ChunkId, type DeviceId, type DocTag } from '../lib/ids.ts'
 import { SECOND_MS } from '../lib/units.ts'
 import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
 import type { ChunkRecord, ChunkStore, NewChunk } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
-import { dropIn, undropIn } from './dropped.ts'
+import { dropIn, undropIn, type DroppedSince } from './dropped.ts'
 import { documentCover, fragmentsMarker, type Covers, type DocumentCover } from './covers.ts'
 import { leavingIn } from './left-out.ts'
 import type { Fragment } from './live.ts'
@@ -81,9 +81,8 @@ export interface JournalParts {
   readonly mending: Set<ChunkId>
   /** Without keys: variants that a peer could not open, by their hash; kept up to date here. */
   readonly doubted: Map<ChunkId, Uint8Array>
-  /** Deleted documents; kept up to date here. */
-  readonly dropped: Set<DocTag>
-  /** Documents not kept here; kept up to date here. */
+  /** Deleted documents, and those not kept here; kept up to date here. */
+  readonly dropped: Map<DocTag, DroppedSince>
   readonly leftOut: Set<DocTag>
   readonly onApplied: (applied: Applied) => void
   readonly onState: (state: { readonly isFailing: boolean; readonly error?: unknown }) => void
@@ -165,9 +164,10 @@ export function createJournal(parts: JournalParts): Journal {
     for (const request of tasks.flatMap(task => task.retire)) await retireIn(batch, store, request, id => doubted.has(id))
     for (const key of tasks.flatMap(task => task.expire)) await expireIn(batch, store, key)
     for (const { chunk, doubt } of tasks.flatMap(task => task.doubt)) await doubtIn(batch, store, chunk, doubt)
+    const arrival = store.lastArrival()
     for (const { docTag, at } of tasks.flatMap(task => task.deleted)) {
       if (at === undefined) await undropIn(batch, store, docTag)
-      else await dropIn(batch, store, docTag, at)
+      else await dropIn(batch, store, docTag, { at, arrival })
     }
     for (const each of tasks.flatMap(task => task.leaving)) await leavingIn(batch, store, each, record => remove(batch, record))
     if (tasks.some(task => task.recount)) await batch.delta.recount(store)
@@ -182,7 +182,7 @@ export function createJournal(parts: JournalParts): Journal {
     for (const { docTag, at } of tasks.flatMap(task => task.deleted)) {
       covers.forget(docTag)
       if (at === undefined) dropped.delete(docTag)
-      else dropped.add(docTag)
+      else dropped.set(docTag, { at, arrival })
     }
     for (const { docTag, isLeftOut } of tasks.flatMap(task => task.leaving)) {
       covers.forget(docTag)
@@ -261,7 +261,7 @@ export function createJournal(parts: JournalParts): Journal {
     const { chunk } = item
     if (batch.put.has(chunk.id)) return void batch.fates.set(item, 'held')
     const doubt = doubted.get(chunk.id) ?? new Uint8Array()
-    const isOwnWord = chunk.class !== 'register' && isDoubtOf(doubt, item.from, hasher)
+    const isOwnWord = chunk.class !== 'register' && item.from !== undefined && isDoubtOf(item.from, hasher)(doubt)
     const isNoBetter = isOwnWord || isDoubtedVariant(doubt, chunk.bytes, hasher)
     if (isNoBetter) return void batch.fates.set(item, 'older')
     batch.put.set(chunk.id, { ...chunk, live: head.live })
@@ -365,7 +365,10 @@ export function createJournal(parts: JournalParts): Journal {
     retire: request => enqueue({ ...NO_TASK, retire: [request] }),
     expire: keys => enqueue({ ...NO_TASK, expire: keys }),
     doubt: (chunk, doubt) => enqueue({ ...NO_TASK, doubt: [{ chunk, doubt }] }),
-    dropDocuments: (docTags, at) => enqueue({ ...NO_TASK, deleted: docTags.map(docTag => ({ docTag, at })) }),
+    dropDocuments(docTags, at) {
+      // The log and what is group-wide are no document.
+      return enqueue({ ...NO_TASK, deleted: docTags.flatMap(docTag => (docTag === GROUP_DOC_TAG ? [] : [{ docTag, at }])) })
+    },
     undropDocuments: docTags => enqueue({ ...NO_TASK, deleted: docTags.map(docTag => ({ docTag, at: undefined })) }),
     leaveOut: (docTags, isLeftOut) => enqueue({ ...NO_TASK, leaving: docTags.map(docTag => ({ docTag, isLeftOut })) }),
     drop: chunks => enqueue({ ...NO_TASK, drop: chunks }),

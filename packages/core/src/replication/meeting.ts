@@ -26,6 +26,8 @@ export interface Meeting {
   readonly hello: Hello
   /** What the other side said. */
   theirs(): Hello | undefined
+  /** Up to which arrival here the other side has everything; 0 when that is not known. */
+  theirCursor(): number
   /** Resolves with the other's hello, or with the end. */
   readonly greeting: Promise<void>
   /** The documents both scopes have in common; `undefined`: everything. */
@@ -214,6 +216,10 @@ export function createMeeting(parts: MeetingParts): Meeting {
     phase: () => phase,
     hello: mine,
     theirs: () => theirs,
+    theirCursor() {
+      const cursor = theirs?.cursor && { incarnation: hexId<Incarnation>(theirs.cursor.incarnation), arrival: theirs.cursor.arrival }
+      return cursor !== undefined && history.hasReached(cursor) ? cursor.arrival : 0
+    },
     greeting,
     common: () => common,
     isLive,

@@ -5,10 +5,9 @@ import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { Inspector } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
-import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { REJECTED_AS_DROPPED, REJECTED_AS_FULL } from '../wire/sync-messages.ts'
+import { createDoubts } from './doubts.ts'
 import type { Journal } from './journal.ts'
-import { doubtAgain, doubtOf } from './retired.ts'
 import type { Session, SessionHost } from './session-host.ts'
 
 export interface RejectionsParts {
@@ -21,24 +20,16 @@ export interface RejectionsParts {
   readonly sessions: ReadonlySet<Session>
   readonly logger: Logger | undefined
   readonly onFull: (id: ChunkId, peer: DeviceId) => void
+  readonly onDropped: (id: ChunkId, peer: DeviceId) => Promise<void>
 }
 
 export function createRejections(parts: RejectionsParts): SessionHost['onReject'] {
-  const { store, hasher, inspector, journal, doubted, sessions, logger } = parts
-
-  /** Asks everybody else for another variant; until one comes this one stays, for a peer may be wrong. */
-  const doubt = async (stored: SealedChunk, bytesHash: Uint8Array, peer: DeviceId): Promise<void> => {
-    const known = doubted.get(stored.id)
-    if (known === undefined && doubted.size >= MAX_DOUBTED) return
-    const next = known === undefined ? doubtOf(bytesHash, peer, hasher) : doubtAgain(known, peer, hasher)
-    if (next === undefined) return
-    await journal.doubt(stored, next)
-    for (const session of sessions) if (session.isLive()) session.sendWant([stored.id])
-  }
+  const { store, hasher, inspector, journal, logger } = parts
+  const doubt = createDoubts(parts)
 
   return async (id, bytesHash, { peer }, why) => {
     if (why === REJECTED_AS_FULL) return parts.onFull(id, peer)
-    if (why === REJECTED_AS_DROPPED) return // the deletion is on its way here
+    if (why === REJECTED_AS_DROPPED) return parts.onDropped(id, peer)
     const stored = await store.get(id)
     if (stored === undefined || !equalBytes(hasher.sha256(stored.bytes), bytesHash)) return
     if (parts.isKeyless) return doubt(stored, bytesHash, peer)
@@ -47,6 +38,3 @@ export function createRejections(parts: RejectionsParts): SessionHost['onReject'
     if (verdict.kind === 'bad') await journal.drop([stored])
   }
 }
-
-/** A peer that doubts everything is not believed without end. */
-const MAX_DOUBTED = 10_000

@@ -83,6 +83,8 @@ export interface Replica extends Closeable {
   isDropped(docTag: DocTag): boolean
   /** Brings back what is still here of them. Replicas without keys are not told. */
   undrop(docTags: readonly DocTag[]): Promise<void>
+  /** Says to `peer`, which has no keys and said that it dropped these, that they were not deleted: it takes and gives them again. */
+  takeBackDrop(peer: DeviceId, docTags: readonly DocTag[]): void
 
   /**
    * These are not kept here any more, though others keep them: they are out of the store, in one batch, when it resolves with nothing. What
@@ -146,6 +148,8 @@ export interface ReplicaListener {
   onArrived(chunks: readonly SealedChunk[], from: DeviceId | undefined): void
   /** `from` says that it holds these, or sent them whole, known here or not; nothing of it is checked. */
   onShown?(from: DeviceId, shown: readonly Shown[], isWhole: boolean): void
+  /** `from`, without keys, says that it keeps nothing of these, because a member said that they were deleted. Nothing was dropped here. */
+  onDropped?(from: DeviceId, docTags: readonly DocTag[]): void
   /** `from` says that these are on its disk: what it was sent of any class, the group's log too, which counts in no `confirmedAt`. */
   onStored?(from: DeviceId, ids: readonly ChunkId[]): void
   /** Nothing of these documents is held here any more: deleted, or left out. */

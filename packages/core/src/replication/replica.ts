@@ -2,17 +2,19 @@
 import { toHex } from '../lib/bytes.ts'
 import { createCloseables } from '../lib/closeables.ts'
 import { SegueError } from '../lib/errors.ts'
+import { pushTo } from '../lib/groups.ts'
 import { GROUP_DOC_TAG, type ChunkId, type DeviceId, type DocTag } from '../lib/ids.ts'
 import { createSubject } from '../lib/observable.ts'
 import { allOf, type Pending } from '../lib/pending.ts'
 import { portableHasher } from '../crypto/hash.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
-import { MAX_DROP_TAGS } from '../wire/sync-messages.ts'
 import { slicesOf, sumHex, type Offer } from './sync-records.ts'
 import { createCovers } from './covers.ts'
 import { createDocumentSums } from './document-sums.ts'
 import { openDropped } from './dropped.ts'
+import { openDoubted } from './doubts.ts'
+import { createDropWords } from './drop-words.ts'
 import { openHistory } from './history.ts'
 import { createIntake } from './intake.ts'
 import { createLeaving } from './leaving.ts'
@@ -26,7 +28,7 @@ import type { Arriving, Session, SessionHost } from './session-host.ts'
 import { snapshotKey } from './serving.ts'
 import { createSession } from './session.ts'
 import { createRejections } from './rejections.ts'
-import { DOUBTED_PREFIX, expiredKeys } from './retired.ts'
+import { expiredKeys } from './retired.ts'
 import { createSnapshotRequests } from './snapshot-requests.ts'
 import { openSummary } from './summary.ts'
 import { createWants } from './wants.ts'
@@ -50,9 +52,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   const arriving = new Map<ChunkId, Arriving>()
   const tracked = new Map<JournalItem, Arriving>()
   const mending = new Set<ChunkId>()
-  const doubted = new Map<ChunkId, Uint8Array>()
-  for await (const [key, bytesHash] of store.listRecords(DOUBTED_PREFIX))
-    doubted.set(key.slice(DOUBTED_PREFIX.length) as ChunkId, bytesHash)
+  const doubted = await openDoubted(store)
   const dropped = await openDropped(store)
   const leftOut = await openLeftOut(store)
   const sums = createDocumentSums(store, hasher)
@@ -89,20 +89,20 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
           if (!entry?.confirmedBy.has(peer) && !contained.get(item)?.has(peer)) each.owe(chunk)
         }
       }
-      if (fate === 'stored' && item.origin !== 'made' && item.contents !== undefined) push(arrived, entry?.from?.peer, chunk)
+      if (fate === 'stored' && item.origin !== 'made' && item.contents !== undefined) pushTo(arrived, entry?.from?.peer, chunk)
       if (fate === 'covered') for (const session of knownBy) session.supersede([chunk])
       if (item.contents === undefined || fate === 'older') continue
       const offer = { class: chunk.class, docTag: chunk.docTag, id: chunk.id, sequence: chunk.sequence, byteLength: chunk.bytes.length }
       for (const session of sessions) {
         const isKnown = knownBy.has(session)
         // What was made here and pushed needs no receipt; what came from a peer does.
-        if (isKnown && item.origin !== 'made') push(toOwing, session, offer)
-        else if (!isKnown && fate === 'stored') push(toOthers, session, offer)
+        if (isKnown && item.origin !== 'made') pushTo(toOwing, session, offer)
+        else if (!isKnown && fate === 'stored') pushTo(toOthers, session, offer)
       }
     }
     for (const [session, offers] of toOwing) session.announce(offers, true)
     for (const [session, offers] of toOthers) session.announce(offers, false)
-    for (const [from, chunks] of arrived) for (const listener of [...listeners]) tell(() => listener.onArrived(chunks, from))
+    for (const [from, chunks] of arrived) tell(listener => listener.onArrived(chunks, from))
     for (const session of settled) session.onSettled()
     if (superfluous.length > 0) for (const session of sessions) session.supersede(superfluous)
     if (fates.size > 0 || removed.length > 0) {
@@ -123,16 +123,17 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     return contained
   }
   const wholeNow = (): number => Math.max(0, Math.trunc(clock.now()))
-  const show = (peer: DeviceId, shown: readonly Shown[], isWhole: boolean): void => {
-    for (const listener of [...listeners]) if (listener.onShown !== undefined) tell(() => listener.onShown?.(peer, shown, isWhole))
-  }
-  const tell = (call: () => void): void => {
-    try {
-      call()
-    } catch (error) {
-      onListenerError(error)
+  const tell = (call: (listener: ReplicaListener) => void): void => {
+    for (const listener of [...listeners]) {
+      try {
+        call(listener)
+      } catch (error) {
+        onListenerError(error)
+      }
     }
   }
+  const show = (peer: DeviceId, shown: readonly Shown[], isWhole: boolean): void =>
+    tell(listener => listener.onShown?.(peer, shown, isWhole))
   const confirm = (): void => {
     confirmations.set(confirmations.peek() + 1)
     publish() // what a peer owes has changed
@@ -157,6 +158,14 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       showDurability()
     },
   })
+  const dropWords = createDropWords({
+    ...{ store, clock, journal, dropped, sessions, isKeyless: keyless },
+    onUndropped(docTags) {
+      for (const docTag of docTags) sums.changed(docTag)
+      confirm()
+    },
+    onDropped: (peer, docTags) => tell(listener => listener.onDropped?.(peer, docTags)),
+  })
   const history = await openHistory(store, random, journal.setRecord)
   const wants = createWants<Session>(
     clock,
@@ -176,7 +185,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     logger,
     track: (item, entry) => tracked.set(item, entry),
     onChecked(chunks) {
-      if (chunks.length > 0) for (const listener of [...listeners]) tell(() => listener.onChecked?.(chunks))
+      if (chunks.length > 0) tell(listener => listener.onChecked?.(chunks))
     },
     forward: entries => {
       if (keyless) pushToAll(entries)
@@ -205,6 +214,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       receiptsOf(peer).turnAway(id)
       publish()
     },
+    onDropped: dropWords.onRefused,
   })
   const hostFor = (peer: DeviceId): SessionHost => ({
     store,
@@ -235,16 +245,12 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     onRetire(docTag, ids, keep) {
       if (keyless) void journal.retire({ docTag, ids, keep, at: clock.now() }).catch(() => undefined) // CLOSED: it is said again
     },
-    onDrop(docTags) {
-      if (keyless) void journal.dropDocuments(docTags, wholeNow()).catch(() => undefined) // CLOSED: it is said again
-    },
+    dropWords,
     keeps: docTags => leaving.keeps(docTags),
     onKept: (number, docTags, session) => leaving.onKept(number, docTags, session),
     onProgress: publish,
     onConfirmed: confirm,
-    onStored(ids, { peer }) {
-      for (const listener of [...listeners]) if (listener.onStored !== undefined) tell(() => listener.onStored?.(peer, ids))
-    },
+    onStored: (ids, { peer }) => tell(listener => listener.onStored?.(peer, ids)),
     onSnapshot: snapshots.answer,
     otherSessions: session => [...sessions].filter(other => other !== session && other.isLive()).length,
     onFailure: (session, error) => logger?.error('session-failed', { peer: session.peer, error: String(error) }),
@@ -271,7 +277,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   const leaving = createLeaving({ store, clock, journal, sessions, arriving, isRefused, keepsNothing })
   const onTakenOut = (docTags: readonly DocTag[]): void => {
     for (const source of wants.forget(new Set(docTags))) source.onSettled()
-    for (const listener of [...listeners]) if (listener.onTakenOut !== undefined) tell(() => listener.onTakenOut?.(docTags))
+    tell(listener => listener.onTakenOut?.(docTags))
   }
 
   const closing = createCloseables()
@@ -342,10 +348,11 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     async drop(docTags) {
       await journal.dropDocuments(docTags, wholeNow())
       onTakenOut(docTags)
-      for (const tags of slicesOf(docTags, MAX_DROP_TAGS)) for (const session of sessions) session.drop(tags)
+      for (const session of sessions) session.drop(docTags)
     },
     isDropped: docTag => dropped.has(docTag),
-    undrop: docTags => journal.undropDocuments(docTags),
+    undrop: dropWords.undrop,
+    takeBackDrop: dropWords.takeBack,
     async leaveOut(docTags, { isForced = false } = {}) {
       const due = docTags.filter(docTag => !leftOut.has(docTag) && docTag !== GROUP_DOC_TAG)
       const alone = await leaving.leave(due, isForced)
@@ -391,9 +398,3 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
 
 const GOOD: Durability = { state: 'good', pending: 0 }
 const NO_CONTENTS = { level: 0, covers: [] } as const
-
-function push<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
-  const list = map.get(key)
-  if (list === undefined) map.set(key, [value])
-  else list.push(value)
-}

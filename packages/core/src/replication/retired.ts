@@ -105,16 +105,17 @@ export function doubtOf(bytesHash: Uint8Array, peer: DeviceId, hasher: Hasher): 
 
 /** What is noted once another says so too; `undefined` when that changes nothing. */
 export function doubtAgain(doubt: Uint8Array, peer: DeviceId, hasher: Hasher): Uint8Array | undefined {
-  return isDoubtOf(doubt, peer, hasher) || doubt.length === HASH_BYTES ? undefined : doubt.slice(0, HASH_BYTES)
+  return isDoubtOf(peer, hasher)(doubt) || doubt.length === HASH_BYTES ? undefined : doubt.slice(0, HASH_BYTES)
 }
 
 export function isDoubtedVariant(doubt: Uint8Array, bytes: Uint8Array, hasher: Hasher): boolean {
   return equalBytes(doubt.subarray(0, HASH_BYTES), hasher.sha256(bytes))
 }
 
-/** Nobody but this peer says so. */
-export function isDoubtOf(doubt: Uint8Array, peer: DeviceId | undefined, hasher: Hasher): boolean {
-  return peer !== undefined && doubt.length > HASH_BYTES && equalBytes(doubt.subarray(HASH_BYTES), hasher.sha256(utf8(peer)))
+/** Whether nobody but this peer says so. */
+export function isDoubtOf(peer: DeviceId, hasher: Hasher): (doubt: Uint8Array) => boolean {
+  const name = hasher.sha256(utf8(peer))
+  return doubt => doubt.length > HASH_BYTES && equalBytes(doubt.subarray(HASH_BYTES), name)
 }
 
 export function retiredPrefix(docTag: DocTag): string {

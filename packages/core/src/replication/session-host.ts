@@ -8,6 +8,8 @@ import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
 import type { Covers } from './covers.ts'
 import type { DocumentSums } from './document-sums.ts'
+import type { DropWords } from './drop-words.ts'
+import type { DroppedSince } from './dropped.ts'
 import type { ReplicaHistory } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { PeerReceipts } from './receipts.ts'
@@ -33,13 +35,15 @@ export interface Session extends DeviceLinkHandler {
   readonly askSnapshot: (docTag: DocTag) => void
   /** Fragments held here contain these: a peer without keys is told. */
   readonly supersede: (chunks: readonly Contained[]) => void
-  /** A peer without keys is told that these were deleted. */
+  /** A peer without keys is told that these were deleted; by a replica without keys, a device that it dropped them. */
   readonly drop: (docTags: readonly DocTag[]) => void
   /** As far as receipts tell it holds these, and it can be asked to keep them. */
   readonly mayKeep: (docTag: DocTag) => boolean
   readonly sendLeave: (number: number, docTags: readonly DocTag[]) => void
   /** What is left out here changed. `isBack`: something is kept again, and looked for. */
   readonly onLeftOut: (isBack: boolean) => void
+  /** A peer without keys is told that these were not. */
+  readonly undrop: (docTags: readonly DocTag[]) => void
   readonly sendReject: (id: ChunkId, bytesHash: Uint8Array, why: string) => void
   /** Something of what it offered was settled. */
   readonly onSettled: () => void
@@ -62,10 +66,11 @@ export interface SessionHost {
   /** Here without keys, and a peer could not open it: any other variant is lacking. */
   readonly doubted: ReadonlyMap<ChunkId, Uint8Array>
   /** Deleted: neither taken nor given. */
-  readonly dropped: ReadonlySet<DocTag>
+  readonly dropped: ReadonlyMap<DocTag, DroppedSince>
   /** Not kept here, while others may. */
   readonly leftOut: ReadonlySet<DocTag>
   readonly sums: DocumentSums
+  readonly dropWords: Pick<DropWords, 'onDrop' | 'onUndrop' | 'onDropped'>
   readonly isKeyless: boolean
   /** Chunks that came or were made and are not durable yet. */
   readonly arriving: ReadonlyMap<ChunkId, Arriving>
@@ -76,8 +81,6 @@ export interface SessionHost {
   onReject(id: ChunkId, bytesHash: Uint8Array, session: Session, why: string): Promise<void>
   /** The peer says that the fragments `keep` contain these. */
   onRetire(docTag: DocTag, ids: readonly ChunkId[], keep: readonly ChunkId[]): void
-  /** The peer says that the group deleted these. */
-  onDrop(docTags: readonly DocTag[]): void
   /** Which of these are kept here, though a peer lets go of them. */
   keeps(docTags: readonly DocTag[]): Promise<readonly DocTag[]>
   /** The peer keeps these, as it was asked to. */

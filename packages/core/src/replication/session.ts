@@ -11,13 +11,21 @@ import type { DeviceLink } from '../ports/device-link.ts'
 import type { Channel } from '../wire/channels.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
 import { MAX_FRAME_BYTES } from '../wire/limits.ts'
-import { decodeSyncMessage, encodeSyncMessage, MAX_STORED_IDS, MAX_WANT_IDS, type SyncMessage } from '../wire/sync-messages.ts'
+import {
+  decodeSyncMessage,
+  encodeSyncMessage,
+  MAX_DROP_TAGS,
+  MAX_STORED_IDS,
+  MAX_WANT_IDS,
+  type SyncMessage,
+} from '../wire/sync-messages.ts'
 import { packIds, packOffers, slicesOf, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
 import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_FRESH_WAITING, MAX_PUSH_BYTES, MAX_UNREAD_BYTES } from './pace.ts'
 import { createBulkQueue } from './bulk-queue.ts'
 import { createAssembler } from './parts.ts'
 import { createDelay } from './delay.ts'
 import { createExceptions } from './exceptions.ts'
+import { droppedSince } from './dropped.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
 import { createMeeting } from './meeting.ts'
@@ -80,6 +88,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     if (owesExcept) sendExcept()
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
     for (const ids of slicesOf([...host.doubted.keys()], MAX_WANT_IDS)) session.sendWant(ids)
+    if (host.isKeyless) drop(droppedSince(host.dropped, meeting.theirCursor(), clock.now()))
   }
 
   const push: Session['push'] = entries => {
@@ -221,6 +230,10 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         return onBulk(() => onLeave(message.number, unpackIds<DocTag>(message.tags, DOC_TAG_BYTES)), message.tags.length)
       case 'kept':
         return host.onKept(message.number, unpackIds<DocTag>(message.tags, DOC_TAG_BYTES), session)
+      case 'dropped':
+        return host.dropWords.onDropped(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES), session)
+      case 'undrop':
+        return host.dropWords.onUndrop(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES), session)
       case 'root':
         return meeting.onRoot(message)
       case 'ask':
@@ -239,14 +252,18 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     if (!host.isKeyless) return
     const held: DocTag[] = []
     for (const docTag of new Set(docTags)) if ((await store.listDocument(docTag)).length > 0) held.push(docTag)
-    if (held.length > 0) host.onDrop(held)
-  }
-  const drop = (docTags: readonly DocTag[]): void => {
-    const theirs = meeting.theirs()
-    const isTold = theirs?.isKeyless === true && theirs.versions.current >= DROP_VERSION && !host.isKeyless
-    if (isTold && docTags.length > 0) sendLive({ type: 'drop', tags: packIds(docTags) })
+    if (held.length > 0) host.dropWords.onDrop(held, session)
   }
   const hears = (version: number): boolean => (meeting.theirs()?.versions.current ?? 0) >= version
+  const drop = (docTags: readonly DocTag[]): void => {
+    const isRelay = meeting.theirs()?.isKeyless === true
+    if (isRelay === host.isKeyless || !hears(isRelay ? DROP_VERSION : DROPPED_VERSION)) return
+    for (const tags of slicesOf(docTags, MAX_DROP_TAGS)) sendLive({ type: isRelay ? 'drop' : 'dropped', tags: packIds(tags) })
+  }
+  const undrop = (docTags: readonly DocTag[]): void => {
+    if (meeting.theirs()?.isKeyless !== true || !hears(DROPPED_VERSION)) return
+    for (const tags of slicesOf(docTags, MAX_DROP_TAGS)) sendLive({ type: 'undrop', tags: packIds(tags) })
+  }
   const sendExcept = (): void => {
     owesExcept = !meeting.isLive()
     if (!owesExcept && hears(EXCEPT_VERSION)) sendLive({ type: 'except', tags: packIds([...host.leftOut]) })
@@ -302,6 +319,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       if (isBack) meeting.lookAgain()
       else meeting.advance()
     },
+    undrop,
     sendReject: (id, bytesHash, why) => sendLive({ type: 'reject', id: idBytes(id), bytesHash, why: why.slice(0, 100) }),
     onSettled() {
       wants.pump(session)
@@ -348,3 +366,5 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
 const DROP_VERSION = 4
 /** From this one on it knows what is left out. */
 const EXCEPT_VERSION = 5
+/** From this version on a device is told what was dropped, and a peer without keys that it was not deleted. */
+const DROPPED_VERSION = 6

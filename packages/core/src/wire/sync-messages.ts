@@ -8,8 +8,10 @@
  * `chunks` or `part`s, or `refused`. 5. `root`, when caught up; answered by `root` when equal. From `ready` on, new chunks come
  * unasked on the live channel, and `stored` goes back once they are checked and on disk. 6. To a peer without keys: `retire`, naming
  * what it need not keep and the fragments that contain it; it believes this only while it holds those fragments. And `drop`, whenever it
- * offers something of a document that the group deleted. 7. A device that is to let go of documents which others keep asks by `leave` who
- * has all of them and stays with them (`kept`), and then says by `except` what it leaves out, always all of it.
+ * offers something of a document that the group deleted. A peer without keys says in turn what it dropped (`dropped`), since a device's
+ * cursor or when the device offers something of it; whoever knows of no deletion takes it back (`undrop`). 7. A device that is to let go of
+ * documents which others keep asks by `leave` who has all of them and stays with them (`kept`), and then says by `except` what it leaves
+ * out, always all of it.
  *
  * A frame that does not parse closes the link with `malformed-frame`, one over MAX_FRAME_BYTES with `frame-too-large`.
  */
@@ -85,6 +87,10 @@ export type SyncMessage =
   | { readonly type: 'leave'; readonly number: number; readonly tags: Uint8Array }
   /** Answers the `leave` of that number. */
   | { readonly type: 'kept'; readonly number: number; readonly tags: Uint8Array }
+  /** The sender, without keys, was told that these were deleted, and keeps nothing of them (version 6). */
+  | { readonly type: 'dropped'; readonly tags: Uint8Array }
+  /** The sender knows of no such deletion: they are to be kept. Only to a peer that says `isKeyless` and version 6. */
+  | { readonly type: 'undrop'; readonly tags: Uint8Array }
 
 export type PartOf = 'chunk' | 'snapshot'
 /** The `why` of a reject that says nothing of the chunk: the peer, a relay, has no room for it. */
@@ -147,6 +153,8 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
   v.object({ type: v.literal('except'), tags: recordsOf(DOC_TAG_BYTES, MAX_EXCEPT_TAGS) }),
   v.object({ type: v.literal('leave'), number: wholeNumber, tags: recordsOf(DOC_TAG_BYTES, MAX_LEAVE_TAGS) }),
   v.object({ type: v.literal('kept'), number: wholeNumber, tags: recordsOf(DOC_TAG_BYTES, MAX_LEAVE_TAGS) }),
+  v.object({ type: v.literal('dropped'), tags: recordsOf(DOC_TAG_BYTES, MAX_DROP_TAGS) }),
+  v.object({ type: v.literal('undrop'), tags: recordsOf(DOC_TAG_BYTES, MAX_DROP_TAGS) }),
 ])
 
 export function encodeSyncMessage(message: SyncMessage): Uint8Array {
