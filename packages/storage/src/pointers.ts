@@ -34,4 +34,9 @@ export function decodePointers(stored: Uint8Array): readonly Pointer[] | undefin
   })
 }
 
+/** How many there are, without looking at them. */
+export function pointersIn(stored: Uint8Array): number {
+  return Math.floor((stored.length - CHECKSUM_BYTES) / POINTER_BYTES)
+}
+
 const POINTER_BYTES = 36

@@ -11,6 +11,7 @@ import type { Logger } from '../ports/logger.ts'
 import { REJECTED_AS_DROPPED } from '../wire/sync-messages.ts'
 import type { Journal, JournalItem } from './journal.ts'
 import type { LogRoom } from './log-room.ts'
+import { CHECKED_AT_ONCE, CHECKING_MS } from './pace.ts'
 import type { Arriving, Session } from './session-host.ts'
 import type { Wants } from './wants.ts'
 
@@ -81,12 +82,16 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
       fresh.push(entry)
     }
     const checked: JournalItem[] = []
-    for (let at = 0; at < fresh.length; at += SLICE) {
-      if (at > 0) await clock.sleep(0) // checking costs tens of microseconds each: whoever types comes between
-      const slice = fresh.slice(at, at + SLICE)
-      const pending = allOf(slice.map(({ chunk }) => verdictOn(chunk)))
-      const verdicts = pending instanceof Promise ? await pending : pending
-      checked.push(...slice.flatMap((entry, i) => settle(entry, verdicts[i] as Verdict, from) ?? []))
+    for (let at = 0; at < fresh.length;) {
+      if (at > 0) await clock.sleep(0) // whoever types comes between
+      const begin = at
+      const verdicts: Pending<Verdict>[] = []
+      const until = clock.monotonic() + CHECKING_MS
+      do verdicts.push(verdictOn((fresh[at++] as Arriving).chunk))
+      while (at < fresh.length && verdicts.length < CHECKED_AT_ONCE && clock.monotonic() < until)
+      const pending = allOf(verdicts)
+      const found = pending instanceof Promise ? await pending : pending
+      checked.push(...found.flatMap((verdict, i) => settle(fresh[begin + i] as Arriving, verdict, from) ?? []))
     }
     if (checked.length === 0) return
     parts.forward(checked.flatMap(item => arriving.get(item.chunk.id) ?? []))
@@ -102,6 +107,5 @@ function isSame({ chunk, from }: Arriving, other: SealedChunk): boolean {
   return other.class !== 'register' && (from === undefined || equalBytes(chunk.bytes, other.bytes))
 }
 
-const SLICE = 64
 /** More than this on its way to disk: the peer waits. */
 const MAX_PENDING_BYTES: number = 32 * MIB

@@ -1,8 +1,8 @@
 /** What waits to be written, and how much of it goes into one batch. */
 import type { DocTag } from '../lib/ids.ts'
-import { MIB } from '../lib/units.ts'
 import type { ChunkHeader } from '../ports/sealed-chunk.ts'
 import type { JournalItem } from './journal.ts'
+import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS } from './pace.ts'
 import type { RetireRequest } from './retired.ts'
 
 export interface Task {
@@ -44,10 +44,13 @@ export function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[]
     return { taken, rest: [...rest, ...queue.slice(alone)] }
   }
   let bytes = 0
+  let items = 0
   let count = 0
-  while (count < queue.length && (count === 0 || bytes + (queue[count] as Task).bytes <= MAX_BATCH_BYTES))
-    bytes += (queue[count++] as Task).bytes
+  for (const task of queue) {
+    bytes += task.bytes
+    items += task.items.length
+    if (count > 0 && (bytes > MAX_BATCH_BYTES || items > MAX_BATCH_ITEMS)) break
+    count++
+  }
   return { taken: queue.slice(0, count), rest: queue.slice(count) }
 }
-
-const MAX_BATCH_BYTES: number = 8 * MIB

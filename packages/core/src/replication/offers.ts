@@ -7,9 +7,10 @@ import { DOC_TAG_BYTES, GROUP_DOC_TAG, hexId, type ChunkId, type DocTag, type In
 import type { ChunkRecord } from '../ports/chunk-store.ts'
 import type { Hello } from '../wire/hello.ts'
 import { FINGERPRINT_BYTES } from '../wire/hello.ts'
-import { MAX_DOC_RECORDS, MAX_HAVE_RECORDS, SUMMARY_BUCKETS, type SyncMessage } from '../wire/sync-messages.ts'
+import { MAX_DOC_RECORDS, SUMMARY_BUCKETS, type SyncMessage } from '../wire/sync-messages.ts'
 import { packDocSums, packIds, packOffers, sumBytes, sumOf, unpackIds, type DocSum, type Offer } from './sync-records.ts'
 import type { Exceptions } from './exceptions.ts'
+import { OFFERED_AT_ONCE } from './pace.ts'
 import type { SessionHost } from './session-host.ts'
 import { bucketOf, sumOfRecords, tagsOfBucket } from './summary.ts'
 
@@ -47,9 +48,9 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
   let listed = new Set<number>()
 
   const sendHave = async (offers: readonly Offer[], last: boolean): Promise<void> => {
-    for (let at = 0; at < offers.length; at += MAX_HAVE_RECORDS) {
-      const items = packOffers(offers.slice(at, at + MAX_HAVE_RECORDS))
-      await send({ type: 'have', items, fresh: false, last: last && at + MAX_HAVE_RECORDS >= offers.length })
+    for (let at = 0; at < offers.length; at += OFFERED_AT_ONCE) {
+      const items = packOffers(offers.slice(at, at + OFFERED_AT_ONCE))
+      await send({ type: 'have', items, fresh: false, last: last && at + OFFERED_AT_ONCE >= offers.length })
     }
     if (offers.length === 0 && last) await send({ type: 'have', items: new Uint8Array(), fresh: false, last })
   }
@@ -80,7 +81,7 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
     let offers: Offer[] = []
     for await (const record of store.since(arrival)) {
       offers.push(...owing([record]))
-      if (offers.length < MAX_HAVE_RECORDS) continue
+      if (offers.length < OFFERED_AT_ONCE) continue
       await sendHave(offers, false)
       offers = []
     }
@@ -149,7 +150,7 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
         receipts.knowDocument(docTag)
         if (sumOfRecords(records, hasher) === (sums.get(docTag) ?? 0n)) continue
         offers = offers.concat(owing(records))
-        if (offers.length < MAX_HAVE_RECORDS) continue
+        if (offers.length < OFFERED_AT_ONCE) continue
         await sendHave(offers, false)
         offers = []
       }
@@ -180,7 +181,7 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
         const theirs = sumOf(sums.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES))
         if (sumOfRecords(records, hasher) !== theirs) offers = offers.concat(owing(records))
         receipts.knowDocument(docTag)
-        if (offers.length < MAX_HAVE_RECORDS) continue
+        if (offers.length < OFFERED_AT_ONCE) continue
         await sendHave(offers, false)
         offers = []
       }

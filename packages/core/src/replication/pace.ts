@@ -2,6 +2,18 @@
 import { KIB, MIB, SECOND_MS } from '../lib/units.ts'
 import { MAX_HAVE_RECORDS } from '../wire/sync-messages.ts'
 
+// What comes in one frame is parsed and looked up in one go, while whoever types waits: 10 to 20 us for each name, 10 for each chunk.
+/** Names in one frame of a comparison; up to MAX_HAVE_RECORDS are taken. */
+export const OFFERED_AT_ONCE = 512
+/** Chunks that were asked for, in one frame. */
+export const FRAME_FILL_BYTES: number = 128 * KIB
+/** Chunks checked before others get their turn: 60 us each, or 300 with a signature; so few, and no longer. */
+export const CHECKED_AT_ONCE = 64
+export const CHECKING_MS = 4
+/** Chunks written in one batch: it looks each of them up first. */
+export const MAX_BATCH_ITEMS = 1_024
+export const MAX_BATCH_BYTES: number = 8 * MIB
+
 /** Below this a chunk goes out at once; above, it is announced and fetched on the bulk channel. */
 export const MAX_PUSH_BYTES: number = 64 * KIB
 export const LIVE_WINDOW_BYTES: number = 256 * KIB

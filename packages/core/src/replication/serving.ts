@@ -1,10 +1,10 @@
-/** Answering what a peer wants: chunks packed into frames of about 1 MiB, large ones in parts, and what is not here refused by name. */
+/** Answering what a peer wants: chunks packed into frames of about FRAME_FILL_BYTES, large ones in parts, and what is not here refused by name. */
 import { idBytes, type ChunkId, type DocTag } from '../lib/ids.ts'
-import { MIB } from '../lib/units.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { PART_BYTES } from '../wire/limits.ts'
 import type { RefusalReason, SyncMessage } from '../wire/sync-messages.ts'
+import { FRAME_FILL_BYTES } from './pace.ts'
 import { cutUp } from './parts.ts'
 import type { Session } from './session-host.ts'
 import { packIds } from './sync-records.ts'
@@ -79,5 +79,3 @@ export function createServing({ store, isOpen, isInScope, send }: ServingParts):
 export function snapshotKey(docTag: DocTag): string {
   return `snapshot/${docTag}`
 }
-
-const FRAME_FILL_BYTES: number = MIB
