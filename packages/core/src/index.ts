@@ -50,6 +50,7 @@ export {
   groupSecretIn,
   openGroup,
   openOnPaper,
+  callOnRemoved,
   proveMembership,
   readErasure,
   receiveProof,
@@ -126,8 +127,9 @@ export type {
 } from './session/index.ts'
 export { createHistory } from './history/index.ts'
 export type { Checkpoint, CheckpointReason, Choice, Conflict, ConflictSide, History, RevertOutcome } from './history/index.ts'
-export { createDeletions, withoutDeleted } from './deletion/index.ts'
+export { createDeletions, createLocalDeletions, withoutDeleted } from './deletion/index.ts'
 export type { DeletedEdit, Deletion, DeletionId, DeletionPlan, Deletions, DeletionTarget } from './deletion/index.ts'
+export type { LocalDeletionOptions, LocalDeletions, NotHere } from './deletion/index.ts'
 export { createHeartbeats, HEARTBEAT_PACE, logFingerprint } from './heartbeat/index.ts'
 export type { HeardOf, HeartbeatPace, Heartbeats, RelayTrouble } from './heartbeat/index.ts'
 export { createHandoffs } from './handoff/coordinator.ts'

@@ -24,7 +24,7 @@ import { createGroupRegisters, type GroupRegistersComponents } from '../crypto/i
 import { RECEIPT_NAME, decodeReceipt, encodeReceipt, type Receipt } from './receipts.ts'
 import { memberTitles, newMembers, planOf, sessionsListing, unlist } from './targets.ts'
 import { TOMBSTONE_PREFIX, decodeTombstone, tombstoneBodies, type DeletedDocument, type Tombstone } from './tombstone.ts'
-import { editsBeyond, knowledgeOf } from './versions.ts'
+import { editsBeyond, knowledgeOf, type Knowledge } from './versions.ts'
 
 export interface DeletionsParts extends GroupRegistersComponents, Omit<KeptEditsParts, 'documents' | 'keyring'> {
   readonly isActive: (device: DeviceId) => boolean
@@ -40,6 +40,8 @@ export interface DeletionsParts extends GroupRegistersComponents, Omit<KeptEdits
   readonly onDropping?: (documents: readonly DocumentId[]) => Promise<void>
   /** After: the disk may give the space back. */
   readonly onDropped?: () => Promise<void>
+  /** What this device knew of a document that it does not keep any more. */
+  readonly knownOf?: (documentId: DocumentId) => Knowledge | undefined
 }
 
 /** Reads the group's registers. `refresh` looks again when who belongs changed. */
@@ -276,7 +278,11 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
       const known: DeletedDocument[] = []
       for (const { documentId, kind } of planned) {
         const isLookedAt = kind !== 'views' && kind !== 'preferences'
-        known.push({ documentId, kind, known: isLookedAt ? knowledgeOf(await documents.read(documentId)) : undefined })
+        known.push({
+          documentId,
+          kind,
+          known: isLookedAt ? (parts.knownOf?.(documentId) ?? knowledgeOf(await documents.read(documentId))) : undefined,
+        })
       }
       for (const body of tombstoneBodies({ at: clock.now(), session, documents: known })) {
         chunks.push(registers.seal({ name: TOMBSTONE_PREFIX + toHex(random.bytes(RANDOM_ID_BYTES)), sequence: 1, body }))

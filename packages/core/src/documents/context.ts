@@ -37,6 +37,8 @@ export interface DocumentsComponents {
   readonly logHeads?: () => readonly EntryId[]
   /** Deleted documents are neither opened nor made again: DOCUMENT_DELETED. */
   readonly isDeleted?: (documentId: DocumentId) => boolean
+  /** Documents not kept on this device are not opened or made: DOCUMENT_NOT_HERE. */
+  readonly isNotHere?: (documentId: DocumentId) => boolean
   /** More open documents than this, and idle ones without listeners are closed. Default 256. */
   readonly maxOpenDocuments?: number
 }

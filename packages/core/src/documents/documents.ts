@@ -24,7 +24,8 @@ import { freshActor, readStored, withStored, type DocumentName } from './stored-
 import type { AnyDoc } from './any-doc.ts'
 
 export function createDocuments(components: DocumentsComponents): Documents {
-  const { replica, keyring, clock, random, logger, hasher, maxOpenDocuments = MAX_OPEN_DOCUMENTS, isDeleted = () => false } = components
+  const { replica, keyring, clock, random, logger, hasher, maxOpenDocuments = MAX_OPEN_DOCUMENTS } = components
+  const { isDeleted = () => false, isNotHere = () => false } = components
   const context: DocumentsContext = { ...components, sealer: createSealer({ keyring, random, hasher }), gate: undefined }
   const live = new Map<DocumentId, LiveDocument>()
   const liveByTag = new Map<DocTag, LiveDocument>()
@@ -79,9 +80,13 @@ export function createDocuments(components: DocumentsComponents): Documents {
     makeRoom()
     return document
   }
+  const refuseBarred = (id: DocumentId): void => {
+    if (isDeleted(id)) throw new SegueError('DOCUMENT_DELETED')
+    if (isNotHere(id)) throw new SegueError('DOCUMENT_NOT_HERE')
+  }
   const ensure = (id: DocumentId): LiveDocument => {
     closing.signal.throwIfAborted()
-    if (isDeleted(id)) throw new SegueError('DOCUMENT_DELETED')
+    refuseBarred(id)
     const present = live.get(id) ?? attach(repo.handleFor(id))
     inBackground(present.load(), 'document-not-read')
     return present
@@ -100,8 +105,8 @@ export function createDocuments(components: DocumentsComponents): Documents {
     const release = retain(id)
     try {
       await document.load()
-      await document.state.when(state => state === 'open' || isDeleted(id), { signal: withSignal(signal) })
-      if (isDeleted(id)) throw new SegueError('DOCUMENT_DELETED')
+      await document.state.when(state => state === 'open' || isDeleted(id) || isNotHere(id), { signal: withSignal(signal) })
+      refuseBarred(id)
       document.touch()
       return document
     } catch (error) {

@@ -80,7 +80,7 @@ export async function openHeadsBook(components: HeadsBookComponents): Promise<He
     return undefined
   }
   const count = async (docTag: DocTag): Promise<void> => {
-    const content = (await chunkStore.listDocument(docTag)).filter(isContent)
+    const content = (await chunkStore.listDocument(docTag)).filter(record => isContent(record) && record.live)
     const documentId = await documentIdIn(content.slice(0, TRIED_CHUNKS).map(({ id }) => id))
     const began = clock.monotonic()
     const heads = documentId === undefined ? [] : await headsOf(documentId)

@@ -67,6 +67,27 @@ describe('beating', () => {
     expect(laptop.written).toHaveLength(2)
   })
 
+  test('[T13] what is not held any more, deleted or left out, counts no more; whoever leaves something out does not have the same', async () => {
+    cast.link(laptop, desk)
+    await cast.note(laptop, 'stays')
+    const note = await cast.note(laptop, 'goes')
+    const other = await cast.note(laptop, 'goes from the desk')
+    await clock.advance(3 * MINUTE_MS)
+    expect(laptop.beats.heard.peek().get(desk.device.id)?.hasSame).toBe(true)
+    const tagOf = (id: typeof note.documentId): ReturnType<typeof laptop.device.documents.docTagOf> => laptop.device.documents.docTagOf(id)
+    for (const { device } of [laptop, desk]) await device.replica.drop([tagOf(note.documentId)])
+    const phone = await cast.join('phone')
+    cast.link(laptop, phone)
+    await clock.advance(3 * MINUTE_MS)
+    expect(laptop.beats.heard.peek().get(phone.device.id)?.hasSame).toBe(true)
+    let isLeft = false
+    void desk.device.replica.leaveOut([tagOf(other.documentId)], { isForced: true }).then(() => (isLeft = true))
+    await clock.runUntil(() => isLeft)
+    await clock.advance(3 * MINUTE_MS)
+    expect(laptop.beats.heard.peek().get(desk.device.id)?.hasSame).toBe(false)
+    expect(laptop.beats.heard.peek().get(phone.device.id)?.hasSame).toBe(true)
+  })
+
   test('[T4] what lies under its name and is not signed by it does not end its counting', async () => {
     const foreign = sealChunk({
       keys: laptop.device.keyring,

@@ -48,7 +48,7 @@ export interface HeartbeatsComponents {
   readonly identity: Pick<DeviceIdentity, 'id' | 'signing'>
   readonly group: GroupId
   readonly keyring: Keyring
-  readonly replica: Pick<Replica, 'add' | 'subscribe' | 'peers' | 'holdsAll' | 'confirmations'>
+  readonly replica: Pick<Replica, 'add' | 'subscribe' | 'peers' | 'holdsAll' | 'confirmations' | 'leftOut'>
   readonly chunkStore: ChunkStore
   readonly records: RecordStore
   readonly clock: Clock
@@ -74,6 +74,7 @@ export async function createHeartbeats(components: HeartbeatsComponents): Promis
   const self = identity.id
   const carrier = createHeartbeatCarrier(components)
   const book = await openHeadsBook(components)
+  book.note([...replica.leftOut]) // the last run may have ended before they were counted again
   const onListenerError = (error: unknown): void => logger.error('listener-failed', { error: String(error) })
   const isActive = (device: DeviceId): boolean => devices().includes(device)
   const watch = createRelayWatch({ self, replica, clock, pace, relays, isActive, onListenerError })
@@ -191,6 +192,7 @@ export async function createHeartbeats(components: HeartbeatsComponents): Promis
         else watch.onCommits(commits, from)
         publish()
       },
+      onTakenOut: docTags => book.note(docTags),
       onShown: (from, shown, isWhole) => watch.onShown(from, shown, isWhole, deviceOf),
     }),
     replica.peers.subscribe(() => {

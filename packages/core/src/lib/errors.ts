@@ -294,6 +294,21 @@ const ERRORS = {
     peer: 'refused',
     retry: 'never',
   },
+  SESSION_NOT_HERE: {
+    text: 'This session is not kept on this device, or is still on its way back. To bring it back: segue session fetch.',
+    peer: 'unavailable',
+    retry: 'later',
+  },
+  DOCUMENT_NOT_HERE: {
+    text: 'This document is not kept on this device; other devices have it. To bring it back: segue session fetch.',
+    peer: 'unavailable',
+    retry: 'later',
+  },
+  KEPT_NOWHERE_ELSE: {
+    text: 'Nothing was deleted: of {count} document(s) no other device or relay that is linked now says that it has all of it and keeps it. Link one and wait until it is in sync, or add --force: then it may be gone for good.',
+    peer: 'refused',
+    retry: 'later',
+  },
   DELETION_UNKNOWN: {
     text: 'There is no such deletion waiting for you. segue deletions lists them.',
     peer: 'refused',

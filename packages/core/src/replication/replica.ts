@@ -386,7 +386,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     log: () => ({ count: summary.log().count, fingerprint: toHex(summary.log().fingerprint) }),
     async putSnapshot(docTag, sealed) {
       if (sealed !== undefined && sealed.length > MAX_CHUNK_BYTES) throw new RangeError('a snapshot over MAX_CHUNK_BYTES')
-      journal.setRecord(snapshotKey(docTag), sealed)
+      if (sealed === undefined || !isRefused(docTag)) journal.setRecord(snapshotKey(docTag), sealed)
       await journal.flush()
     },
     getSnapshot: docTag => store.getRecord(snapshotKey(docTag)),

@@ -39,8 +39,8 @@ export interface Sessions {
    * Throws SCHEMA_NEWER, SESSION_UNKNOWN (what is there is not a session), or the signal's reason.
    */
   open(id: SessionId, options?: Waiting): Promise<Session>
-  /** Closes the sessions whose session document is one of these, and ends openings that wait (DOCUMENT_DELETED): they are deleted. */
-  release(documents: readonly DocumentId[]): Promise<void>
+  /** Closes the sessions whose session document is one of these, and ends openings that wait: they are deleted, or not kept here any more. */
+  release(documents: readonly DocumentId[], why?: 'DOCUMENT_DELETED' | 'DOCUMENT_NOT_HERE'): Promise<void>
   close(): Promise<void>
 }
 

@@ -68,10 +68,10 @@ export function createSessions(components: SessionComponents): Sessions {
       return openOnce(id)
     },
     open: (id, { signal } = {}) => openOnce(id, signal),
-    async release(ids) {
+    async release(ids, why = 'DOCUMENT_DELETED') {
       for (const id of ids) {
         const opening = open.get(sessionIdOf(id))
-        opening?.ending.abort(new SegueError('DOCUMENT_DELETED')) // it may wait for something that is gone
+        opening?.ending.abort(new SegueError(why)) // it may wait for something that is gone
         await (await opening?.session.catch(() => undefined))?.close()
       }
     },

@@ -1,6 +1,6 @@
 /** Devices of one group that work in sessions and delete: everything real but disk and network. */
 import type { Deletions } from '../deletion/index.ts'
-import { createDeletions, withoutDeleted } from '../deletion/index.ts'
+import { createDeletions, createLocalDeletions, withoutDeleted } from '../deletion/index.ts'
 import { createIndex, type DocumentIndex } from '../documents/index.ts'
 import type { Clock } from '../ports/clock.ts'
 import { createSessions, type Sessions } from '../session/index.ts'
@@ -13,6 +13,7 @@ export interface DeletionDevice {
   index: DocumentIndex
   sessions: Sessions
   deletions: Deletions & { refresh(): void }
+  here: Awaited<ReturnType<typeof createLocalDeletions>>
 }
 
 export interface DeletionCast {
@@ -30,6 +31,12 @@ export function createDeletionCast(clock: Clock, seed = 1): DeletionCast {
     const { device } = member
     const { identity, keyring, group, replica, documents, records } = device
     const stored = await createIndex(documents, documentIdOfBytes(group.rootDocumentId))
+    const logger = {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (event: string) => device.complaints.push(event),
+      error: (event: string) => device.complaints.push(event),
+    }
     const deletions = await createDeletions({
       ...{ identity, keyring, replica, documents, records, random, clock },
       group: group.id,
@@ -37,17 +44,20 @@ export function createDeletionCast(clock: Clock, seed = 1): DeletionCast {
       index: stored,
       isActive: id => device.group.isActive(id),
       sessions: () => member.sessions,
-      logger: {
-        debug: () => undefined,
-        info: () => undefined,
-        warn: event => device.complaints.push(event),
-        error: event => device.complaints.push(event),
-      },
+      knownOf: id => member.here.knownOf(id),
+      logger,
     })
     device.isDeleted = deletions.isDeleted
     const index = withoutDeleted(stored, deletions)
     device.group.state.subscribe(deletions.refresh)
-    Object.assign(member, { index, deletions, sessions: createSessions({ documents, index, identity, clock, random }) })
+    const here = await createLocalDeletions({
+      ...{ replica, documents, records, clock, index, deletions, logger },
+      group: group.id,
+      chunkStore: device.store,
+      onLeaving: ids => member.sessions.release(ids, 'DOCUMENT_NOT_HERE'),
+    })
+    device.isNotHere = here.isNotHere
+    Object.assign(member, { here, index, deletions, sessions: createSessions({ documents, index, identity, clock, random }) })
   }
   return {
     documents: cast,
@@ -58,13 +68,15 @@ export function createDeletionCast(clock: Clock, seed = 1): DeletionCast {
       return member
     },
     async restart(member) {
-      const { deletions } = member
+      const { deletions, here } = member
+      void here.close().catch(() => undefined)
       void deletions.close().catch(() => undefined) // its store is dead
       await cast.restart(member.device)
       await start(member)
     },
     async close() {
-      for (const { deletions, sessions, index } of members) {
+      for (const { deletions, here, sessions, index } of members) {
+        await here.close()
         await sessions.close()
         await deletions.close()
         await index.close()

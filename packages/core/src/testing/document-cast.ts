@@ -42,6 +42,7 @@ export interface DocumentDevice {
   documents: Documents
   /** As whoever follows deletions says; nothing is deleted unless a test sets it. */
   isDeleted: (documentId: DocumentId) => boolean
+  isNotHere: (documentId: DocumentId) => boolean
   /** Events logged as warnings or errors, in order. */
   readonly complaints: string[]
 }
@@ -83,7 +84,7 @@ export function createDocumentCast(
     const late = await openLate({ trust: group, records, chunkStore: store, keyring, stored, pinned: [ROOT_GENESIS_HASH] })
     device.documents = createDocuments({
       ...{ ...device, ...options, worker, verifier, late, identity },
-      ...{ chunkStore: store, clock, random, logger, isDeleted: id => device.isDeleted(id) },
+      ...{ chunkStore: store, clock, random, logger, isDeleted: id => device.isDeleted(id), isNotHere: id => device.isNotHere(id) },
     })
     if (withLog) followLog(device)
   }
@@ -132,7 +133,7 @@ export function createDocumentCast(
         secretOf: epoch => (device.isLocked ? undefined : device.group.keyring.secretOf(epoch)),
       }
       const stores = { store: createMemoryChunkStore(), records: createMemoryRecordStore() }
-      const parts = { id: identity.id, identity, group, keyring, isLocked: false, isDeleted: () => false, ...stores, complaints: [] }
+      const parts = { id: identity.id, identity, group, keyring, isLocked: false, isDeleted: () => false, isNotHere: () => false, ...stores, complaints: [] }
       const device = parts as unknown as DocumentDevice // the running parts come with `start`
       await start(device, {})
       devices.push(device)
