@@ -2,7 +2,7 @@
  * The links of a simulated day: they die, partition and come back by themselves, as the product's reconnect loop does it. Who is not
  * known yet at the other end proves its membership first. Reliable or dead: nothing is lost on a link that lives.
  */
-import { proveMembership, receiveProof } from '@segue/core'
+import { callOnRemoved, proveMembership, receiveProof } from '@segue/core'
 import { createPairingLinks, linkDevices, type SeededRandom, type SimulatedLink } from '@segue/core/testing'
 import type { Device, Process } from './device.ts'
 import type { TimeLine } from './timeline.ts'
@@ -36,6 +36,8 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
   const links = new Map<string, { readonly link: SimulatedLink; readonly ends: readonly [Process, Process] }>()
   const past: { readonly name: string; readonly link: SimulatedLink }[] = []
   const refusedProofs = new Set<string>()
+  /** Once a run, of either. */
+  const called = new WeakMap<Process, WeakSet<Process>>()
   let sideOf = new Map<Device, number>()
   let frames = 0
 
@@ -55,11 +57,11 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
     past.push({ name: keyOf(a, b), link })
     note(`link ${a.name}-${b.name}`)
   }
-  /** As engine/members.ts does it when a dial was turned away. */
-  const prove = (newcomer: Process, member: Process): void => {
+  /** As engine/members.ts does it when a dial was turned away, and engine/removal/courtesy.ts where nobody dials. */
+  const prove = (newcomer: Process, member: Process, show = proveMembership): void => {
     const pair = createPairingLinks({ a: newcomer.device.id, b: member.device.id })
-    note(`${newcomer.device.name} proves itself to ${member.device.name}`)
-    for (const talk of [proveMembership(pair.a, newcomer.runtime.group), receiveProof(pair.b, member.runtime.group)]) {
+    note(`${newcomer.device.name} ${show === proveMembership ? 'proves itself to' : 'calls on'} ${member.device.name}`)
+    for (const talk of [show(pair.a, newcomer.runtime.group), receiveProof(pair.b, member.runtime.group)]) {
       talk.then(
         proven => proven.ok || refusedProofs.add(`proof of ${newcomer.device.name} to ${member.device.name}: ${proven.error}`),
         () => undefined, // a process ended meanwhile
@@ -84,6 +86,10 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
           if (knows && isKnown) connect(dialler, other)
           else if (knows) prove(dialler, other)
           else if (isKnown) prove(other, dialler)
+          else if (dialler.runtime.group.removalOf(other.device.id) !== undefined && called.get(dialler)?.has(other) !== true) {
+            called.set(dialler, (called.get(dialler) ?? new WeakSet()).add(other))
+            prove(dialler, other, callOnRemoved)
+          }
         }
       }
     },

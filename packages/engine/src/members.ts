@@ -2,7 +2,7 @@
  * Keeps the network node in step with the group: which devices and relays to link to, where they were last reached, and the membership
  * proof for members that do not know this device yet (it was added by one of them while the other was away).
  */
-import { proveMembership, receiveProof, type CloseCode, type Closeable, type DeviceId } from '@segue/core'
+import { proveMembership, receiveProof, type CloseCode, type Closeable, type DeviceId, type GroupDevice } from '@segue/core'
 import type { Clock, Logger, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import { forgetPeers, loadPeers, MAX_PEER_ADDRESSES, savePeer, type PeerRecord } from './device-records.ts'
@@ -12,6 +12,8 @@ import type { OwnRemovalWatch } from './removal/own-removal.ts'
 import type { Runtime } from './runtime.ts'
 
 export interface Members extends Closeable {
+  /** Where it was reached in earlier runs. */
+  addressesOf(device: DeviceId): readonly string[]
   /** Milliseconds since 1970 here, of this run or an earlier one. */
   seenAt(device: DeviceId): number | undefined
   /** A link came up or went down. */
@@ -34,10 +36,12 @@ interface Parts {
   readonly relays: () => readonly RelayPlace[]
   /** This device's own end in the group. Without it: there is none. */
   readonly removal?: Pick<OwnRemovalWatch, 'isCutOff' | 'onRemoved' | 'acknowledged'>
+  /** One that was removed and is to be told: until then it is remembered where it was. Without it: none is. */
+  readonly isToBeCalledOn?: (device: GroupDevice) => boolean
 }
 
 export async function createMembers(
-  { self, records, clock, logger, runtime, relays, removal }: Parts,
+  { self, records, clock, logger, runtime, relays, removal, isToBeCalledOn = () => false }: Parts,
   node: () => NetNode | undefined,
 ): Promise<Members> {
   const peers = await loadPeers(records)
@@ -61,7 +65,8 @@ export async function createMembers(
   }
   const refresh = (): void => {
     const devices = runtime()?.group.state.peek().devices ?? []
-    const gone = devices.flatMap(({ id, removal: why }) => (why !== undefined && peers.has(id) ? [id] : []))
+    const isGone = (device: GroupDevice): boolean => device.removal !== undefined && peers.has(device.id) && !isToBeCalledOn(device)
+    const gone = devices.filter(isGone).map(({ id }) => id)
     if (gone.length > 0) {
       for (const id of gone) peers.delete(id)
       run('peers-not-forgotten', () => forgetPeers(records, gone))
@@ -80,6 +85,7 @@ export async function createMembers(
   }
 
   return {
+    addressesOf: device => peers.get(device)?.addresses ?? [],
     seenAt: device => peers.get(device)?.seenAt,
     onSeen(device) {
       const isMember = runtime()

@@ -29,6 +29,7 @@ import type { RelayPlace } from './relay-client.ts'
 import { createPhrases } from './recovery/phrases.ts'
 import { createUntoldRelays } from './recovery/tell-relays.ts'
 import { createRelays } from './relays.ts'
+import { createCourtesy, isToBeCalledOn } from './removal/courtesy.ts'
 import { createOwnRemoval, type OnRemoved } from './removal/own-removal.ts'
 import { createRemovalWatch } from './removal/removal-watch.ts'
 import { createRemoving } from './removal/remove.ts'
@@ -203,9 +204,18 @@ export function openSegueOn(
     if (network.listen === undefined) await keepListenAddresses(store.records, node.addresses.peek())
     members = opened.use(
       await createMembers(
-        { self: identity.id, records: store.records, clock, logger, runtime: unlessLeaving, relays: relays.linked, removal },
+        {
+          ...{ self: identity.id, records: store.records, clock, logger, runtime: unlessLeaving, relays: relays.linked, removal },
+          isToBeCalledOn: device => isToBeCalledOn(device, removals.list.peek()),
+        },
         () => node,
       ),
+    )
+    const courtesy = opened.use(
+      createCourtesy({
+        ...{ clock, logger, node, runtime: unlessLeaving, removals: removals.list, own: removal },
+        addressesOf: device => members?.addressesOf(device) ?? [],
+      }),
     )
     opened.use(relays)
     opened.use(
@@ -240,8 +250,12 @@ export function openSegueOn(
       damage.follow(now.replica, store.chunks)
       removal.follow(now)
       removals.follow(now)
-      now.group.state.subscribe(() => members.refresh())
-      members.refresh()
+      const onGroup = (): void => {
+        members.refresh()
+        courtesy.look()
+      }
+      now.group.state.subscribe(onGroup)
+      onGroup()
     }
     follow()
 

@@ -12,7 +12,7 @@ import type { SignedEntry } from './entry.ts'
 import { readErasure, signErasure, type Erasure } from './erasure.ts'
 import { foundGroup, openGroup } from './group.ts'
 import type { Group } from './group-interface.ts'
-import { proveMembership, receiveProof } from './proof.ts'
+import { callOnRemoved, proveMembership, receiveProof } from './proof.ts'
 
 const random = createSeededRandom(50)
 const device = (name: string): DeviceIdentity => createIdentity({ name, random })
@@ -343,5 +343,52 @@ test('[G62] [G59] what does not bring the removed device back is not taken, what
     expect(await receiveProof(links.a, onDesk)).toEqual({ ok: false, error: 'DEVICE_REMOVED' })
     expect(onDesk.entries()).toHaveLength(before)
     expect(links.sent.byA).toHaveLength(1)
+  }
+})
+
+/** Laptop, the senior, and desk, an admin too, removed each other without hearing of it; nobody else is there. `a` is the desk's end. */
+function twoGroups(): { readonly onLaptop: Group; readonly onDesk: Group; readonly links: PairingLinkPair } {
+  const { onLaptop, onDesk } = story()
+  onLaptop.setRole(desk.id, 'admin', 5)
+  onDesk.receive(onLaptop.entries().map(entry => entry.bytes))
+  onLaptop.remove(desk.id, { time: 6 })
+  onDesk.remove(laptop.id, { time: 6 })
+  return { onLaptop, onDesk, links: createPairingLinks({ a: desk.id, b: laptop.id }) }
+}
+
+test('[G63] of two that hold each other for removed the one that calls shows its removal, and the junior finds out', async () => {
+  const { onLaptop, onDesk, links } = twoGroups()
+  const removal = onLaptop.entry(onLaptop.removalOf(desk.id)?.entry as never) as SignedEntry
+  const outcomes = await Promise.all([receiveProof(links.a, onDesk), callOnRemoved(links.b, onLaptop)])
+  expect(outcomes.map(({ ok }) => ok)).toEqual([true, true])
+  expect(links.sent.byB).toEqual([encodeCbor({ v: 1, entries: [removal.bytes], last: true })])
+  expect([onDesk.isActive(desk.id), onDesk.isActive(laptop.id)]).toEqual([false, true])
+})
+
+test('[G63] [G60] a junior that calls on the senior hears that it is out, and says so', async () => {
+  const { onLaptop, onDesk, links } = twoGroups()
+  const heard: string[] = []
+  const outcomes = await Promise.all([
+    receiveProof(links.b, onLaptop, { onErasure: erasure => heard.push(erasure.device) }),
+    callOnRemoved(links.a, onDesk, {
+      onRemoved: entry => Promise.resolve(signErasure({ group: entry.group, removal: entry.id, erased: false, time: 8 }, desk)),
+    }),
+  ])
+  expect(outcomes).toEqual([
+    { ok: false, error: 'DEVICE_REMOVED' },
+    { ok: false, error: 'DEVICE_REMOVED' },
+  ])
+  expect([onDesk.isActive(desk.id), onLaptop.isActive(laptop.id)]).toEqual([false, true])
+  expect(heard).toEqual([desk.id])
+})
+
+test('[G63] [I12] who is called on and greets as if nothing had been, or shows what is no removal, gets nothing', async () => {
+  const { onLaptop } = twoGroups()
+  const rename = onLaptop.rename(laptop.id, 'lap', 7)
+  for (const greeting of [{ v: 1, heads: [] }, { v: 1, removed: rename.bytes }, { v: 1, removed: new Uint8Array(9) }, { v: 2 }]) {
+    const links = createPairingLinks({ a: desk.id, b: laptop.id })
+    links.inject('b', encodeCbor(greeting))
+    expect(await callOnRemoved(links.b, onLaptop)).toMatchObject({ ok: false })
+    expect(links.sent.byB).toEqual([])
   }
 })

@@ -52,17 +52,40 @@ export async function proveMembership(
   const theirs = decodeGroupMessage(proofGreeting, await link.receive(waiting))
   if (!theirs.ok) return failed('FRAME_INVALID')
   if ('removed' in theirs.value) {
-    const removal = ownRemoval(link.self, group, theirs.value.removed)
-    if (removal === undefined) return object(link, group, theirs.value.removed, waiting)
-    const answer = await onRemoved?.(removal)
-    if (answer !== undefined) await link.send(answer)
-    return failed('DEVICE_REMOVED')
+    const { removed } = theirs.value
+    const removal = ownRemoval(link.self, group, removed)
+    if (removal !== undefined) return acknowledge(link, removal, onRemoved)
+    const path = staysBeside(link.self, group, removed)
+    return path === undefined ? failed('NOT_A_MEMBER') : bring(link, path, waiting)
   }
   const path = group.path(
     [added.id],
     theirs.value.heads.map(head => hexId<EntryId>(head)),
   )
   return bring(link, path, waiting)
+}
+
+/**
+ * A courteous call on a device that was removed, by this device's log. Where each holds the other for removed nobody dials anybody, and no
+ * third device may be there to settle it: so each shows the other the entry that removed it, and nothing else. DEVICE_REMOVED: it is this
+ * device that is out, by what the peer showed. NOT_A_MEMBER: nothing is settled by it; to the peer this device may belong, then it comes by
+ * itself. Rejects only when the link ends or the signal aborts.
+ */
+export async function callOnRemoved(
+  link: PairingLink,
+  group: Group,
+  { onRemoved, ...waiting }: Proving = {},
+): Promise<Result<void, ErrorCode>> {
+  const why = group.removalOf(link.peer)
+  const shown = why === undefined ? undefined : group.entry(why.entry)
+  if (shown === undefined || !group.isActive(link.self)) return failed('NOT_A_MEMBER')
+  const theirs = decodeGroupMessage(proofGreeting, await link.receive(waiting))
+  if (!theirs.ok) return failed('FRAME_INVALID')
+  if (!('removed' in theirs.value)) return failed('NOT_A_MEMBER')
+  const { removed } = theirs.value
+  const removal = ownRemoval(link.self, group, removed)
+  if (removal !== undefined) return acknowledge(link, removal, onRemoved)
+  return staysBeside(link.self, group, removed) === undefined ? failed('NOT_A_MEMBER') : bring(link, [shown], waiting)
 }
 
 /**
@@ -105,20 +128,25 @@ async function bring(link: PairingLink, path: readonly SignedEntry[], waiting: W
   return answer.value.admitted ? ok(undefined) : failed('NOT_A_MEMBER')
 }
 
+async function acknowledge(link: PairingLink, removal: SignedEntry, onRemoved: Proving['onRemoved']): Promise<Result<void, ErrorCode>> {
+  const answer = await onRemoved?.(removal)
+  if (answer !== undefined) await link.send(answer)
+  return failed('DEVICE_REMOVED')
+}
+
 /**
- * Whoever removed this device is out, or ranks lower than who removed that one: by its own log it stays. The receiver has not heard, and
- * as everybody refuses the removed of its own world nobody else may be able to tell it.
+ * What the log has beside the entry, if whoever wrote it is out, or ranks lower than who removed that one: by its own log this device stays.
+ * The receiver has not heard, and as everybody refuses the removed of its own world nobody else may be able to tell it.
  */
-async function object(link: PairingLink, group: Group, bytes: Uint8Array, waiting: Waiting): Promise<Result<void, ErrorCode>> {
+function staysBeside(self: DeviceId, group: Group, bytes: Uint8Array): readonly SignedEntry[] | undefined {
   const removal = decodeEntry(bytes)
-  if (!removal.ok || !isSigned(removal.value)) return failed('NOT_A_MEMBER')
+  if (!removal.ok || !isSigned(removal.value)) return undefined
   const { author, content, parents } = removal.value
   const by = group.device(author)
   const isByMember = by?.active === true && by.role === 'member'
-  if (content.kind !== 'remove' || content.target !== link.self || by === undefined || isByMember) return failed('NOT_A_MEMBER')
-  const isIn = group.evaluateWith([bytes])?.devices.some(({ id, active }) => id === link.self && active)
-  if (isIn !== true) return failed('NOT_A_MEMBER')
-  return bring(link, group.path(group.state.peek().heads, parents), waiting)
+  if (content.kind !== 'remove' || content.target !== self || by === undefined || isByMember) return undefined
+  const isIn = group.evaluateWith([bytes])?.devices.some(({ id, active }) => id === self && active)
+  return isIn === true ? group.path(group.state.peek().heads, parents) : undefined
 }
 
 /** What the removed peer brings, beginning with `first`, is taken if it stays with it. */
@@ -185,8 +213,9 @@ function admit(peer: DeviceId, group: Group, entries: readonly Uint8Array[]): Re
 }
 
 /**
- * The entry, if it removes this device and is signed by somebody who can: an admin, or the recovery phrase, as this device knows them.
- * That of an admin it never heard of is not believed; then it stays cut off without knowing why.
+ * The entry, if it removes this device and is signed by somebody who can: an admin, or the recovery phrase, as this device knows them, or
+ * an admin that was removed since, whose word prevails beside that removal. That of an admin it never heard of is not believed; then it
+ * stays cut off without knowing why.
  */
 function ownRemoval(self: DeviceId, group: Group, bytes: Uint8Array): SignedEntry | undefined {
   const entry = decodeEntry(bytes)
@@ -196,8 +225,14 @@ function ownRemoval(self: DeviceId, group: Group, bytes: Uint8Array): SignedEntr
   if (group.removalOf(self)?.entry === entry.value.id) return entry.value // its own log says so; it may have left by itself
   const by = group.device(author)
   const mayRemove = (by?.active === true && by.role === 'admin') || group.state.peek().recovery?.id === author
-  if (!mayRemove || !isSigned(entry.value)) return undefined
+  if (!mayRemove && !isOutWith(self, group, entry.value)) return undefined
+  if (!isSigned(entry.value)) return undefined
   const [outcome] = group.receive([bytes])
   // Where all that it rests on is here, it has to prevail as well.
   return outcome?.kind === 'held' || group.removalOf(self) !== undefined ? entry.value : undefined
+}
+
+function isOutWith(self: DeviceId, group: Group, { author, id, bytes }: SignedEntry): boolean {
+  if (group.device(author)?.removal === undefined) return false // an active member's word is nothing, and costs nothing
+  return group.evaluateWith([bytes])?.devices.find(each => each.id === self)?.removal?.entry === id
 }
