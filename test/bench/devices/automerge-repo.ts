@@ -79,7 +79,10 @@ const methods = {
       (_, i) => new Repo({ network: [new WebSocketClientAdapter(`ws://127.0.0.1:${port}`)], peerId: `client-${i}` as PeerId }),
     )
     const isReady = (each: Repo): boolean => Object.values(each.handles).filter(handle => handle.isReady()).length >= count
-    while (!repos.every(isReady)) await new Promise(resolve => setTimeout(resolve, POLL_MS))
+    while (!repos.every(isReady)) {
+      if (monotonicMs() - startedAt > CROWD_DEADLINE_MS) throw new Error(`${repos.filter(isReady).length} of ${clients} clients have all`)
+      await new Promise(resolve => setTimeout(resolve, POLL_MS))
+    }
     return monotonicMs() - startedAt
   },
   cpuMs: (): number => {
@@ -142,6 +145,8 @@ export type AutomergeRepoPeer = typeof methods
 
 /** It has no event for documents that others bring. */
 const POLL_MS = 20
+/** It gives up on a document itself after a minute, and its process ends. */
+const CROWD_DEADLINE_MS = 55_000
 /** How soon it dials again after a cut. */
 const RETRY_MS = 100
 

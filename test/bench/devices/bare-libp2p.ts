@@ -19,13 +19,13 @@ const methods = {
     for (const protocol of PROTOCOLS) await node.handle(protocol, () => undefined, { maxInboundStreams: 4_096 })
     return String(node.getMultiaddrs()[0])
   },
-  async connectAll(address: string, count: number, atOnce: number): Promise<void> {
+  async connect(address: string, count: number, atOnce: number): Promise<void> {
     for (let at = 0; at < count; at += atOnce) {
       await Promise.all(
         Array.from({ length: Math.min(atOnce, count - at) }, async () => {
           const node = await start([])
           nodes = [...nodes, node]
-          const connection = await node.dial(multiaddr(address))
+          const connection = await node.dial(multiaddr(address), { signal: AbortSignal.timeout(DIAL_DEADLINE_MS) })
           for (const protocol of PROTOCOLS) await connection.newStream(protocol)
         }),
       )
@@ -43,6 +43,8 @@ const methods = {
 export type BareLibp2p = typeof methods
 
 serve(methods)
+
+const DIAL_DEADLINE_MS = 30_000
 
 function start(listen: string[]): Promise<Libp2p> {
   return createLibp2p({

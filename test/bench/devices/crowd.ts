@@ -1,4 +1,5 @@
 /** Many devices in one process, each with its own key, connection and replica, holding sealed chunks that nobody opens. For a relay to carry. */
+import { setMaxListeners } from 'node:events'
 import {
   MAX_RELAY_REQUESTS,
   RELAY_PROTOCOL,
@@ -74,25 +75,40 @@ const methods = {
     }
     await node.close()
   },
-  /** All of them, some at a time so that none waits too long for its turn; resolves when they are in sync. */
-  async connectAll(atOnce: number): Promise<number> {
+  /** The next so many of them, some at a time so that none waits too long for its turn; resolves when they are in sync. */
+  async connect(count: number, atOnce: number): Promise<number> {
     const startedAt = monotonicMs()
-    for (let at = 0; at < devices.length; at += atOnce) await Promise.all(devices.slice(at, at + atOnce).map(start))
+    const signal = deadline()
+    const next = devices.filter(({ running }) => running === undefined).slice(0, count)
+    for (let at = 0; at < next.length; at += atOnce) {
+      await Promise.all(next.slice(at, at + atOnce).map(member => start(member, signal))).catch((error: unknown) => {
+        throw new Error(`${at} of ${next.length} were in sync after ${Math.round(monotonicMs() - startedAt)} ms`, { cause: error })
+      })
+    }
     return monotonicMs() - startedAt
   },
-  /** The first of each mailbox brings so many documents of one small chunk each, until the relay has them; then it is gone. */
-  async fill(documents: number): Promise<void> {
+  /**
+   * The first of each mailbox brings so many documents of one small chunk each; then it is gone. Gives how long it took from the first
+   * chunk on until the relay had confirmed all of them to be on its disk.
+   */
+  async fill(documents: number): Promise<number> {
+    const signal = deadline()
     const firsts = devices.filter((member, i) => devices[i - 1]?.mailbox !== member.mailbox)
-    await Promise.all(firsts.map(start))
-    for (const { mailbox, running } of firsts) {
-      await running?.replica.add(Array.from({ length: documents }, (_, i) => chunks.commit(`${mailbox} ${i}`, `edit ${i}`, { bytes: 200 })))
-    }
+    await Promise.all(firsts.map(member => start(member, signal)))
+    const brought = firsts.map(({ mailbox, running }) => ({
+      replica: running?.replica,
+      made: Array.from({ length: documents }, (_, i) => chunks.commit(`${mailbox} ${i}`, `edit ${i} of ${documents}`, { bytes: 200 })),
+    }))
+    const startedAt = monotonicMs()
     await Promise.all(
-      firsts.flatMap(({ running }) =>
-        running === undefined ? [] : [running.replica.peers.when(peers => [...peers.values()].some(isDone))],
-      ),
+      brought.map(async ({ replica, made }) => {
+        for (let at = 0; at < made.length; at += BROUGHT_TOGETHER) await replica?.add(made.slice(at, at + BROUGHT_TOGETHER))
+        await replica?.peers.when(peers => [...peers.values()].some(isDone), { signal })
+      }),
     )
+    const ms = monotonicMs() - startedAt
     await methods.disconnectAll()
+    return ms
   },
   async disconnectAll(): Promise<void> {
     await Promise.all(
@@ -108,7 +124,17 @@ export type Crowd = typeof methods
 
 serve(methods)
 
-async function start(member: Member): Promise<void> {
+/** A bench that cannot go on says so. */
+const CONNECT_DEADLINE_MS = 120_000
+const BROUGHT_TOGETHER = 10
+
+function deadline(): AbortSignal {
+  const signal = AbortSignal.timeout(CONNECT_DEADLINE_MS)
+  setMaxListeners(0, signal) // all that wait at once
+  return signal
+}
+
+async function start(member: Member, signal: AbortSignal): Promise<void> {
   if (relay === undefined) throw new Error('not founded')
   const { id, addresses } = relay
   const store = createMemoryChunkStore()
@@ -133,7 +159,7 @@ async function start(member: Member): Promise<void> {
   })
   member.running = { node, replica }
   node.setMembers(new Map([[id, addresses]]))
-  await replica.peers.when(peers => peers.get(id)?.state === 'in-sync')
+  await replica.peers.when(peers => peers.get(id)?.state === 'in-sync', { signal })
 }
 
 function isDone({ state, unconfirmed }: { readonly state: string; readonly unconfirmed: number }): boolean {
