@@ -21,7 +21,7 @@ import { watchFalseDrops } from './false-drops.ts'
 import { BURST_MS, isBurst } from './guard.ts'
 import { openKeptEdits, type AsideDocument, type KeptEditsParts } from './kept-edits.ts'
 import { createGroupRegisters, type GroupRegistersComponents } from '../crypto/index.ts'
-import { RECEIPT_NAME, decodeReceipt, encodeReceipt, type Receipt } from './receipts.ts'
+import { RECEIPT_NAME, encodeReceipt, noteReceipt, type Receipt } from './receipts.ts'
 import { memberTitles, newMembers, planOf, sessionsListing, unlist } from './targets.ts'
 import { TOMBSTONE_PREFIX, decodeTombstone, tombstoneBodies, type DeletedDocument, type Tombstone } from './tombstone.ts'
 import { editsBeyond, knowledgeOf, type Knowledge } from './versions.ts'
@@ -73,8 +73,7 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     const register = registers.read(chunk)
     if (register === undefined) return undefined
     if (register.name === RECEIPT_NAME) {
-      const receipt = decodeReceipt(register.body)
-      if (receipt !== undefined) receipts.set(register.device, receipt)
+      noteReceipt(receipts, register)
       return undefined
     }
     const tombstone = decodeTombstone(register.name, register.body)
@@ -226,7 +225,7 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     const sequence = ((await ownReceipt())?.sequence ?? 0) + 1
     await replica.add([registers.seal({ name: RECEIPT_NAME, sequence, body })])
     told = toHex(body)
-    receipts.set(self, { gone: new Set(gone), waiting: new Set(waiting) })
+    receipts.set(self, { gone: new Set(gone), waiting: new Set(waiting), sequence })
   }
   const show = (): void => {
     list.set(newestFirst(tombstones).map(describe))
@@ -235,7 +234,7 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
   const describe = (known: Known): Deletion => {
     const { tombstone, by } = known
     const why = whyWaiting(known)
-    const saying = (says: keyof Receipt): readonly DeviceId[] =>
+    const saying = (says: 'gone' | 'waiting'): readonly DeviceId[] =>
       [...receipts]
         .filter(([device, receipt]) => receipt[says].has(tombstone.id) && (device === self || parts.isActive(device)))
         .map(([device]) => device)

@@ -6,13 +6,15 @@
 import * as v from 'valibot'
 import { bytesOf, decodeCbor, encodeCbor } from '../lib/codec.ts'
 import { fromHex, toHex } from '../lib/bytes.ts'
-import { RANDOM_ID_BYTES } from '../lib/ids.ts'
+import { RANDOM_ID_BYTES, type DeviceId } from '../lib/ids.ts'
 import { MAX_REGISTER_BYTES } from '../wire/limits.ts'
 import type { DeletionId } from './contract.ts'
 
 export const RECEIPT_NAME = 'gone'
 
 export interface Receipt {
+  /** Of its register. */
+  readonly sequence: number
   readonly gone: ReadonlySet<DeletionId>
   readonly waiting: ReadonlySet<DeletionId>
 }
@@ -23,10 +25,14 @@ export function encodeReceipt(gone: readonly DeletionId[], waiting: readonly Del
   return encodeCbor({ v: 1, gone: packed(gone), waiting: packed(waiting) })
 }
 
-export function decodeReceipt(body: Uint8Array): Receipt | undefined {
+/** The newest of each device stays, whatever order they come in: after writes that failed an older one may come last. */
+export function noteReceipt(
+  receipts: Map<DeviceId, Receipt>,
+  { device, sequence, body }: { readonly device: DeviceId; readonly sequence: number; readonly body: Uint8Array },
+): void {
   const decoded = decodeCbor(BODY, body, MAX_REGISTER_BYTES)
-  if (!decoded.ok) return undefined
-  return { gone: new Set(decoded.value.gone.map(toHex)), waiting: new Set(decoded.value.waiting.map(toHex)) }
+  if (!decoded.ok || sequence < (receipts.get(device)?.sequence ?? 0)) return
+  receipts.set(device, { sequence, gone: new Set(decoded.value.gone.map(toHex)), waiting: new Set(decoded.value.waiting.map(toHex)) })
 }
 
 const MAX_TOLD = 4_096

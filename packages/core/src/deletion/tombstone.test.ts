@@ -3,9 +3,9 @@ import type { DocumentId } from '@automerge/automerge-repo'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeCbor } from '../lib/codec.ts'
-import type { SessionId } from '../lib/ids.ts'
+import type { DeviceId, SessionId } from '../lib/ids.ts'
 import { binaryDocumentId } from '../testing/document-cast.ts'
-import { decodeReceipt, encodeReceipt } from './receipts.ts'
+import { encodeReceipt, noteReceipt, type Receipt } from './receipts.ts'
 import {
   MAX_TOMBSTONE_BYTES,
   TOMBSTONE_PREFIX,
@@ -16,6 +16,7 @@ import {
 } from './tombstone.ts'
 import { editsBeyond, knowledgeOf, packKnowledge, unpackKnowledge } from './versions.ts'
 
+const DESK = 'desk' as DeviceId
 const NAME = `${TOMBSTONE_PREFIX}${'ab'.repeat(16)}`
 const SESSION = '07'.repeat(16) as SessionId
 const documentId = (byte: number): DocumentId => binaryDocumentId(new Uint8Array(16).fill(byte))
@@ -68,11 +69,13 @@ test('[X10] nothing that comes throws', () => {
   fc.assert(
     fc.property(values, body => {
       decodeTombstone(NAME, body)
-      decodeReceipt(body)
+      noteReceipt(new Map(), { device: DESK, sequence: 1, body })
     }),
     { numRuns: 10_000 },
   )
-  expect(decodeReceipt(encodeReceipt(['ab'.repeat(16)], []))).toEqual({ gone: new Set(['ab'.repeat(16)]), waiting: new Set() })
+  const receipts = new Map<DeviceId, Receipt>()
+  noteReceipt(receipts, { device: DESK, sequence: 1, body: encodeReceipt(['ab'.repeat(16)], []) })
+  expect(receipts.get(DESK)).toEqual({ sequence: 1, gone: new Set(['ab'.repeat(16)]), waiting: new Set() })
 })
 
 function encodeAny(value: unknown): Uint8Array {
@@ -82,3 +85,10 @@ function encodeAny(value: unknown): Uint8Array {
     return new Uint8Array()
   }
 }
+
+test('[X1] of what a device says of its deletions the newest stays, whatever order it comes in', () => {
+  const receipts = new Map<DeviceId, Receipt>()
+  noteReceipt(receipts, { device: DESK, sequence: 2, body: encodeReceipt(['ab'.repeat(16)], []) })
+  noteReceipt(receipts, { device: DESK, sequence: 1, body: encodeReceipt([], ['ab'.repeat(16)]) })
+  expect(receipts.get(DESK)?.gone.size).toBe(1)
+})
