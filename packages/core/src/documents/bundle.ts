@@ -4,20 +4,27 @@
  */
 import * as A from '@automerge/automerge'
 import { sha256 } from '../crypto/hash.ts'
-import { equalBytes } from '../lib/bytes.ts'
+import { equalBytes, toHex } from '../lib/bytes.ts'
+import type { Hasher } from '../ports/hasher.ts'
 import type { BuiltFragment, BundleContents, KnownFragments } from '../ports/worker.ts'
 import { createReader } from './byte-reader.ts'
 import { hasBoundedColumns } from './columns.ts'
 import { readEnvelope } from './commit.ts'
 import { fragmentKey } from './content-keys.ts'
 
+export interface BundleLimits {
+  readonly maxInflatedBytes: number
+  readonly hasher?: Hasher
+}
+
 /**
  * Head, level and members of a bundle, all from decoding it. Throws RangeError when it is not exactly one bundle, claims
  * more than the limit, or has not exactly one head.
  */
-export function readBundleContents(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): BundleContents {
-  if (!isSoundBundle(bundle, limits.maxInflatedBytes)) throw new RangeError('not a bundle, or too large')
-  const { changes } = A.readBundle(bundle)
+export function readBundleContents(bundle: Uint8Array, limits: BundleLimits): BundleContents {
+  const sound = soundBundle(bundle, limits.maxInflatedBytes)
+  if (sound === undefined) throw new RangeError('not a bundle, or too large')
+  const changes = (sound.deps > 0 ? namesOfWaiting(bundle, limits) : undefined) ?? A.readBundle(bundle).changes
   const depended = new Set(changes.flatMap(change => change.deps))
   const members = changes.map(change => change.hash).toSorted()
   const heads = members.filter(hash => !depended.has(hash))
@@ -74,11 +81,11 @@ function tailsOf(doc: A.Doc<unknown>, covered: ReadonlySet<string>): readonly (r
  * The changes in a bundle, each by itself, byte for byte as it was made; their hashes are for the caller to work out. The bundle is loaded
  * into an empty document: what waits there for its dependencies is saved beside it, as single changes. Throws as `readBundleContents`.
  */
-export function splitBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): readonly Uint8Array[] {
-  if (!isSoundBundle(bundle, limits.maxInflatedBytes)) throw new RangeError('not a bundle, or too large')
+export function splitBundle(bundle: Uint8Array, limits: BundleLimits): readonly Uint8Array[] {
+  if (soundBundle(bundle, limits.maxInflatedBytes) === undefined) throw new RangeError('not a bundle, or too large')
   try {
     const doc = A.loadIncremental(A.init(), bundle)
-    return [...A.getAllChanges(doc), ...waitingChanges(A.save(doc))]
+    return [...A.getAllChanges(doc), ...[...waitingIn(A.save(doc))].map(({ chunk }) => chunk.slice())]
   } catch {
     // A change in it lies, and Automerge stumbled over it. Bytes in a value cannot be encoded again; everything else can.
     return A.readBundle(bundle).changes.flatMap(change => {
@@ -101,6 +108,7 @@ export function levelOf(hash: string): number {
 /** Fewer changes are as small by themselves. */
 const MIN_TAIL = 16
 const DOCUMENT = 0
+const CHANGE = 1
 const BUNDLE = 3
 /** magic 4, checksum 4, type 1 */
 const TYPE_AT = 8
@@ -109,31 +117,58 @@ const CHECKED_FROM = 8
 const HASH_BYTES = 32
 
 /** bundle contents = deps (count, 32 each), actors (count, length and bytes each), columns of changes, columns of operations */
-function isSoundBundle(bundle: Uint8Array, maxBytes: number): boolean {
+function soundBundle(bundle: Uint8Array, maxBytes: number): { readonly deps: number } | undefined {
   const envelope = readEnvelope(bundle)
-  if (envelope?.type !== BUNDLE) return false
+  if (envelope?.type !== BUNDLE) return undefined
   // `readBundle` does not look at the checksum; loading does, and then loads nothing and says nothing.
-  if (!equalBytes(sha256(bundle.subarray(CHECKED_FROM)).subarray(0, envelope.checksum.length), envelope.checksum)) return false
+  if (!equalBytes(sha256(bundle.subarray(CHECKED_FROM)).subarray(0, envelope.checksum.length), envelope.checksum)) return undefined
   const reader = createReader(envelope.contents)
   const deps = reader.uleb()
-  if (deps === undefined || reader.take(deps * HASH_BYTES) === undefined) return false
+  if (deps === undefined || reader.take(deps * HASH_BYTES) === undefined) return undefined
   const actors = reader.uleb()
-  if (actors === undefined) return false
-  for (let i = 0; i < actors; i++) if (reader.take(reader.uleb()) === undefined) return false
-  return hasBoundedColumns(reader, maxBytes) && hasBoundedColumns(reader, maxBytes)
+  if (actors === undefined) return undefined
+  for (let i = 0; i < actors; i++) if (reader.take(reader.uleb()) === undefined) return undefined
+  return hasBoundedColumns(reader, maxBytes) && hasBoundedColumns(reader, maxBytes) ? { deps } : undefined
 }
 
-function waitingChanges(saved: Uint8Array): readonly Uint8Array[] {
-  const changes: Uint8Array[] = []
+/**
+ * What changes of a bundle are called and depend on, without their operations as JavaScript values: those are most of the time of
+ * `readBundle`, three fifths for 10,000 letters. In an empty document all of them wait for what the bundle depends on, and are saved as they
+ * were made. Undefined where not all wait so plainly.
+ */
+function namesOfWaiting(bundle: Uint8Array, { hasher }: BundleLimits): readonly Named[] | undefined {
+  try {
+    const doc = A.loadIncremental(A.init(), bundle)
+    if (A.getHeads(doc).length > 0) return undefined
+    const named: Named[] = []
+    for (const { chunk, type, contents } of waitingIn(A.save(doc))) {
+      if (type !== CHANGE) return undefined // deflated
+      const reader = createReader(contents)
+      const deps = Array.from({ length: reader.uleb() ?? 0 }, () => toHex(reader.take(HASH_BYTES) ?? new Uint8Array()))
+      named.push({ hash: toHex(sha256(chunk.subarray(CHECKED_FROM), hasher)), deps })
+    }
+    return named
+  } catch {
+    return undefined // a change in it lies, and Automerge stumbled over it
+  }
+}
+
+interface Named {
+  readonly hash: string
+  readonly deps: readonly string[]
+}
+
+/** What a saved document holds beside itself: changes that wait for their dependencies. */
+function* waitingIn(saved: Uint8Array): Generator<{ readonly chunk: Uint8Array; readonly type: number; readonly contents: Uint8Array }> {
   for (let at = 0; at < saved.length;) {
     const reader = createReader(saved, at + TYPE_AT + 1)
-    const length = reader.uleb()
-    if (length === undefined || reader.take(length) === undefined) throw new Error('broken promise: Automerge saved half a chunk')
-    const end = reader.at()
-    if (saved[at + TYPE_AT] !== DOCUMENT) changes.push(saved.slice(at, end))
-    at = end
+    const contents = reader.take(reader.uleb())
+    if (contents === undefined) throw new Error('broken promise: Automerge saved half a chunk')
+    const chunk = saved.subarray(at, reader.at())
+    const type = saved[at + TYPE_AT] as number
+    if (type !== DOCUMENT) yield { chunk, type, contents }
+    at = reader.at()
   }
-  return changes
 }
 
 function byLevelThenHead(a: A.FragmentMeta, b: A.FragmentMeta): number {

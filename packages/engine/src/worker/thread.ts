@@ -1,6 +1,7 @@
 /** The worker thread's side: answers each job in order. A job that Automerge panics on ends the thread; its owner starts another. */
 import { parentPort } from 'node:worker_threads'
 import { buildFragments, readBundleContents, splitBundle } from '@segue/core/documents-worker'
+import { nativeHasher } from '../platform/native-hasher.ts'
 import type { Job, JobAnswer, JobResults } from './jobs.ts'
 
 parentPort?.on('message', (job: Job) => {
@@ -16,7 +17,7 @@ parentPort?.on('message', (job: Job) => {
 function run(job: Job): JobResults[Job['kind']] {
   switch (job.kind) {
     case 'read-bundle':
-      return readBundleContents(job.bundle, job)
+      return readBundleContents(job.bundle, { ...job, hasher: nativeHasher })
     case 'split-bundle':
       return splitBundle(job.bundle, job)
     case 'build-fragments':

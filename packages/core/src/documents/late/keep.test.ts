@@ -55,7 +55,7 @@ interface Everything {
 }
 
 test('[D44] a bundle in pieces gives every change byte for byte, also without what it depends on', () => {
-  const doc = A.change(A.init<Everything>(), { time: 0 }, draft => {
+  const doc = A.change(A.init<Everything>({ actor: 'ab'.repeat(16) }), { time: 0 }, draft => {
     Object.assign(draft, { text: '', count: new A.Counter(1), bytes: new Uint8Array([1, 2]), list: [1, 2.5, new Date(5), null, true] })
   })
   let now = doc
