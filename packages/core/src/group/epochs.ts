@@ -45,7 +45,7 @@ export interface Epochs {
   wrap(epochs: readonly EpochId[], sealingKey: Uint8Array, random: Random): readonly EpochWrap[]
   /** A fresh epoch that follows these. */
   next(parents: readonly EpochId[], recipients: readonly Recipient[], random: Random): NewEpoch
-  /** What a device may be able to open by what the log gave it. */
+  /** What a device may be able to open by what the log gave it, or it chose itself. */
   knownTo(device: DeviceId): ReadonlySet<EpochId>
   /** What it can open, unless it lies: of what it was given it said of none that it could not be opened. */
   heldBy(device: DeviceId): ReadonlySet<EpochId>
@@ -78,6 +78,8 @@ export function createEpochs(
   const early = new Map<EpochId, Uint8Array[]>()
   /** To whom the log gave an epoch itself; what it gave with it follows from `parents`. */
   const given = new Map<DeviceId, Set<EpochId>>()
+  /** Whoever makes an epoch chose its secret, wrapped for itself or not. */
+  const madeBy = new Map<DeviceId, Set<EpochId>>()
   /** What a device showed not to hold although it was given it. */
   const lacking = new Map<DeviceId, Set<EpochId>>()
   /** Epochs whose secret another epoch held gives. */
@@ -152,6 +154,7 @@ export function createEpochs(
       if (entry !== undefined && isBefore(entry, id) && !carried.has(own)) lacking.set(author, (lacking.get(author) ?? new Set()).add(own))
     }
     made.set(epoch, { epoch, entry: id, at, check, parents })
+    madeBy.set(author, (madeBy.get(author) ?? new Set()).add(epoch))
     const present = secrets.get(epoch)
     if (present !== undefined && !isRight(epoch, present)) {
       secrets.delete(epoch)
@@ -247,7 +250,7 @@ export function createEpochs(
         wraps: recipients.map(({ id, sealingKey }) => ({ device: id, box: wrapFor(sealingKey, secret, random) })),
       }
     },
-    knownTo: device => withParents(given.get(device) ?? []),
+    knownTo: device => withParents([...(given.get(device) ?? []), ...(madeBy.get(device) ?? [])]),
     heldBy: device => withParents([...(given.get(device) ?? [])].filter(epoch => lacking.get(device)?.has(epoch) !== true)),
   }
 }

@@ -271,6 +271,20 @@ test('[G52] a frozen group still removes and still seals; removing who froze it 
   expect(opens(onDesk, seal(onLaptop.keyring))).toBe(false)
 })
 
+test('[G47] [G58] [I5] whoever leaves by itself chose the key of that epoch: those who stay seal under one of their own', () => {
+  const { onLaptop, onDesk, onPhone } = three()
+  const left = onLaptop.remove(laptop.id, { time: 2 })
+  tell(onLaptop, onDesk, onPhone)
+  expect(onDesk.duties()).toContainEqual({ kind: 'rotate' })
+  expect(onDesk.isLate(epochOf(left.id), laptop.id)).toBe(true)
+  const { epoch } = onDesk.keyring.current()
+  expect(epoch).not.toBe(epochOf(left.id))
+  expect(onDesk.isLate(epoch)).toBe(false)
+  tell(onDesk, onPhone)
+  expect(opens(onPhone, seal(onDesk.keyring))).toBe(true)
+  expect(opens(onLaptop, seal(onDesk.keyring))).toBe(false)
+})
+
 test('[G58] content is late under every epoch that the removed device knew, and under none after', () => {
   const { onLaptop, onDesk } = three()
   const before = onLaptop.keyring.current().epoch
@@ -299,6 +313,7 @@ test('[G58] a device cannot make its edits pass for timely by leaving an epoch o
   onLaptop.receive([entry.bytes])
   onLaptop.remove(phone.id, { time: 4 })
   expect(onLaptop.isLate(before, phone.id)).toBe(true)
+  expect(onLaptop.isLate(epochOf(entry.id), phone.id)).toBe(true) // it made that one, so it knows the secret
 })
 
 function thrownBy(task: () => unknown): unknown {

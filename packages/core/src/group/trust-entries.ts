@@ -31,7 +31,7 @@ export function createTrustEntries(log: GroupLog, identity: DeviceIdentity, secr
   /** What new content may be sealed under: whoever was removed, as far as this device knows, cannot open it. */
   const isValid = (entry: EntryId): boolean => {
     const { refused, voided, removals } = log.evaluation()
-    if (refused.has(entry) || voided.has(entry)) return false
+    if (refused.has(entry) || voided.has(entry) || isLeaving(log.graph.get(entry))) return false
     return removals.every(removal => removal === entry || log.graph.isBefore(removal, entry))
   }
   const recipients = (without?: DeviceId): readonly Recipient[] => {
@@ -167,3 +167,8 @@ export function createTrustEntries(log: GroupLog, identity: DeviceIdentity, secr
 }
 
 const MAX_ROTATIONS = 64
+
+/** Whoever leaves by itself chose the secret of the epoch that its entry made. */
+function isLeaving(entry: SignedEntry | undefined): boolean {
+  return entry?.content.kind === 'remove' && entry.content.target === entry.author
+}
