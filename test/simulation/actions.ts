@@ -14,6 +14,8 @@ export interface People {
   /** Something to begin with. */
   begin(process: Process): Promise<SessionId>
   readonly sessions: readonly SessionId[]
+  /** What others made is theirs as well from now on. */
+  welcome(others: People): void
   /** Every document that anybody made. */
   readonly documents: ReadonlySet<DocumentId>
   /** Things people began that came to an error of ours, by code. */
@@ -31,7 +33,13 @@ type TextDoc = {
 }
 
 /** `canary`: a word that is in whatever people write, and must show nowhere outside the devices. */
-export function createPeople(devices: readonly Device[], random: SeededRandom, timeline: TimeLine, oracle: Oracle, canary: string): People {
+export function createPeople(
+  present: () => readonly Device[],
+  random: SeededRandom,
+  timeline: TimeLine,
+  oracle: Oracle,
+  canary: string,
+): People {
   const sessions: SessionId[] = []
   const documents = new Set<DocumentId>()
   const refusals = new Map<string, number>()
@@ -115,10 +123,13 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
     note(`${process.device.name} ${what} ${id.slice(0, 6)}`)
     oracle.promised(process, `${what} ${id.slice(0, 6)}`, done, withinMs)
   }
-  const rivals = (): readonly Process[] => devices.flatMap(device => device.process() ?? []).filter(() => random.chance(0.6))
+  const rivals = (): readonly Process[] =>
+    present()
+      .flatMap(device => device.process() ?? [])
+      .filter(() => random.chance(0.6))
   const handOver = async (process: Process, id: SessionId): Promise<void> => {
     const { handoffs } = process.runtime
-    const others = devices.filter(device => device !== process.device)
+    const others = present().filter(device => device !== process.device)
     const [known] = handoffs.list.peek()
     switch (random.below(8)) {
       case 0:
@@ -137,7 +148,7 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
         for (const rival of rivals()) {
           const { runtime, device } = rival
           note(`${device.name} is one of several who take ${id.slice(0, 6)}`)
-          const taken = runtime.handoffs.take(id, { from: random.pick(devices).id, expiresInMs: HANDOFF_MS })
+          const taken = runtime.handoffs.take(id, { from: random.pick(present()).id, expiresInMs: HANDOFF_MS })
           oracle.promised(rival, `rival take ${taken.id.slice(0, 6)}`, taken.done, HANDOFF_MS)
         }
         return
@@ -186,7 +197,7 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
   }
   return {
     act(device) {
-      const running = (device === undefined ? devices : [device]).flatMap(each => each.process() ?? [])
+      const running = (device === undefined ? present() : [device]).flatMap(each => each.process() ?? [])
       if (running.length === 0) return
       const process = random.pick(running)
       const session = random.pick(sessions)
@@ -206,6 +217,10 @@ export function createPeople(devices: readonly Device[], random: SeededRandom, t
       )
     },
     begin: createSession,
+    welcome(others) {
+      for (const id of others.sessions) if (!sessions.includes(id)) sessions.push(id)
+      for (const id of others.documents) documents.add(id)
+    },
     sessions,
     documents,
     refusals,

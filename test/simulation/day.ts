@@ -13,6 +13,7 @@ import { createPeople, type People } from './actions.ts'
 import { addRelays, changeShift, goToSleep, createRelayWorld, relayMishap, type RelayWorld } from './relay-day.ts'
 import { onSeededPlatform } from './platform.ts'
 import { createTimeLine, type TimeLine } from './timeline.ts'
+import { createStrangers, meetStrangers, strangerAct, withoutStrangers, type Strangers } from './strangers.ts'
 import { trustAct } from './trust-acts.ts'
 import { checkTrustEvening } from './trust-evening.ts'
 import { createTrustWorld, type TrustWorld } from './trust-world.ts'
@@ -20,9 +21,10 @@ import type { SeededRandom } from '@segue/core/testing'
 
 /**
  * apart: devices meet each other and nobody else. relays: they have a relay or two as well. shifts: they have relays, and never two of
- * them are awake at a time. trust: devices are removed, copied and set back, and keys are rotated.
+ * them are awake at a time. trust: devices are removed, copied and set back, and keys are rotated. adoption: somebody else's devices, with a
+ * group and work of their own, come over.
  */
-export type DayKind = 'apart' | 'relays' | 'shifts' | 'trust'
+export type DayKind = 'apart' | 'relays' | 'shifts' | 'trust' | 'adoption'
 
 export interface Day {
   readonly kind: DayKind
@@ -35,6 +37,8 @@ export interface Day {
   readonly deletions: DeletionWorld
   readonly oracle: Oracle
   readonly people: People
+  /** Of another group, with work of their own. */
+  readonly strangers: Strangers
   readonly complaints: Map<string, number>
 }
 
@@ -43,6 +47,10 @@ export interface DayReport {
   readonly violations: readonly Violation[]
   readonly outcomes: ReadonlyMap<string, number>
   readonly acknowledged: number
+  /** Deletions that were promised. */
+  readonly deleted: number
+  /** Devices that came over from another group. */
+  readonly cameOver: number
   readonly complaints: ReadonlyMap<string, number>
   readonly refusals: ReadonlyMap<string, number>
   readonly notes: readonly string[]
@@ -72,13 +80,16 @@ export async function liveDay(
   const devices: Device[] = []
   const network = createNetwork(devices, random.fork(2), timeline)
   const relays = createRelayWorld({ devices, random: random.fork(5), timeline, oracle })
-  const people = createPeople(devices, random.fork(3), timeline, oracle, relays.canary)
-  const day: Day = { kind, random, timeline, devices, network, relays, trust, deletions, oracle, people, complaints }
+  const strangers: Strangers = createStrangers(devices, random.fork(6), timeline, oracle)
+  const people = createPeople(() => strangers.without(devices), random.fork(3), timeline, oracle, relays.canary)
+  const day: Day = { kind, random, timeline, devices, network, relays, trust, deletions, oracle, people, strangers, complaints }
   const report = (): DayReport => ({
     seed,
     violations: oracle.violations,
     outcomes: oracle.outcomes,
     acknowledged: oracle.acknowledged.length,
+    deleted: deletions.owed.size,
+    cameOver: strangers.came.size,
     complaints,
     refusals: people.refusals,
     notes: timeline.notes,
@@ -97,6 +108,10 @@ export async function liveDay(
 }
 
 const TRUST_STEPS = 14
+
+function hasRelays({ kind }: Day): boolean {
+  return kind === 'relays' || kind === 'shifts'
+}
 
 /** One day in five is long. */
 function stepsOf(seed: number): number {
@@ -117,8 +132,8 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
   const founder = await join(day)
   if (founder === undefined) throw new Error('the first device founds a group')
   const count = random.chance(0.25) ? 4 : 3
-  if (day.kind === 'apart' || day.kind === 'trust') {
-    while (devices.length < count) await join(day)
+  if (!hasRelays(day)) {
+    while (devices.length < (day.kind === 'adoption' ? count - 1 : count)) await join(day)
     await timeline.during(people.begin(founder))
   } else {
     await timeline.during(people.begin(founder))
@@ -128,11 +143,12 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
       await join(day)
     }
   }
+  if (day.kind === 'adoption') await meetStrangers(day)
   for (let step = 0; step < steps; step++) {
     if (day.kind === 'shifts' && step % 4 === 3) await changeShift(day)
     if (day.kind === 'trust' && random.chance(0.4)) await trustAct(day)
-    else if (random.chance(0.22))
-      await (day.kind === 'apart' || day.kind === 'trust' || (day.kind === 'relays' && random.chance(0.5)) ? mishap(day) : relayMishap(day))
+    else if (random.chance(0.22)) await (!hasRelays(day) || (day.kind === 'relays' && random.chance(0.5)) ? mishap(day) : relayMishap(day))
+    else if (day.kind === 'adoption' && random.chance(0.3)) await strangerAct(day)
     else if (random.chance(0.1)) deletionAct(day)
     else people.act()
     network.dial(0.4)
@@ -140,7 +156,7 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
     await clock.advance(random.below(random.chance(0.12) ? 4_000 : 120))
     day.oracle.checkPromises()
     // Whoever was removed and has not heard believes what it believed, and a copy of a machine what the machine believes.
-    if (step % 4 === 0 && !day.trust.isAnybodyOut() && day.trust.clones.size === 0) await checkHolders(day)
+    if (step % 4 === 0 && !day.trust.isAnybodyOut() && day.trust.clones.size === 0) await checkHolders(withoutStrangers(day))
   }
 }
 
@@ -148,7 +164,8 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
 export async function join(day: Day): Promise<Process | undefined> {
   const { random, timeline, devices, network } = day
   const name = NAMES.slice(0, day.kind === 'trust' ? NAMES.length : 5)[devices.length]
-  const admins = devices
+  const admins = day.strangers
+    .without(devices)
     .flatMap(device => device.process() ?? [])
     .filter(({ device, runtime: { group } }) => group.isActive(device.id) && group.device(device.id)?.role === 'admin')
   const adder = admins.length > 0 ? random.pick(admins) : undefined

@@ -6,8 +6,8 @@ import { running } from './evening.ts'
 
 /** Somebody deletes a document or a session, or looks at what others deleted. Returns at once; what it began goes on. */
 export function deletionAct(day: Day): void {
-  const { devices, random } = day
-  const all = running(devices)
+  const { devices, strangers, random } = day
+  const all = running(strangers.without(devices))
   if (all.length === 0) return
   const process = random.pick(all)
   if (random.chance(0.4) && answer(day, process)) return

@@ -67,6 +67,7 @@ export async function checkDeletions(day: Day): Promise<void> {
   const copies = listedIn(day).filter(id => !day.people.documents.has(id) && !gone.has(id))
   for (const each of oracle.acknowledged) {
     if (!gone.has(each.document) || letGo.has(each.document) || day.trust.isExcused(each)) continue
+    if (day.strangers.came.has(each.device)) continue // what had been deleted here before does not come along
     for (const hash of deletions.beyond(each, tombstones)) {
       let isKept = false
       for (const document of copies) {

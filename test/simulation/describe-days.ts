@@ -1,7 +1,7 @@
 /**
  * Whole devices through bad days: the engine's own wiring (group, sealed log, Automerge documents, sessions, history, handoffs) on memory
- * stores and virtual time, and in some of them the relay's own code. Half of the days are plain ones, a twelfth has relays, on the rest
- * devices are removed. SEEDS says how many there are in all, SEED repeats one with everything that happened. Several files share them, so
+ * stores and virtual time, and in some of them the relay's own code. Half of the days are plain ones, a twelfth has relays, on a tenth devices
+ * of another group come over, on the rest devices are removed. On all of them things are deleted for good. SEEDS says how many there are in all, SEED repeats one with everything that happened. Several files share them, so
  * that they run side by side.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -12,7 +12,8 @@ const ONE_SEED = process.env['SEED']
 const ALL = Number(process.env['SEEDS'] ?? 300)
 const RELAYS = Math.ceil(ALL / 12)
 const APART = Math.ceil(ALL / 2)
-const TRUST = ALL - RELAYS - APART
+const ADOPTION = Math.ceil(ALL / 10)
+const TRUST = ALL - RELAYS - APART - ADOPTION
 
 /** The days of one half: even seeds or odd ones. */
 export function describeDays(half: 'even' | 'odd'): void {
@@ -26,6 +27,11 @@ export function describeRelayDays(): void {
   const seeds = seedsUpTo(RELAYS)
   const kindOf = (seed: number): DayKind => (seed % 2 === 0 ? 'relays' : 'shifts')
   describeThem(`${seeds.length} days with relays that withhold, reorder, repeat, go back and crash`, seeds, kindOf)
+}
+
+/** A device or two of another group, with work of their own. */
+export function describeAdoptionDays(): void {
+  describeThem(`${ADOPTION} days on which others come over with all they have`, seedsUpTo(ADOPTION), () => 'adoption')
 }
 
 /** Even seeds or odd ones. */
@@ -64,6 +70,8 @@ function describeThem(title: string, seeds: readonly number[], kindOf: (seed: nu
     test('[I9] documents read from disk, compacted or not, are what they were', () => expect(brokenBy('I9')).toEqual([]))
     test('[X1] [X3] [X4] what was deleted is gone everywhere and stays away, and what nobody saw is kept', () =>
       expect(brokenBy('deleted')).toEqual([]))
+    test('[J2] [J3] who joins with work of their own brings all of it, wherever the power goes', () =>
+      expect(brokenBy('adopted')).toEqual([]))
     test('[I10] every promise settles by its deadline', () => expect(brokenBy('I10')).toEqual([]))
     test('[B12] what a relay said to hold is there after its crash', () => expect(brokenBy('relay disk')).toEqual([]))
     test('[T7] [T8] a relay that lost or withholds something is named, and [T10] no other', () =>

@@ -3,7 +3,17 @@
  * may die at any instant and starts again from what was durable; its disk may take nothing for a while; its wall clock may be wrong.
  */
 import { RELAY_PROTOCOL, SegueError, createIdentity, createSubject, type DeviceId, type DeviceIdentity, type Group } from '@segue/core'
-import type { ChunkStore, Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, Logger, PairingLink } from '@segue/core/ports'
+import type {
+  ChunkBatch,
+  ChunkStore,
+  Clock,
+  DeviceLink,
+  DeviceLinkHandler,
+  DeviceLinkHost,
+  Logger,
+  PairingLink,
+  RecordStore,
+} from '@segue/core/ports'
 import {
   createMemoryChunkStore,
   createMemoryRecordStore,
@@ -11,7 +21,18 @@ import {
   type MemoryRecordStore,
   type SeededRandom,
 } from '@segue/core/testing'
-import { createLinkHost, createRelays, createRuntime, nativeHasher, saveGroup, type RelayKeeper, type Runtime } from '@segue/engine/testing'
+import {
+  createAdoptionWay,
+  createLinkHost,
+  createRelays,
+  createRuntime,
+  nativeHasher,
+  saveGroup,
+  sayGoodbye,
+  type AdoptionWay,
+  type RelayKeeper,
+  type Runtime,
+} from '@segue/engine/testing'
 import { createInlineWorker } from '@segue/core'
 import type { NetNode } from '@segue/net'
 import type { TimeLine } from './timeline.ts'
@@ -28,6 +49,13 @@ export interface Device {
   offByMs: number
   /** From what is durable; with a group given it enters that one, as after a pairing. Rejects when the disk takes nothing. */
   start(entered?: Group): Promise<Process>
+  /**
+   * With all it has into another group, which knows it already, the way the engine goes. `writesToDeath`: the power goes with that write.
+   * `onLeaving`: its links end. Rejects when the disk takes nothing, or the power went; what became of it shows when it starts again.
+   */
+  adopt(group: Group, options: { readonly writesToDeath: number | undefined; readonly onLeaving: () => void }): Promise<Process>
+  /** Something of an adoption that is not over lies on its disk. */
+  isAdopting(): Promise<boolean>
   /** The process dies as it is: what was not durable is gone. */
   crash(): void
   /** In good order. */
@@ -50,6 +78,7 @@ export interface Disk {
 export interface Process {
   readonly device: Device
   readonly runtime: Runtime
+  readonly way: AdoptionWay
   readonly isAlive: () => boolean
   /** The group's relays, as this device deals with them. */
   readonly relays: RelayKeeper
@@ -80,6 +109,22 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
   /** Counts runs and their ends, so that each run knows whether it is over. */
   let runs = 0
 
+  /** So many writes are left until the power goes. */
+  let fuse: number | undefined
+  let onDeath = (_reason: Error): void => undefined
+  const burning =
+    <Change extends ChunkBatch | ReadonlyMap<string, Uint8Array | undefined>>(write: (change: Change) => Promise<void>) =>
+    (change: Change): Promise<void> => {
+      if (fuse === undefined || fuse-- > 0) return write(change)
+      device.crash()
+      return new Promise(() => undefined)
+    }
+  const untilDeath = <Value>(work: Promise<Value>): Promise<Value> =>
+    new Promise((resolve, reject) => {
+      onDeath = reject
+      work.then(resolve, reject)
+    })
+
   const clock: Clock = { ...timeline.clock, now: () => timeline.clock.now() + device.offByMs }
   const boot = async (): Promise<Process> => {
     const links = createSubject<ReadonlyMap<DeviceId, DeviceLink>>(new Map())
@@ -92,8 +137,9 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       }
     const logger: Logger = { debug: () => undefined, info: () => undefined, warn: complain('warn'), error: complain('error') }
     const telemetry = { record: () => undefined }
-    const runtime = await createRuntime({
-      store: { chunks, records },
+    const disk = { chunks: { ...chunks, apply: burning(chunks.apply) }, records: { ...records, write: burning(records.write) } }
+    const open = (from: RecordStore): Promise<Runtime> => createRuntime({ ...parts, store: { chunks: disk.chunks, records: from } })
+    const parts = {
       identity,
       clock,
       random,
@@ -101,8 +147,13 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       logger,
       worker: createInlineWorker(),
       telemetry,
-      linkTo: peer => links.peek().get(peer),
+      linkTo: (peer: DeviceId) => links.peek().get(peer),
       ...(maxOpenDocuments === undefined ? {} : { maxOpenDocuments }),
+    }
+    const way = createAdoptionWay({ records: disk.records, logger, open })
+    const runtime = await way.start().catch((error: unknown) => {
+      if (way.isUndone()) return way.start()
+      throw error
     })
     /** All that the keeper of relays asks of a network. */
     const node: Pick<NetNode, 'dial' | 'links'> = {
@@ -135,6 +186,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
     return {
       device,
       runtime,
+      way,
       relays,
       isAlive,
       mayConnect: host.mayConnect,
@@ -151,6 +203,14 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
         }
       },
     }
+  }
+
+  const stopNow = async (): Promise<void> => {
+    const { runtime, relays } = running ?? {}
+    await relays?.close()
+    await runtime?.close()
+    running = undefined
+    runs++
   }
 
   const device: Device = {
@@ -171,26 +231,49 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
         const entries = entered.entries().map(entry => entry.bytes)
         await saveGroup(records, { id: entered.id, secret: entered.secret, entries, dropChunks: true })
       }
-      running = await timeline.during(boot())
+      running = await timeline.during(untilDeath(boot()))
       return running
+    },
+    async adopt(group, { writesToDeath, onLeaving }) {
+      const { runtime, way } = running as Process
+      fuse = writesToDeath
+      const go = async (): Promise<void> => {
+        await way.prepare(runtime)
+        const entries = group.entries().map(({ bytes }) => bytes)
+        const beside = await way.plan()
+        await saveGroup(
+          { ...records, write: burning(records.write) },
+          { id: group.id, secret: group.secret, entries, dropChunks: true },
+          beside,
+        )
+        await sayGoodbye(runtime, { identity, clock, random, logger: silent })
+        onLeaving()
+        await stopNow()
+      }
+      try {
+        await timeline.during(untilDeath(go()))
+        return await device.start()
+      } finally {
+        fuse = undefined
+      }
+    },
+    async isAdopting() {
+      for await (const _ of records.list('adoption/')) return true
+      return false
     },
     crash() {
       const { runtime, relays } = running ?? {}
       running = undefined
       runs++
+      fuse = undefined
+      onDeath(new Error('the power went'))
       void relays?.close()
       chunks = chunks.crash()
       records = records.crash()
       // Its stores are dead, so whatever it still does reaches nothing.
       runtime?.close().catch(() => undefined)
     },
-    async stop() {
-      const { runtime, relays } = running ?? {}
-      if (relays !== undefined) await timeline.during(relays.close())
-      if (runtime !== undefined) await timeline.during(runtime.close())
-      running = undefined
-      runs++
-    },
+    stop: () => timeline.during(stopNow()),
     failDisk(isFailing) {
       const reason = isFailing ? new Error('ENOSPC: no space left on the simulated disk') : undefined
       chunks.failWrites(reason)
@@ -199,3 +282,5 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
   }
   return device
 }
+
+const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -23,6 +23,7 @@ export type InvariantId =
   | 'I9'
   | 'I10'
   | 'deleted'
+  | 'adopted'
   | 'duties'
   | 'relay disk'
   | 'relay named'
@@ -157,7 +158,9 @@ export function createOracle({ clock, note }: TimeLine, onMade: Oracle['made'] =
       session.driver.subscribe(() => {
         const [claim] = session.claims()
         if (claim?.kind === 'granted' && claim.grant?.by === device.id && claim.grant.expiresAt === 0 && !passed.has(claim.grant.handoff)) {
-          passed.set(claim.grant.handoff, safeHere(device, session.id))
+          const gone = deletedFor(process)
+          const owed = safeHere(device, session.id).filter(({ document }) => !gone.has(document))
+          passed.set(claim.grant.handoff, owed)
         }
       })
     },

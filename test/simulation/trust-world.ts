@@ -92,6 +92,7 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
       const knew = removedFor(process)
       for (const hash of heads) {
         if (A.inspectChange(doc, hash)?.actor !== A.getActorId(doc) || changes.some(change => change.hash === hash)) continue
+        note(`${process.device.name} wrote ${hash.slice(0, 6)} in ${document.slice(0, 6)}`)
         changes.push({ document, hash, author: process.device.id, knew, heldBy: new Set(), keptBy: new Set() })
       }
     },

@@ -17,6 +17,10 @@ export interface DaysReport {
   readonly days: number
   readonly kinds: Readonly<Record<DayKind, number>>
   readonly acknowledged: number
+  /** Deletions for good that were promised. */
+  readonly deleted: number
+  /** Devices that came over from another group. */
+  readonly cameOver: number
   readonly handoffs: Readonly<Record<string, number>>
   readonly broken: readonly { readonly seed: number; readonly kind: DayKind; readonly violations: readonly string[] }[]
   readonly minutes: number
@@ -26,8 +30,11 @@ export interface DaysReport {
   readonly isCollected: boolean
 }
 
-/** Without relays, with relays, and with relays alone between devices that are never awake together; in turns. Beside them days of trust. */
-const KINDS: readonly DayKind[] = ['apart', 'relays', 'shifts']
+/**
+ * Without relays, with relays, with relays alone between devices that are never awake together, and with others who come over; in turns.
+ * Beside them days of trust.
+ */
+const KINDS: readonly DayKind[] = ['apart', 'relays', 'shifts', 'adoption']
 const TELL_EVERY_MS = 30_000
 
 export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes, tell }: DaysOptions): Promise<DaysReport> {
@@ -36,8 +43,8 @@ export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes,
   const handoffs: Record<string, number> = {}
   const broken: { seed: number; kind: DayKind; violations: string[] }[] = []
   const heapMb: number[] = []
-  const days: Record<DayKind, number> = { apart: 0, relays: 0, shifts: 0, trust: 0 }
-  let acknowledged = 0
+  const days: Record<DayKind, number> = { apart: 0, relays: 0, shifts: 0, trust: 0, adoption: 0 }
+  let [acknowledged, deleted, cameOver] = [0, 0, 0]
   let toldAt = 0
   let seed = firstSeed
   for (; seed - firstSeed < mostDays && passed() < minutes * 60_000; seed++) {
@@ -45,6 +52,8 @@ export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes,
     days[kind]++
     const report = await liveDay(seed, { kind })
     acknowledged += report.acknowledged
+    deleted += report.deleted
+    cameOver += report.cameOver
     for (const [outcome, count] of report.outcomes) handoffs[outcome] = (handoffs[outcome] ?? 0) + count
     if (report.violations.length > 0) {
       const violations = report.violations.map(({ invariant, text }) => `[${invariant}] ${text}`)
@@ -66,6 +75,8 @@ export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes,
     days: seed - firstSeed,
     kinds: days,
     acknowledged,
+    deleted,
+    cameOver,
     handoffs,
     broken,
     minutes: passed() / 60_000,

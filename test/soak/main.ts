@@ -50,10 +50,12 @@ const isWhole = days.broken.length === 0 && kills.failedRounds === 0
 
 if (values.json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, isWhole, days, kills })}\n`)
 else {
-  const { acknowledged, kinds, heapGrowthMb, isCollected, broken } = days
+  const { acknowledged, deleted, cameOver, kinds, heapGrowthMb, isCollected, broken } = days
   const ofEach = Object.entries(kinds).map(([kind, count]) => `${count} ${kind}`)
   console.log(`${days.days} days from seed ${firstSeed} (${ofEach.join(', ')}), ${(days.days / days.minutes).toFixed(0)} a minute`)
-  console.log(`${acknowledged} changes acknowledged, ${days.minutes.toFixed(1)} minutes`)
+  console.log(
+    `${acknowledged} changes acknowledged, ${deleted} deletions, ${cameOver} devices came over, ${days.minutes.toFixed(1)} minutes`,
+  )
   console.log(
     `handoffs: ${Object.entries(days.handoffs)
       .map(([kind, count]) => `${count} ${kind}`)

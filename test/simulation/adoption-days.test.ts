@@ -1,0 +1,3 @@
+import { describeAdoptionDays } from './describe-days.ts'
+
+describeAdoptionDays()
