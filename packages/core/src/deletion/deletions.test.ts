@@ -137,6 +137,9 @@ test('[X4] what was edited elsewhere meanwhile is kept aside there, and kept as 
   await settle()
   for (const each of links) each.cut()
   link(desk, phone)
+  await (
+    await desk.sessions.open(session)
+  ).views.open({ document, selection: { anchor: 1, head: 3 }, scroll: { top: 2, fraction: 0.5 }, pane: 1 })
   await type(desk, document, 'late ')
   await settle()
   await laptop.deletions.delete([{ session }])
@@ -158,6 +161,8 @@ test('[X4] what was edited elsewhere meanwhile is kept aside there, and kept as 
     expect(await during(textOf(member, kept))).toEqual(['late hello'])
     expect(member.deletions.edits.peek()).toEqual([])
   }
+  const { views, focus } = (await desk.sessions.open(kept)).views.layout()
+  expect(views).toMatchObject([{ id: focus, selection: { anchor: 6, head: 8 }, scroll: { top: 7, fraction: 0.5 }, pane: 1 }])
 })
 
 test('[X5] what was edited meanwhile can be let go', async () => {

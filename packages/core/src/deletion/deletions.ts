@@ -1,5 +1,4 @@
 /** Which deletions there are, which of them this device follows, and following them. SPEC.md has the rules (X1...). */
-import * as A from '@automerge/automerge'
 import type { DocumentId } from '@automerge/automerge-repo'
 import * as v from 'valibot'
 import type { Documents, DocumentIndex } from '../documents/index.ts'
@@ -15,18 +14,18 @@ import type { Logger } from '../ports/logger.ts'
 import type { RecordStore } from '../ports/record-store.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Replica } from '../replication/index.ts'
-import type { SessionDoc } from '../session/schema/shapes.ts'
 import type { DeletedEdit, Deletion, DeletionId, Deletions } from './contract.ts'
 import { watchFalseDrops } from './false-drops.ts'
 import { BURST_MS, isBurst } from './guard.ts'
-import { openKeptEdits, type AsideDocument, type KeptEditsParts } from './kept-edits.ts'
+import { openKeptEdits, type KeptEditsParts } from './kept-edits.ts'
 import { createGroupRegisters, type GroupRegistersComponents } from '../crypto/index.ts'
 import { RECEIPT_NAME, encodeReceipt, noteReceipt, type Receipt } from './receipts.ts'
-import { memberTitles, newMembers, planOf, sessionsListing, unlist } from './targets.ts'
+import { createSettingAside } from './set-aside.ts'
+import { planOf, sessionsListing, unlist } from './targets.ts'
 import { TOMBSTONE_PREFIX, decodeTombstone, tombstoneBodies, type DeletedDocument, type Tombstone } from './tombstone.ts'
-import { editsBeyond, knowledgeOf, type Knowledge } from './versions.ts'
+import { knowledgeOf, type Knowledge } from './versions.ts'
 
-export interface DeletionsParts extends GroupRegistersComponents, Omit<KeptEditsParts, 'documents' | 'keyring'> {
+export interface DeletionsParts extends GroupRegistersComponents, Omit<KeptEditsParts, 'documents' | 'keyring' | 'self'> {
   readonly isActive: (device: DeviceId) => boolean
   readonly replica: Pick<Replica, 'add' | 'drop' | 'dropRetired' | 'isDropped' | 'subscribe' | 'peers' | 'takeBackDrop'>
   readonly chunkStore: ChunkStore
@@ -49,7 +48,8 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
   const { identity, replica, chunkStore, records, documents, index, clock, random, logger } = parts
   const self = identity.id
   const registers = createGroupRegisters(parts)
-  const kept = await openKeptEdits(parts)
+  const kept = await openKeptEdits({ ...parts, self })
+  const { readLists, setAside } = createSettingAside({ documents, index, kept })
   const tombstones = new Map<DeletionId, Known>()
   const receipts = new Map<DeviceId, Receipt>()
   const taken = new Map<DeletionId, Taken>()
@@ -118,52 +118,6 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     taken.set(id, mark)
   }
 
-  const titleOf = (documentId: DocumentId): string | undefined => index.documents.peek().find(({ id }) => id === documentId)?.title
-
-  /** What the deleting device did not have goes aside before it goes. Returns the heads that were looked at. */
-  const setAside = async (known: Known, isAll: boolean): Promise<ReadonlyMap<DocumentId, readonly string[]>> => {
-    const { tombstone, by } = known
-    const heads = new Map<DocumentId, readonly string[]>()
-    const aside: AsideDocument[] = []
-    const ids = new Set(tombstone.documents.map(({ documentId }) => documentId))
-    let titles: ReadonlyMap<DocumentId, string> = new Map()
-    let named: string | undefined
-    for (const each of tombstone.documents) {
-      const { documentId, kind } = each
-      const doc = await documents.read(documentId)
-      heads.set(documentId, A.getHeads(doc))
-      if (A.getHeads(doc).length === 0) continue
-      if (kind === 'session') {
-        titles = memberTitles(doc)
-        named = (doc as unknown as SessionDoc).title
-        const added = newMembers(doc, ids).map(member => ({ ...member, kind: 'document' as const, edits: 0, saved: undefined }))
-        aside.push(...added.filter(({ documentId: id }) => isAll || countsAsNew(each, doc, id)))
-      }
-      if (kind !== 'document' && kind !== 'drafts') continue
-      const count = editsBeyond(doc, each.known ?? new Map())
-      if (count === 0 && !isAll) continue
-      aside.push({ documentId, kind, title: titles.get(documentId) ?? titleOf(documentId) ?? '', edits: count, saved: A.save(doc) })
-    }
-    if (aside.length > 0) {
-      const author = [...by].toSorted()[0] ?? self
-      await kept.put({ deletion: tombstone.id, by: author, at: tombstone.at, title: named ?? aside[0]?.title ?? '', documents: aside })
-    }
-    return heads
-  }
-  /** A member that the tombstone leaves out was spared on purpose, unless the deleting device did not know of it. */
-  const countsAsNew = (session: DeletedDocument, doc: A.Doc<unknown>, member: DocumentId): boolean => {
-    if (editsBeyond(doc, session.known ?? new Map()) === 0) return false
-    return !index.sessions.peek().some(({ documentId }) => documentId !== session.documentId && lists.get(documentId)?.has(member) === true)
-  }
-  const lists = new Map<DocumentId, ReadonlySet<DocumentId>>()
-  const readLists = async (): Promise<void> => {
-    lists.clear()
-    for (const { documentId } of index.sessions.peek()) {
-      const doc = (await documents.read(documentId)) as unknown as SessionDoc
-      lists.set(documentId, new Set(Object.keys(doc.documents ?? {}) as DocumentId[]))
-    }
-  }
-
   const follow = async (known: Known): Promise<void> => {
     const { tombstone } = known
     const ids = tombstone.documents.map(({ documentId }) => documentId)
@@ -181,7 +135,7 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
     if (tombstone.session !== undefined) await readLists()
     const isAll = taken.get(tombstone.id)?.isAll ?? false
     for (let isQuiet = false; !isQuiet;) {
-      const heads = await setAside(known, isAll)
+      const heads = await setAside(tombstone, [...known.by].toSorted()[0] ?? self, isAll)
       isQuiet = ids.map(id => documents.forget(id, heads.get(id) ?? [])).every(isForgotten => isForgotten)
     }
     await replica.drop(tagsOf(tombstone))

@@ -18,6 +18,7 @@ import type { Sessions } from '../session/index.ts'
 import type { DraftsDoc } from '../session/schema/shapes.ts'
 import { documentIdOfBytes } from '../session/session-ids.ts'
 import type { DeletedEdit, DeletedKind, DeletionId } from './contract.ts'
+import { bringViews, type CopiedDocument } from './kept-views.ts'
 
 export interface AsideDocument {
   readonly documentId: DocumentId
@@ -47,6 +48,7 @@ export interface KeptEdits {
 }
 
 export interface KeptEditsParts {
+  readonly self: DeviceId
   readonly group: GroupId
   readonly keyring: Pick<Keyring, 'idKey'>
   readonly records: RecordStore
@@ -55,9 +57,11 @@ export interface KeptEditsParts {
 }
 
 export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
-  const { keyring, records, documents, sessions } = parts
+  const { self, keyring, records, documents, sessions } = parts
   const prefix = `deletion/${parts.group}/edits/`
   const kept = new Map<DeletionId, DeletedEdit>()
+  /** A copy that comes to be is a sign to others, and here, to add what is aside. */
+  const keeping = new Map<DeletionId, Promise<SessionId>>()
 
   const load = async (deletion: DeletionId): Promise<Aside | undefined> => {
     const info = decodeCbor(INFO, (await records.get(`${prefix}${deletion}/info`)) ?? NOTHING, MAX_RECORD_BYTES)
@@ -73,7 +77,8 @@ export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
     return { deletion, by: info.value.by as DeviceId, at: info.value.at, title: info.value.title, documents: found }
   }
   const show = ({ deletion, by, at, title, documents: aside }: Aside): void => {
-    const shown = aside.map(({ documentId, kind, title: name, edits }) => ({ documentId, kind, title: name, edits }))
+    const edited = aside.filter(({ kind }) => kind !== 'views')
+    const shown = edited.map(({ documentId, kind, title: name, edits }) => ({ documentId, kind, title: name, edits }))
     kept.set(deletion, { deletion, by, at, title, documents: shown })
   }
   const forget = async (deletion: DeletionId): Promise<void> => {
@@ -86,6 +91,38 @@ export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
     labelledHmac(keyring.idKey, 'kept-copy', [fromHex(deletion), part]).slice(0, RANDOM_ID_BYTES)
   const numbered = (deletion: DeletionId, number: number): Uint8Array => derived(deletion, new Uint8Array([number]))
   const copyOf = (deletion: DeletionId): SessionId => hexId<SessionId>(numbered(deletion, 0))
+
+  const keepNow = async (deletion: DeletionId): Promise<SessionId> => {
+    const aside = await load(deletion)
+    const id = copyOf(deletion)
+    if (aside === undefined) return id
+    let number = 0
+    const isThere = sessions()
+      .list.peek()
+      .some(each => each.id === id)
+    const session = isThere
+      ? await sessions().open(id)
+      : await sessions().create({ title: aside.title, newId: () => numbered(deletion, number++) })
+    const copies = new Map<DocumentId, CopiedDocument>()
+    for (const { documentId, kind, title, saved } of aside.documents) {
+      if (kind === 'drafts' && saved !== undefined) {
+        const { drafts } = A.load<DraftsDoc>(saved)
+        for (const { text, closed } of Object.values(drafts)) if (closed === undefined) await session.drafts.create({ text })
+      } else if (kind === 'document') {
+        const copy = saved === undefined ? documentId : documentIdOfBytes(derived(deletion, documentIdToBinary(documentId) ?? NOTHING))
+        if (saved !== undefined) await documents.create(saved, { documentId: copy })
+        await session.documents.add(copy, { title })
+        copies.set(documentId, { documentId: copy, doc: saved === undefined ? undefined : A.load(saved) })
+      }
+    }
+    for (const { kind, saved } of aside.documents) {
+      if (kind === 'views' && saved !== undefined) await bringViews(session.views, saved, self, copies)
+    }
+    await session.flush()
+    await documents.flush()
+    await forget(deletion)
+    return id
+  }
 
   for await (const [key] of records.list(prefix)) {
     if (!key.endsWith('/info')) continue
@@ -111,31 +148,10 @@ export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
       if (whole !== undefined) show(whole)
     },
     copyOf,
-    async keep(deletion) {
-      const aside = await load(deletion)
-      const id = copyOf(deletion)
-      if (aside === undefined) return id
-      let number = 0
-      const isThere = sessions()
-        .list.peek()
-        .some(each => each.id === id)
-      const session = isThere
-        ? await sessions().open(id)
-        : await sessions().create({ title: aside.title, newId: () => numbered(deletion, number++) })
-      for (const { documentId, kind, title, saved } of aside.documents) {
-        if (kind === 'drafts' && saved !== undefined) {
-          const { drafts } = A.load<DraftsDoc>(saved)
-          for (const { text, closed } of Object.values(drafts)) if (closed === undefined) await session.drafts.create({ text })
-        } else if (kind === 'document') {
-          const copy = saved === undefined ? documentId : documentIdOfBytes(derived(deletion, documentIdToBinary(documentId) ?? NOTHING))
-          if (saved !== undefined) await documents.create(saved, { documentId: copy })
-          await session.documents.add(copy, { title })
-        }
-      }
-      await session.flush()
-      await documents.flush()
-      await forget(deletion)
-      return id
+    keep(deletion) {
+      const running = keeping.get(deletion) ?? keepNow(deletion).finally(() => keeping.delete(deletion))
+      keeping.set(deletion, running)
+      return running
     },
     discard: forget,
   }
