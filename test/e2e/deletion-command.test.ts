@@ -1,4 +1,4 @@
-/** Deleting for good, as a person's shell does it. */
+/** Deleting, for good and on one device only, as a person's shell does it. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -36,4 +36,22 @@ test('a session is deleted by its title typed out, and both devices say that it 
   expect(await segueJson(desk, 'deletions')).toMatchObject({ deletions: [{ byName: 'Laptop', state: 'gone' }], edits: [] })
   const unknown = await runSegue(desk, '--json', 'deletions', '--go-on', 'abcd')
   expect([unknown.code, JSON.parse(unknown.stdout)]).toMatchObject([1, { error: { code: 'DELETION_UNKNOWN' } }])
+})
+
+test('a session is deleted on one device only, stays listed there, and is brought back from the other', async () => {
+  const file = path.join(homes.root, 'Trip.md')
+  writeFileSync(file, 'by train')
+  await segueJson(laptop, 'session', 'import', file)
+  await expect.poll(() => segueJson(desk, 'session', 'list'), { timeout: 20_000 }).toMatchObject({ sessions: [{ title: 'Trip.md' }] })
+
+  const deleted = await segueJson(desk, 'session', 'delete', 'Trip.md', '--here')
+  expect(deleted).toMatchObject({ schemaVersion: 1, title: 'Trip.md', notHere: [{ state: 'not-here', documents: 4 }] })
+  expect((await runSegue(desk, 'session', 'list')).stdout).toMatch(/Trip\.md +not kept here/)
+  const refused = await runSegue(desk, '--json', 'session', 'open', 'Trip.md')
+  expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([1, { error: { code: 'SESSION_NOT_HERE' } }])
+  const alone = await runSegue(laptop, '--json', 'session', 'delete', 'Trip.md', '--here')
+  expect([alone.code, JSON.parse(alone.stdout)]).toMatchObject([1, { error: { code: 'KEPT_NOWHERE_ELSE' } }])
+
+  expect(await segueJson(desk, 'session', 'fetch', 'Trip.md')).toMatchObject({ title: 'Trip.md' })
+  expect((await runSegue(desk, 'session', 'export', 'Trip.md')).stdout).toBe('by train')
 })

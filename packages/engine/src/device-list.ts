@@ -41,6 +41,7 @@ export function createDeviceList(self: DeviceId, node: NetNode, members: Members
           sync: link === undefined || peer === undefined ? 'unknown' : peer.state === 'in-sync' ? 'in-sync' : 'catching-up',
           unconfirmed: peer?.unconfirmed ?? 0,
           lastSeenAt: members.seenAt(id),
+          leavesOut: isThisDevice ? (current?.replica.leftOut.size ?? 0) : (peer?.leavesOut ?? 0),
           lastSaid: said && { at: said.time, hasSame: said.hasSame },
         }
       })

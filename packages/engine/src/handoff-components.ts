@@ -6,6 +6,7 @@ import {
   documentIdOfBytes,
   encodeHotSet,
   readClaims,
+  sessionIdOf,
   SCHEMA_VERSION,
   SECOND_MS,
   SESSION_KINDS,
@@ -16,6 +17,7 @@ import {
   type Group,
   type Heartbeats,
   type HandoffComponents,
+  type LocalDeletions,
   type Replica,
   type SessionDoc,
   type SessionId,
@@ -33,20 +35,29 @@ export interface HandoffComponentParts {
   readonly chunks: ChunkStore
   readonly faces: SessionFaces
   readonly heartbeats: Pick<Heartbeats, 'looks' | 'isCoveredBy'>
+  readonly local: Pick<LocalDeletions, 'lacks' | 'isNotHere' | 'keepAgain'>
   readonly linkTo: (device: DeviceId) => DeviceLink | undefined
 }
 
 type Adapted = Pick<HandoffComponents, 'sessions' | 'content' | 'leases' | 'devices'>
 
-export function createHandoffComponents({ group, replica, documents, chunks, faces, heartbeats, linkTo }: HandoffComponentParts): Adapted {
+export function createHandoffComponents(parts: HandoffComponentParts): Adapted {
+  const { group, replica, documents, chunks, faces, heartbeats, local, linkTo } = parts
   const tagOf = (documentId: Uint8Array): DocTag => documents.docTagOf(documentIdOfBytes(documentId))
 
   const sealedBytesOf = async (documentId: DocumentId): Promise<number> => {
     const held = await chunks.listDocument(documents.docTagOf(documentId))
     return held.reduce((sum, chunk) => sum + (chunk.live ? chunk.byteLength : 0), 0)
   }
-  const isHere = async (session: SessionId): Promise<boolean> => (await documents.headsOf(documentIdOf(session))).length > 0
+  const isHere = async (session: SessionId): Promise<boolean> =>
+    !local.lacks(session) && (await documents.headsOf(documentIdOf(session))).length > 0
+  /** Somebody hands it over to this device, and that was accepted: what was deleted here comes back. */
+  const bringBack = async (documentId: DocumentId): Promise<void> => {
+    const session = sessionIdOf(documentId)
+    if (local.lacks(session)) await local.keepAgain([{ session }])
+  }
 
+  let back: Promise<void> = Promise.resolve()
   const evidence = createClaimEvidence(replica, heartbeats, session => documents.docTagOf(documentIdOf(session)))
 
   return {
@@ -99,10 +110,16 @@ export function createHandoffComponents({ group, replica, documents, chunks, fac
     content: {
       want(wanted) {
         const docTags = wanted.map(tagOf)
+        const [session] = wanted // a manifest begins with the session document
+        if (session !== undefined) back = bringBack(documentIdOfBytes(session))
+        back.catch(() => undefined) // heard by whoever waits for a document of it
         replica.want(docTags)
         return () => replica.unwant(docTags)
       },
-      whenContains: (documentId, heads, options) => documents.whenContains(documentIdOfBytes(documentId), heads, options),
+      async whenContains(documentId, heads, options) {
+        await back
+        return documents.whenContains(documentIdOfBytes(documentId), heads, options)
+      },
       watchArrival(watched, onBytes) {
         const docTags = new Set(watched.map(tagOf))
         let bytes = 0

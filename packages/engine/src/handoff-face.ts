@@ -1,6 +1,7 @@
 /** Handoffs as apps see them: core's, and of those that wait for their target, which relays have the offer and everything with it. */
 import {
   GROUP_DOC_TAG,
+  SegueError,
   createCloseables,
   createSubject,
   type DeviceId,
@@ -8,9 +9,11 @@ import {
   type HandoffId,
   type Handoffs,
   type HandoffSummary,
+  type LocalDeletions,
   type Observable,
   type RegisterCarrier,
   type Replica,
+  type SessionId,
 } from '@segue/core'
 
 export interface SegueHandoffSummary extends HandoffSummary {
@@ -23,6 +26,24 @@ export interface SegueHandoffSummary extends HandoffSummary {
 
 export interface SegueHandoffs extends Handoffs {
   readonly list: Observable<readonly SegueHandoffSummary[]>
+}
+
+/** What is not kept here is not handed on from here: SESSION_NOT_HERE. An offer to this device brings it back when it is accepted. */
+export function ofWhatIsHere(handoffs: Handoffs, local: Pick<LocalDeletions, 'lacks'>): Handoffs {
+  const assertHere = (session: SessionId): void => {
+    if (local.lacks(session)) throw new SegueError('SESSION_NOT_HERE', { session })
+  }
+  return {
+    ...handoffs,
+    send(session, options) {
+      assertHere(session)
+      return handoffs.send(session, options)
+    },
+    take(session, options) {
+      assertHere(session)
+      return handoffs.take(session, options)
+    },
+  }
 }
 
 export interface OfferWatch {

@@ -57,6 +57,8 @@ export type {
   DeletedEdit,
   DeletionPlan,
   DeletionTarget,
+  LocalDeletionOptions,
+  NotHere,
   DeviceId,
   Draft,
   ErrorCode,

@@ -16,7 +16,7 @@ import {
   signMailboxMove,
   signingKeysOf,
 } from '@segue/core'
-import type { Closeable, DeviceId, GroupRelay, MailboxId, PeerSync } from '@segue/core'
+import type { Closeable, DeletionTarget, DeviceId, GroupRelay, MailboxId, PeerSync } from '@segue/core'
 import type { Clock, Logger, Random, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import { loadNewMailbox, saveNewMailbox, type NewMailbox } from './device-records.ts'
@@ -106,11 +106,23 @@ export function createMailboxMoves(parts: Parts): MailboxMoves {
     return made
   }
 
+  /** The new mailbox gets what is here: what was deleted on this device only may be nowhere else than in the old one. */
+  const keepAll = async ({ local }: Runtime): Promise<void> => {
+    const away = local.list.peek()
+    if (away.length === 0) return
+    logger.info('brought-back-for-mailbox', { count: away.length })
+    await local.keepAgain(
+      away.flatMap(({ session, document }): DeletionTarget[] =>
+        session !== undefined ? [{ session }] : document !== undefined ? [{ document }] : [],
+      ),
+    )
+  }
   /** Every step may be repeated, in a later run too. */
   const move = async (relay: GroupRelay): Promise<void> => {
     const net = node()
     const oldKeys = runtime()?.group.relayAdminKeys(relay.mailbox)
     if (net === undefined || oldKeys === undefined) return
+    await keepAll(present())
     await whenPeer(relay.id, () => true) // drained: what is on the relay is here
     const made = await newMailbox(relay.id)
     const keys = signingKeysOf(made.adminSeed)

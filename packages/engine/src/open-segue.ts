@@ -330,7 +330,13 @@ export function openSegueOn(
       keys,
       sessions: {
         create: async options => present().faces.create(options),
-        open: async (id, options) => present().faces.open(id, options),
+        async open(id, options) {
+          const { local, faces } = present()
+          const state = local.stateOf(id)
+          if (state === 'not-here') throw new SegueError('SESSION_NOT_HERE', { session: id })
+          if (state === 'coming-back') await local.bringBack([{ session: id }], options)
+          return faces.open(id, options)
+        },
         get list() {
           return present().sessions.list
         },

@@ -10,6 +10,7 @@ import {
   createHeartbeats,
   createIndex,
   createLaterIndex,
+  createLocalDeletions,
   createRegisterCarrier,
   createReplica,
   createSessions,
@@ -28,6 +29,7 @@ import {
   type Group,
   type Handoffs,
   type HeartbeatPace,
+  type LocalDeletions,
   type Heartbeats,
   type Replica,
   type Sessions,
@@ -40,7 +42,7 @@ import { createDeletionFace, type SegueDeletions } from './deletion/deletion-fac
 import { createDiskCleaner } from './deletion/disk-cleaner.ts'
 import { createDuties } from './duties.ts'
 import { createHandoffComponents } from './handoff-components.ts'
-import { createOfferWatch, type SegueHandoffs } from './handoff-face.ts'
+import { createOfferWatch, ofWhatIsHere, type SegueHandoffs } from './handoff-face.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
 import { trustOf } from './removal/own-trust.ts'
 import { createSessionFaces, type SessionFaces } from './session-face.ts'
@@ -75,6 +77,7 @@ export interface Runtime extends Closeable {
   readonly sessions: Sessions
   readonly faces: SessionFaces
   readonly deletions: SegueDeletions
+  readonly local: LocalDeletions
   readonly handoffs: SegueHandoffs
   readonly heartbeats: Heartbeats
   readonly records: RecordStore
@@ -109,9 +112,11 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       pinned: PINNED_CHANGES,
     })
     let followed: Deletions | undefined
+    let left: Awaited<ReturnType<typeof createLocalDeletions>> | undefined
     const documents = opened.use(
       createDocuments({
         isDeleted: id => followed?.isDeleted(id) ?? false,
+        isNotHere: id => left?.isNotHere(id) ?? false,
         late,
         verifier: nativeVerifier,
         replica,
@@ -143,11 +148,25 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         sessions: () => sessions,
         onDropping: ids => faces.release(ids),
         onDropped: disk.due,
+        knownOf: id => left?.knownOf(id),
       }),
     )
     followed = deletions
     opened.add(group.state.subscribe(deletions.refresh))
     const index = opened.use(withoutDeleted(storedIndex, deletions))
+    const local = opened.use(
+      await createLocalDeletions({
+        ...{ replica, documents, records, clock, logger, index, deletions },
+        group: group.id,
+        chunkStore: chunks,
+        async onLeaving(ids) {
+          await faces.release(ids)
+          await sessions.release(ids, 'DOCUMENT_NOT_HERE')
+        },
+        onLeft: disk.due,
+      }),
+    )
+    left = local
     const sessions: Sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
     const faces: SessionFaces = opened.use(
       createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }),
@@ -176,10 +195,10 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         records,
         telemetry,
         carrier: offers.carrier,
-        ...createHandoffComponents({ ...parts, chunks, group, replica, documents, faces, heartbeats }),
+        ...createHandoffComponents({ ...parts, chunks, group, replica, documents, faces, heartbeats, local }),
       }),
     )
-    const handoffs = opened.use(offers.watch(core))
+    const handoffs = opened.use(offers.watch(ofWhatIsHere(core, local)))
     const seesClaims = createClaimWatch({ clock, documents, handoffs })
     opened.add(seesClaims.close)
     const hearOffers = (offers: readonly CarriedOffer[]): void => {
@@ -215,7 +234,8 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       index,
       sessions,
       faces,
-      deletions: opened.use(createDeletionFace({ deletions, disk, group, replica, clock })),
+      deletions: opened.use(createDeletionFace({ deletions, local, disk, group, replica, clock })),
+      local,
       handoffs,
       heartbeats,
       records,

@@ -47,7 +47,7 @@ export interface Segue extends Closeable, Audits {
   readonly person: Person
   readonly keys: SegueKeys
   readonly sessions: SegueSessions
-  /** Deleting for good. Another object after this device joined a group. */
+  /** Deleting, for good or on this device only. Another object after this device joined a group. */
   readonly deletions: SegueDeletions
   readonly handoff: SegueHandoffs
   /** What removed devices wrote after they were removed, for a person to decide about. */
@@ -76,7 +76,10 @@ export interface Segue extends Closeable, Audits {
 
 export interface SegueSessions {
   create(options: { readonly title: string }): Promise<SegueSession>
-  /** Waits for a session on its way. Rejects with SESSION_UNKNOWN, SCHEMA_NEWER, or the signal's reason. */
+  /**
+   * Waits for a session on its way, also back to here. Rejects with SESSION_UNKNOWN, SESSION_NOT_HERE (`deletions.bringBack`), SCHEMA_NEWER, or
+   * the signal's reason.
+   */
   open(id: SessionId, options?: { readonly signal?: AbortSignal }): Promise<SegueSession>
   /** Of a store with thousands of documents it fills a little after opening: `whenListed`. */
   readonly list: Observable<readonly IndexedSession[]>
@@ -167,6 +170,8 @@ export interface DeviceStatus {
   readonly lastSeenAt: number | undefined
   /** What it last said of itself, linked or not: when (by its own clock), and whether it held the same as this device does. */
   readonly lastSaid: { readonly at: number; readonly hasSame: boolean } | undefined
+  /** Documents that it does not keep, though the group has them: deleted there only. As it last said in this run. */
+  readonly leavesOut: number
 }
 
 export interface SegueStatus {
@@ -185,6 +190,8 @@ export interface SegueStatus {
   /** `behind`: those that hold or show less than they confirmed. */
   readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
   readonly sessions: number
+  /** Sessions and documents that are not kept on this device: `Segue.deletions.notHere`. */
+  readonly notHere: number
   /** What a person is asked to do, when there is time for it. */
   readonly advice: readonly Advice[]
   readonly backup: BackupStatus

@@ -66,6 +66,7 @@ export function createStatus({
         behind: relays.peek().filter(relay => relay.behind !== undefined).length,
       },
       sessions,
+      notHere: current?.local.list.peek().length ?? 0,
       backup: { isOnlyHere: sessions > 0 && isOnlyHere(places), lastAt },
       advice: current === undefined ? [] : adviceOn(current.group.state.peek()),
       removed: removed.peek(),
@@ -112,6 +113,7 @@ export function createStatus({
         keys.subscribe(update),
         runtime.replica.durability.subscribe(update),
         runtime.index.sessions.subscribe(update),
+        runtime.local.list.subscribe(update),
         runtime.group.state.subscribe(update),
       ]
       update()

@@ -1,7 +1,7 @@
 /**
  * Deleting on this device only, as the rest of Segue sees it: what others keep need not lie here. Nothing of it is sent, deleted or
  * written anywhere else, and it can be brought back. A session's own list of documents and its name stay, so that it is still listed, can be
- * driven, deleted and brought back. SPEC.md has the rules (X11...).
+ * driven, deleted and brought back. SPEC.md has the rules (X12...).
  */
 import type { DocumentId } from '@automerge/automerge-repo'
 import type { Closeable } from '../lib/closeables.ts'
@@ -36,8 +36,9 @@ export interface LocalDeletions extends Closeable {
   readonly list: Observable<readonly NotHere[]>
   /** Nothing of it is held here, or it is about to go. */
   isNotHere(documentId: DocumentId): boolean
-  /** Deleted here, or still on its way back. */
-  isAway(session: SessionId): boolean
+  stateOf(session: SessionId): NotHere['state'] | 'here'
+  /** It is not here, or one of its documents is not. Of what was listed when it was looked at last. */
+  lacks(session: SessionId): boolean
   /** What would go: documents that a session which stays lists as well are not in it. Rejects with SESSION_UNKNOWN or DOCUMENT_UNKNOWN. */
   plan(targets: readonly DeletionTarget[], options?: { readonly signal?: AbortSignal | undefined }): Promise<DeletionPlan>
   /**
@@ -51,6 +52,8 @@ export interface LocalDeletions extends Closeable {
    * is here anyway is left as it is.
    */
   bringBack(targets: readonly DeletionTarget[], options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
+  /** As `bringBack`, without waiting for what is on its way. */
+  keepAgain(targets: readonly DeletionTarget[]): Promise<void>
   /** Resolves when everything known now was looked at. */
   settled(): Promise<void>
 }

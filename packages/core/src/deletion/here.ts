@@ -1,4 +1,4 @@
-/** Deleting on this device only, and bringing back. here-contract.ts says what it promises, SPEC.md the rules (X11...). */
+/** Deleting on this device only, and bringing back. here-contract.ts says what it promises, SPEC.md the rules (X12...). */
 import * as A from '@automerge/automerge'
 import type { DocumentId } from '@automerge/automerge-repo'
 import type { Documents, DocumentIndex } from '../documents/index.ts'
@@ -95,6 +95,10 @@ export async function createLocalDeletions(
     return done
   }
 
+  const isLinked = (): boolean => [...replica.peers.peek().values()].some(({ state }) => state !== 'away')
+  /** Something is on its way to somebody. */
+  const mayStillConfirm = (): boolean =>
+    [...replica.peers.peek().values()].some(({ state, unconfirmed }) => state !== 'away' && (state !== 'in-sync' || unconfirmed > 0))
   /** Somebody who is linked and in sync has all of it, as far as its receipts say. */
   const isElsewhere = async (id: DocumentId): Promise<boolean> => {
     if ((await chunkStore.listDocument(tagOf(id))).length === 0) return true
@@ -111,7 +115,7 @@ export async function createLocalDeletions(
     await replica.settled()
     let lone = await loneAmong(ids)
     for (let tries = 0; tries < TRIES && lone.length > 0; tries++) {
-      if (![...replica.peers.peek().values()].some(({ state }) => state !== 'away')) return lone
+      if (!mayStillConfirm()) return lone
       await clock.sleep(SECOND_MS, { signal: anyOf(signal, closing.signal) })
       lone = await loneAmong(lone)
     }
@@ -138,7 +142,7 @@ export async function createLocalDeletions(
       for (let tries = 0; tries < TRIES && alone.length > 0; tries++) {
         if (tries > 0) await clock.sleep(SECOND_MS, { signal: closing.signal })
         alone = await replica.leaveOut(due.map(tagOf), { isForced })
-        if (isForced || !mayStillAnswer()) break
+        if (isForced || !isLinked()) break
       }
       if (alone.length === 0) return []
       for (const id of due) left.delete(id)
@@ -147,7 +151,6 @@ export async function createLocalDeletions(
       for (const id of due) barred.delete(id)
     }
   }
-  const mayStillAnswer = (): boolean => [...replica.peers.peek().values()].some(({ state }) => state !== 'away')
   const sessionsOf = (ids: readonly DocumentId[]): readonly DocumentId[] => {
     const going = new Set(ids)
     return [...known].flatMap(([session, { companions }]) => (companions.some(id => going.has(id)) ? [documentIdOf(session)] : []))
@@ -282,8 +285,8 @@ export async function createLocalDeletions(
     return list.peek().filter(each => keys.includes(keyOf(each)))
   }
 
-  const bringBack: LocalDeletions['bringBack'] = async (targets, { signal } = {}) => {
-    const keys = await inTurn(async () => {
+  const startBack = (targets: readonly DeletionTarget[], signal: AbortSignal | undefined): Promise<readonly string[]> =>
+    inTurn(async () => {
       const { targets: wanted } = await planned(targets, signal)
       // With a session come those of its documents that were deleted here one by one.
       const asked = new Set(wanted.flatMap(({ target, documents: all }) => [keyOf(target), ...all]))
@@ -291,10 +294,9 @@ export async function createLocalDeletions(
       for (const key of back) entries.set(key, { ...(entries.get(key) as HereEntry), state: 'back' })
       if (back.length > 0) await save()
       await look()
+      for (const key of back) comeBackSoon(key)
       return back
     })
-    await unlessAborted(Promise.all(keys.map(comeBack)), signal)
-  }
 
   const stored = await records.get(recordKey)
   const record = stored === undefined ? undefined : decodeHere(stored)
@@ -328,10 +330,19 @@ export async function createLocalDeletions(
   return {
     list,
     isNotHere: id => barred.has(id) || isOut(id),
-    isAway: session => (entries.get(session)?.state ?? 'leaving') !== 'leaving',
+    stateOf: session => STATES[entries.get(session)?.state ?? 'leaving'],
+    lacks: session =>
+      STATES[entries.get(session)?.state ?? 'leaving'] !== 'here' ||
+      (replica.leftOut.size > 0 && (known.get(session)?.members ?? []).some(isOut)),
     plan: (targets, { signal } = {}) => inTurn(async () => (await planned(targets, signal)).plan),
     delete: (targets, options) => inTurn(() => deleteNow(targets, options)),
-    bringBack,
+    async bringBack(targets, { signal } = {}) {
+      const keys = await startBack(targets, signal)
+      await unlessAborted(Promise.all(keys.map(comeBack)), signal)
+    },
+    async keepAgain(targets) {
+      await startBack(targets, undefined)
+    },
     settled: () => inTurn(look),
     knownOf: id => (isOut(id) ? left.get(id)?.known : undefined),
     close: opened.close,
@@ -339,6 +350,7 @@ export async function createLocalDeletions(
   }
 }
 
+const STATES = { leaving: 'here', gone: 'not-here', back: 'coming-back' } as const
 /** Seconds that peers are given to confirm, and to answer. */
 const TRIES = 5
 

@@ -295,7 +295,7 @@ const ERRORS = {
     retry: 'never',
   },
   SESSION_NOT_HERE: {
-    text: 'This session is not kept on this device, or is still on its way back. To bring it back: segue session fetch.',
+    text: 'This session, or a part of it, is not kept on this device; other devices have it. To bring it back: segue session fetch.',
     peer: 'unavailable',
     retry: 'later',
   },

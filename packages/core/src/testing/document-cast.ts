@@ -133,7 +133,17 @@ export function createDocumentCast(
         secretOf: epoch => (device.isLocked ? undefined : device.group.keyring.secretOf(epoch)),
       }
       const stores = { store: createMemoryChunkStore(), records: createMemoryRecordStore() }
-      const parts = { id: identity.id, identity, group, keyring, isLocked: false, isDeleted: () => false, isNotHere: () => false, ...stores, complaints: [] }
+      const parts = {
+        id: identity.id,
+        identity,
+        group,
+        keyring,
+        isLocked: false,
+        isDeleted: () => false,
+        isNotHere: () => false,
+        ...stores,
+        complaints: [],
+      }
       const device = parts as unknown as DocumentDevice // the running parts come with `start`
       await start(device, {})
       devices.push(device)

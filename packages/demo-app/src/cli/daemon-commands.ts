@@ -204,7 +204,7 @@ async function status({ daemon, output }: CliContext): Promise<number | void> {
       ...removedLines(now),
       `  devices   ${now.devices.linked} of ${now.devices.total} linked${now.devices.total === 0 ? ' (segue pair new lets one in)' : pathsText(now.devices.paths)}`,
       ...(now.relays.total === 0 ? [] : [`  relays    ${relaysText(now.relays)}`]),
-      `  sessions  ${now.sessions}`,
+      `  sessions  ${now.sessions}${now.notHere === 0 ? '' : `; ${now.notHere} not kept here: segue session list, segue deletions`}`,
       `  storage   ${storage}`,
       `  keys      ${keysText(now.keys)}${value.autoLockMinutes === 0 ? '' : `; locked after ${value.autoLockMinutes} min without a command`}`,
       `  close?    ${safeToClose ? 'yes: another device has everything' : onRelay ? 'no other device has everything yet; a relay has it, sealed' : now.devices.total === 0 ? 'this device alone holds your work' : 'not yet: no other device has everything'}`,
@@ -267,6 +267,7 @@ interface StatusResult {
     readonly devices: { readonly total: number; readonly linked: number; readonly paths: Readonly<Record<string, number>> }
     readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
     readonly sessions: number
+    readonly notHere: number
     readonly advice: readonly string[]
     readonly notices: { readonly total: number; readonly warnings: number }
     readonly backup: { readonly isOnlyHere: boolean; readonly lastAt?: number }

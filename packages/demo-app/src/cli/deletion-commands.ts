@@ -1,15 +1,17 @@
-/** session delete, document delete, deletions: for good, and who knows of it. */
+/** session delete, document delete, deletions: for good or here only, and who knows of it. */
 import { isSegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { askLine } from './ask.ts'
 import { action, type CliContext } from './context.ts'
 import { EXIT } from './exit-codes.ts'
+import { addFetchCommand, notHereLines, removeHere, type HereOptions, type NotHereRow } from './here-deletion.ts'
 import { ago, shortId, table } from './output.ts'
 
 export function addDeletionCommands(program: Command, session: Command): void {
   withOptions(session.command('delete <session>').description('delete a session and its documents, for good, on every device')).action(
     action<[string, DeleteOptions]>((context, wanted, options) => remove(context, { session: wanted }, options)),
   )
+  addFetchCommand(session)
   const document = program.command('document').description('one document of a session')
   withOptions(document.command('delete <session> <document>').description('delete one document, for good, on every device')).action(
     action<[string, string, DeleteOptions]>((context, wanted, named, options) =>
@@ -31,6 +33,8 @@ function withOptions(command: Command): Command {
   return command
     .option('--confirm <title>', 'the typed confirmation, given here: for scripts')
     .option('--much', 'also when it is more than a fifth of everything')
+    .option('--here', 'on this device only: other devices and relays keep it, and segue session fetch brings it back')
+    .option('--force', 'with --here: also when nobody who is linked now has all of it')
     .option('--no-wait', 'do not wait until the devices and relays that are linked now know')
     .addHelpText(
       'after',
@@ -39,9 +43,8 @@ function withOptions(command: Command): Command {
     )
 }
 
-interface DeleteOptions {
-  readonly confirm?: string
-  readonly much?: boolean
+interface DeleteOptions extends HereOptions {
+  readonly here?: boolean
   readonly wait: boolean
 }
 
@@ -75,6 +78,12 @@ interface DeletionRow {
   readonly missing: number
 }
 
+interface DeletionList {
+  readonly deletions: readonly DeletionRow[]
+  readonly edits: readonly EditRow[]
+  readonly notHere: readonly NotHereRow[]
+}
+
 interface EditRow {
   readonly deletion: string
   readonly byName?: string
@@ -86,10 +95,13 @@ interface EditRow {
 const WAIT_MS = 20_000
 
 async function remove(
-  { daemon, output, signal }: CliContext,
+  context: CliContext,
   target: { readonly session: string; readonly document?: string },
-  { confirm, much = false, wait }: DeleteOptions,
+  options: DeleteOptions,
 ): Promise<void> {
+  if (options.here === true) return removeHere(context, target, options)
+  const { daemon, output, signal } = context
+  const { confirm, much = false, wait } = options
   const client = await daemon()
   const plan = await client.call<Plan>('deletion.plan', target, { signal })
   output.warning(
@@ -146,8 +158,8 @@ async function list({ daemon, output, signal }: CliContext, options: DecideOptio
     const done = await client.call<{ readonly session?: string }>('deletion.decide', { deletion, decision }, { signal })
     output.note(done.session === undefined ? 'Done.' : `Kept as a copy: segue session show ${shortId(done.session)}`)
   }
-  const found = await client.call<{ readonly deletions: readonly DeletionRow[]; readonly edits: readonly EditRow[] }>('deletion.list')
-  output.data({ ...found }, () => [...deletionLines(found.deletions), ...editLines(found.edits)])
+  const found = await client.call<DeletionList>('deletion.list')
+  output.data({ ...found }, () => [...deletionLines(found.deletions), ...editLines(found.edits), ...notHereLines(found.notHere)])
   return found.edits.length > 0 || found.deletions.some(({ state }) => state === 'waiting') ? EXIT.needsReview : EXIT.ok
 }
 

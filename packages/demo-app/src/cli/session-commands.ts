@@ -12,7 +12,11 @@ export function addSessionCommands(program: Command): Command {
   session.command('list').description('the sessions there are').action(action(list))
   session.command('show <session>').description('what is in a session').action(action<[string]>(show))
   session.command('create <title>').description('an empty session').action(action<[string]>(create))
-  session.command('open <session>').description('wait until all of a session is here, then show it').action(action<[string]>(open))
+  session
+    .command('open <session>')
+    .description('wait until all of a session is here, then show it')
+    .option('--fetch', 'bring it back where it was deleted on this device only')
+    .action(action<[string, { readonly fetch?: boolean }]>(open))
   session
     .command('import <file>')
     .description('a UTF-8 text file of at most 1 MiB becomes a document')
@@ -36,6 +40,7 @@ export function addSessionCommands(program: Command): Command {
 interface SessionRow {
   readonly id: string
   readonly title: string
+  readonly here: 'here' | 'not-here' | 'coming-back'
 }
 
 async function list({ daemon, output }: CliContext): Promise<void> {
@@ -43,9 +48,11 @@ async function list({ daemon, output }: CliContext): Promise<void> {
   output.data({ sessions }, () =>
     sessions.length === 0
       ? 'No sessions yet. segue session import FILE makes one.'
-      : table([['ID', 'TITLE'], ...sessions.map(({ id, title }) => [shortId(id), title])]),
+      : table([['ID', 'TITLE', ''], ...sessions.map(({ id, title, here }) => [shortId(id), title, HERE_WORDS[here]])]),
   )
 }
+
+const HERE_WORDS = { here: '', 'not-here': 'not kept here', 'coming-back': 'on its way back' } as const
 
 interface SessionView {
   readonly id: string
@@ -90,13 +97,13 @@ async function show({ daemon, output, signal }: CliContext, wanted: string): Pro
 }
 
 async function create({ daemon, output }: CliContext, title: string): Promise<void> {
-  const value = await (await daemon()).call<SessionRow>('session.create', { title })
+  const value = await (await daemon()).call<Omit<SessionRow, 'here'>>('session.create', { title })
   output.data({ ...value }, () => value.id)
 }
 
-async function open({ daemon, output, signal }: CliContext, wanted: string): Promise<void> {
+async function open({ daemon, output, signal }: CliContext, wanted: string, options: { readonly fetch?: boolean }): Promise<void> {
   output.progress('waiting for everything of the session…')
-  const value = await (await daemon()).call<SessionView>('session.open', { session: wanted }, { signal })
+  const value = await (await daemon()).call<SessionView>('session.open', { session: wanted, fetch: options.fetch ?? false }, { signal })
   output.data({ ...value }, () => describe(value))
 }
 

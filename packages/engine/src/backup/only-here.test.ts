@@ -15,6 +15,7 @@ const device = (given: Partial<DeviceStatus>): DeviceStatus => ({
   unconfirmed: 0,
   lastSeenAt: undefined,
   lastSaid: undefined,
+  leavesOut: 0,
   ...given,
 })
 const here = device({ isThisDevice: true, state: 'here', sync: 'in-sync' })
@@ -25,6 +26,7 @@ const onlyHere = (given: Partial<Elsewhere>): boolean =>
 test('[W5] a device alone, without a relay or a backup, is the only place', () => {
   expect(onlyHere({})).toBe(true)
   expect(onlyHere({ devices: [here, device({ lastSaid: { at: 1, hasSame: false } })] })).toBe(true)
+  expect(onlyHere({ devices: [here, device({ state: 'linked', sync: 'in-sync', leavesOut: 1 })] })).toBe(true)
 })
 
 test('[W5] another device that has the same, or is being given it, is another place', () => {

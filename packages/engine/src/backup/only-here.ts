@@ -22,12 +22,13 @@ export interface Elsewhere {
 }
 
 /**
- * Neither another device that has the same or is linked and gets it now, nor a relay that keeps all it is given, nor a backup of the last
+ * Neither another device that has the same or is linked and gets it now, leaving nothing out, nor a relay that keeps all it is given, nor a backup of the last
  * seven days.
  */
 export function isOnlyHere({ devices, relays, lastBackupAt, now }: Elsewhere): boolean {
   const isOnDevice = devices.some(
-    ({ isThisDevice, state, sync, lastSaid }) => !isThisDevice && (state === 'linked' || sync === 'in-sync' || lastSaid?.hasSame === true),
+    ({ isThisDevice, state, sync, lastSaid, leavesOut }) =>
+      !isThisDevice && leavesOut === 0 && (state === 'linked' || sync === 'in-sync' || lastSaid?.hasSame === true),
   )
   const isOnRelay = relays.some(relay => relay.behind === undefined && relay.problem !== 'RELAY_QUOTA')
   const isFresh = lastBackupAt !== undefined && now - lastBackupAt < BACKUP_FRESH_MS

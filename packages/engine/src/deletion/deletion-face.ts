@@ -1,4 +1,4 @@
-/** Deleting for good as apps see it: core's deletions, and what relays were told. */
+/** Deleting as apps see it, for good or on this device only: core's deletions, and what relays were told. */
 import {
   createCloseables,
   createSubject,
@@ -7,6 +7,9 @@ import {
   type Deletions,
   type DeviceId,
   type Group,
+  type LocalDeletionOptions,
+  type LocalDeletions,
+  type NotHere,
   type Observable,
   type Replica,
 } from '@segue/core'
@@ -32,6 +35,20 @@ export interface SegueDeletions extends Omit<Deletions, 'list' | 'delete' | 'ver
   readonly list: Observable<readonly SegueDeletion[]>
   /** As of core. */
   delete(...parameters: Parameters<Deletions['delete']>): Promise<readonly SegueDeletion[]>
+  /** What is not kept on this device while others keep it, newest first. */
+  readonly notHere: Observable<readonly NotHere[]>
+  /** What `deleteHere` would take away. */
+  readonly planHere: LocalDeletions['plan']
+  /**
+   * On this device only, until it is brought back. Rejects with DELETION_LARGE unless `confirmed`, and with KEPT_NOWHERE_ELSE unless another
+   * device or relay that is linked now has all of it and says that it keeps it; `force` does it all the same. Then nothing was deleted.
+   */
+  deleteHere(targets: Parameters<LocalDeletions['delete']>[0], options?: LocalDeletionOptions): Promise<readonly NotHere[]>
+  /**
+   * Kept here again: resolves when all that was here before is here. What is on its way goes on coming when the signal aborts, and in later
+   * runs. A handoff to this device does the same when it is accepted.
+   */
+  readonly bringBack: LocalDeletions['bringBack']
   /**
    * Resolves when nothing that was deleted before the call is in any file of this device. It happens by itself a little later; asking for
    * it rewrites the database's files now.
@@ -41,13 +58,14 @@ export interface SegueDeletions extends Omit<Deletions, 'list' | 'delete' | 'ver
 
 interface Parts {
   readonly deletions: Deletions
+  readonly local: LocalDeletions
   readonly disk: Pick<DiskCleaner, 'clean'>
   readonly group: Pick<Group, 'state'>
   readonly replica: Pick<Replica, 'peers'>
   readonly clock: Clock
 }
 
-export function createDeletionFace({ deletions, disk, group, replica, clock }: Parts): SegueDeletions & Closeable {
+export function createDeletionFace({ deletions, local, disk, group, replica, clock }: Parts): SegueDeletions & Closeable {
   const opened = createCloseables()
   /** When each was followed in this run; those from before it stand for all meetings of this run. */
   const goneAt = new Map<string, number>()
@@ -79,12 +97,17 @@ export function createDeletionFace({ deletions, disk, group, replica, clock }: P
       const ids = new Set((await deletions.delete(targets, options)).map(({ id }) => id))
       return list.peek().filter(({ id }) => ids.has(id))
     },
+    notHere: local.list,
+    planHere: local.plan,
+    deleteHere: local.delete,
+    bringBack: local.bringBack,
     goOn: deletions.goOn,
     keep: deletions.keep,
     keepEdits: deletions.keepEdits,
     discardEdits: deletions.discardEdits,
     async erased() {
       await deletions.settled()
+      await local.settled()
       await disk.clean()
     },
     close: opened.close,

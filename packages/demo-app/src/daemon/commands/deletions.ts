@@ -1,4 +1,4 @@
-/** Deleting for good, and what a person decides about the deletions of others. */
+/** Deleting, for good or here only, and what a person decides about the deletions of others. */
 import { SegueError, type DeletedEdit, type DeletionTarget, type Segue, type SegueDeletion } from '@segue/engine'
 import * as v from 'valibot'
 import { WrongRequest, defineCommand, type DaemonCommand } from '../command.ts'
@@ -8,9 +8,10 @@ const target = { session: v.string(), document: v.optional(v.string()) }
 
 export const DELETION_COMMANDS: readonly DaemonCommand[] = [
   /** What would go: shown before the person is asked. */
-  defineCommand('deletion.plan', v.strictObject(target), async ({ segue, signal }, wanted) => {
+  defineCommand('deletion.plan', v.strictObject({ ...target, here: v.optional(v.boolean(), false) }), async ({ segue, signal }, params) => {
+    const { here, ...wanted } = params
     const { title, targets } = await targetsOf(segue, wanted, signal)
-    const plan = await segue.deletions.plan(targets, { signal })
+    const plan = await (here ? segue.deletions.planHere(targets, { signal }) : segue.deletions.plan(targets, { signal }))
     const others = segue.devices.peek().filter(device => !device.isThisDevice)
     return {
       title,
@@ -27,15 +28,30 @@ export const DELETION_COMMANDS: readonly DaemonCommand[] = [
     v.strictObject({ ...target, typed: v.optional(v.string()), much: v.optional(v.boolean(), false) }),
     async ({ segue, signal }, { typed, much, ...wanted }) => {
       const { title, targets } = await targetsOf(segue, wanted, signal)
-      if (typed === undefined) throw new SegueError('CONFIRMATION_NEEDED', { wanted: 'the title of what is deleted, typed out' })
-      if (typed.normalize('NFC').trim() !== title.normalize('NFC').trim())
-        throw new SegueError('CONFIRMATION_WRONG', { wanted: 'the title' })
+      assertTyped(typed, title)
       const made = await segue.deletions.delete(targets, { confirmed: much, signal })
       return { deletions: made.map(each => describe(segue, each)) }
     },
   ),
 
+  /** On this device only. `force`, where nobody else may have it, needs the title typed out. */
+  defineCommand(
+    'deletion.here',
+    v.strictObject({
+      ...target,
+      typed: v.optional(v.string()),
+      much: v.optional(v.boolean(), false),
+      force: v.optional(v.boolean(), false),
+    }),
+    async ({ segue, signal }, { typed, much, force, ...wanted }) => {
+      const { title, targets } = await targetsOf(segue, wanted, signal)
+      if (force) assertTyped(typed, title)
+      return { notHere: await segue.deletions.deleteHere(targets, { confirmed: much, force, signal }) }
+    },
+  ),
+
   defineCommand('deletion.list', v.strictObject({}), async ({ segue }) => ({
+    notHere: segue.deletions.notHere.peek(),
     deletions: segue.deletions.list.peek().map(each => describe(segue, each)),
     edits: segue.deletions.edits.peek().map(each => describeEdit(segue, each)),
   })),
@@ -71,6 +87,11 @@ export const DELETION_COMMANDS: readonly DaemonCommand[] = [
     },
   ),
 ]
+
+function assertTyped(typed: string | undefined, title: string): void {
+  if (typed === undefined) throw new SegueError('CONFIRMATION_NEEDED', { wanted: 'the title of what is deleted, typed out' })
+  if (typed.normalize('NFC').trim() !== title.normalize('NFC').trim()) throw new SegueError('CONFIRMATION_WRONG', { wanted: 'the title' })
+}
 
 async function targetsOf(
   segue: Segue,

@@ -20,7 +20,8 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
       status: segue.status.peek(),
       // In sync means: everything durable here is on that device's disk.
       safeToClose:
-        segue.status.peek().storage.state === 'good' && others.some(device => device.sync === 'in-sync' && device.unconfirmed === 0),
+        segue.status.peek().storage.state === 'good' &&
+        others.some(device => device.sync === 'in-sync' && device.unconfirmed === 0 && device.leavesOut === 0),
       /** A relay has everything; it can read none of it, so that is no other device. */
       onRelay: segue.relays.list.peek().some(holdsEverything),
     }

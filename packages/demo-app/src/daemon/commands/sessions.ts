@@ -7,7 +7,18 @@ import { findDocument, findSession, openSession } from './find.ts'
 const title = v.pipe(v.string(), v.trim(), v.minLength(1, 'may not be empty'), v.maxLength(200, 'has 200 characters at most'))
 
 export const SESSION_COMMANDS: readonly DaemonCommand[] = [
-  defineCommand('session.list', v.strictObject({}), async ({ segue }) => ({ sessions: segue.sessions.list.peek() })),
+  /** `here`: whether it is kept on this device. */
+  defineCommand('session.list', v.strictObject({}), async ({ segue }) => {
+    const away = new Map(segue.deletions.notHere.peek().map(({ session, state }) => [session, state]))
+    return { sessions: segue.sessions.list.peek().map(each => ({ ...each, here: away.get(each.id) ?? 'here' })) }
+  }),
+
+  /** Brings back what was deleted on this device only; resolves when all of it is here. */
+  defineCommand('session.fetch', v.strictObject({ session: v.string() }), async ({ segue, signal }, params) => {
+    const { id, title: name } = findSession(segue, params.session)
+    await segue.deletions.bringBack([{ session: id }], { signal })
+    return { id, title: name }
+  }),
 
   defineCommand('session.create', v.strictObject({ title }), async ({ segue }, params) => {
     const session = await segue.sessions.create(params)
@@ -20,7 +31,9 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
   }),
 
   /** Waits until everything of the session is here, then shows it. */
-  defineCommand('session.open', v.strictObject({ session: v.string() }), async ({ segue, signal }, params) => {
+  defineCommand('session.open', v.strictObject({ session: v.string(), fetch: v.optional(v.boolean(), false) }), async (context, params) => {
+    const { segue, signal } = context
+    if (params.fetch) await segue.deletions.bringBack([{ session: findSession(segue, params.session).id }], { signal })
     const session = await openSession(segue, params.session, signal)
     await Promise.all(session.documents.list.peek().map(document => session.documents.open(document.documentId, { signal })))
     return describe(segue, session)
