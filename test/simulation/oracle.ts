@@ -37,6 +37,8 @@ export interface Violation {
 /** Changes that somebody was told are safe. */
 export interface Acknowledged {
   readonly device: DeviceId
+  /** Of two under one key, this one. */
+  readonly machine: Device
   readonly document: DocumentId
   readonly heads: readonly string[]
   readonly session: SessionId | undefined
@@ -81,7 +83,7 @@ export function createOracle({ clock, note }: TimeLine, onMade: Oracle['made'] =
     violations.push({ invariant, text: `at ${(clock.monotonic() / 1_000).toFixed(1)} s: ${text}` })
   }
   const safeHere = (device: Device, session: SessionId): readonly Acknowledged[] =>
-    acknowledged.filter(each => each.device === device.id && each.session === session)
+    acknowledged.filter(each => each.machine === device && each.session === session)
 
   const onTargetDone = (process: Process, { id, session, kinds, outcome }: HandoffSummary): void => {
     const owed = passed.get(id)
@@ -114,7 +116,7 @@ export function createOracle({ clock, note }: TimeLine, onMade: Oracle['made'] =
     made(process, document, heads, session) {
       onMade(process, document, heads, session)
       const list = unsafe.get(process) ?? []
-      unsafe.set(process, [...list, { device: process.device.id, document, heads, session }])
+      unsafe.set(process, [...list, { device: process.device.id, machine: process.device, document, heads, session }])
     },
     async flushing(process, flush) {
       const before = unsafe.get(process) ?? []

@@ -19,6 +19,8 @@ export interface Change {
   readonly author: DeviceId
   /** Whom the device that wrote it knew to be removed. */
   readonly knew: ReadonlySet<DeviceId>
+  /** Changes of the same document that it was written after: whoever takes it takes them. */
+  readonly after: readonly Change[]
   /** Devices that had it on their disks, or in the document, when they learned that its author was removed. */
   readonly heldBy: Set<DeviceId>
   /** Of these, the ones that showed it in the document and had it on their disks: they vouch for it. */
@@ -73,7 +75,7 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
       const doc = await runtime.documents.read(document)
       for (const change of theirs) {
         const isHere = change.document === document && (loose.has(change.hash) || A.hasHeads(doc, [change.hash]))
-        if (isHere) change.heldBy.add(device.id)
+        if (isHere) for (const each of [change, ...change.after]) each.heldBy.add(device.id)
       }
     }
   }
@@ -93,7 +95,8 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
       for (const hash of heads) {
         if (A.inspectChange(doc, hash)?.actor !== A.getActorId(doc) || changes.some(change => change.hash === hash)) continue
         note(`${process.device.name} wrote ${hash.slice(0, 6)} in ${document.slice(0, 6)}`)
-        changes.push({ document, hash, author: process.device.id, knew, heldBy: new Set(), keptBy: new Set() })
+        const after = changes.filter(change => change.document === document && A.hasHeads(doc, [change.hash]))
+        changes.push({ document, hash, author: process.device.id, knew, after, heldBy: new Set(), keptBy: new Set() })
       }
     },
     watch(process, network) {
