@@ -184,6 +184,8 @@ test('[X14] a document that a session which stays lists is kept; deleted alone i
     'here',
     true,
   ])
+  const there = await during(phone.sessions.open(other.session))
+  expect((await during(there.manifest(['documents']))).documents.map(({ kind }) => kind)).toEqual(['session', 'documents'])
   await during(phone.here.bringBack([{ session: other.session }]))
   expect(await textOf(phone, notes.document)).toBe('hello')
   expect([phone.here.stateOf(notes.session), phone.here.lacks(other.session)]).toEqual(['not-here', false])

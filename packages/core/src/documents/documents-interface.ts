@@ -48,6 +48,8 @@ export interface Documents extends Closeable {
    */
   forget(documentId: DocumentId, heads: readonly string[]): boolean
   isDeleted(documentId: DocumentId): boolean
+  /** Deleted, or not kept on this device: it is not opened, and what looks through a session passes it over. */
+  isAbsent(documentId: DocumentId): boolean
   /** Frees the memory of an open document once its changes are durable; its handle is of no use then. Not of a retained one. */
   evict(documentId: DocumentId): Promise<void>
   /**

@@ -321,6 +321,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     },
     forget,
     isDeleted,
+    isAbsent: id => isDeleted(id) || isNotHere(id),
     whenContains: (id, heads, options = {}) => whenContains(id, heads, options.signal),
     authors: async id => readAuthors(context, nameOf(id), live.get(id)?.doc() ?? A.init()),
     docTagOf: id => nameOf(id).tag,

@@ -77,7 +77,7 @@ export function createHistory(components: HistoryComponents): History {
     if (drivers !== undefined) found.push(drivers)
     if (kinds.includes('documents')) {
       for (const member of membersOf(list.doc())) {
-        if (documents.isDeleted(member.documentId)) continue // what was edited meanwhile is the deletion's business
+        if (documents.isAbsent(member.documentId)) continue // what was edited meanwhile is the deletion's business
         const handle = await openFor<unknown>(member.documentId, signal)
         if (member.removedBy === undefined) await searchIn(handle, 'documents')
         const removed = removedDocumentConflict(session, handle, identity.id)
@@ -122,7 +122,7 @@ export function createHistory(components: HistoryComponents): History {
       const comparisons: DocumentComparison[] = []
       for (const [id, heads] of Object.entries(before.heads)) {
         const documentId = id as DocumentId
-        if (documents.isDeleted(documentId)) continue
+        if (documents.isAbsent(documentId)) continue
         await documents.whenContains(documentId, heads, signal === undefined ? {} : { signal })
         const doc = (await openFor<unknown>(documentId, signal)).doc()
         const until = after === undefined ? A.getHeads(doc) : (after.heads[documentId] ?? heads)
@@ -143,7 +143,7 @@ export function createHistory(components: HistoryComponents): History {
     async revert(id, { kinds = REVERTED_KINDS, signal } = {}) {
       const checkpoint = findCheckpoint(handles.session.doc(), id)
       const wanted = Object.entries(checkpoint.heads).filter(
-        ([documentId]) => kinds.some(kind => kind === kindOf(documentId as DocumentId)) && !documents.isDeleted(documentId as DocumentId),
+        ([documentId]) => kinds.some(kind => kind === kindOf(documentId as DocumentId)) && !documents.isAbsent(documentId as DocumentId),
       )
       for (const [documentId, heads] of wanted) {
         await documents.whenContains(documentId as DocumentId, heads, signal === undefined ? {} : { signal })

@@ -25,7 +25,7 @@ interface Waiting {
 }
 
 /** What the session layer uses of the documents layer. */
-export type SessionDocuments = Pick<Documents, 'create' | 'open' | 'importText' | 'whenContains' | 'flush' | 'isDeleted'>
+export type SessionDocuments = Pick<Documents, 'create' | 'open' | 'importText' | 'whenContains' | 'flush' | 'isDeleted' | 'isAbsent'>
 
 /** Where sessions are listed for the whole group: the root document. */
 export type SessionIndex = Pick<DocumentIndex, 'sessions' | 'putSession' | 'putDocument'>

@@ -54,7 +54,7 @@ export async function createSession(handles: SessionHandles, components: Session
   const documentsOf: Readonly<Record<Kind, () => readonly DocumentId[]>> = {
     documents: () =>
       membersOf(session.doc())
-        .filter(member => member.removedBy === undefined && !documents.isDeleted(member.documentId))
+        .filter(member => member.removedBy === undefined && !documents.isAbsent(member.documentId))
         .map(member => member.documentId),
     drafts: () => [handles.drafts.documentId],
     views: () => [handles.views.documentId],

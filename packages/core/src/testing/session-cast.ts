@@ -56,6 +56,7 @@ export function createCastDevice(seed: number): CastDevice {
     },
     flush: () => Promise.resolve(),
     isDeleted: () => false,
+    isAbsent: () => false,
   }
   const sessions = createSubject<readonly IndexedSession[]>([])
   const listed = new Map<DocumentId, IndexedDocument>()

@@ -53,13 +53,14 @@ async function backup({ daemon, output, signal }: CliContext, given: string): Pr
   output.progress('writing…')
   const value = await (
     await daemon()
-  ).call<{ readonly bytes: number; readonly chunks: number; readonly leftOut: number }>(
+  ).call<{ readonly bytes: number; readonly chunks: number; readonly leftOut: number; readonly notHere: number }>(
     'backup.write',
     { file },
     { signal, onEvent: event => output.progress(`writing… ${String(event['chunks'])} of ${String(event['of'])} pieces`) },
   )
   output.data({ ...value }, () => [
-    `${file} has everything (${sizeText(value.bytes)}). Only the words of your recovery phrase open it.`,
+    `${file} has ${value.notHere === 0 ? 'everything' : 'what is here'} (${sizeText(value.bytes)}). Only the words of your recovery phrase open it.`,
+    ...(value.notHere === 0 ? [] : [`${value.notHere} document(s) that are not kept on this device are not in it: segue session list`]),
     ...(value.leftOut === 0 ? [] : [`${value.leftOut} damaged piece(s) are not in it: segue status`]),
   ])
 }

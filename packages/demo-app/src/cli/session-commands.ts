@@ -59,7 +59,7 @@ interface SessionView {
   readonly title: string
   readonly driverName?: string
   readonly lease: { readonly confirmed: boolean; readonly isFree: boolean }
-  readonly documents: readonly { readonly documentId: string; readonly title: string }[]
+  readonly documents: readonly { readonly documentId: string; readonly title: string; readonly isHere: boolean }[]
   readonly views: readonly { readonly id: string; readonly document: string; readonly selection?: { readonly head: number } }[]
   readonly drafts: readonly { readonly id: string; readonly text: string }[]
   readonly preferences: Readonly<Record<string, unknown>>
@@ -81,7 +81,7 @@ function describe(session: SessionView): readonly string[] {
     `${session.title}  ${shortId(session.id)}`,
     `  driven by    ${session.lease.isFree ? 'nobody: the device that did was removed; segue handoff take takes it' : (session.driverName ?? 'nobody')}${session.lease.confirmed ? '' : ' (not confirmed by every device yet)'}`,
     `  saved        ${session.durability.saved}; on ${session.durability.holders.length} other device(s)${relaysText(session.durability.onRelays.length)}`,
-    ...session.documents.map(document => `  document     ${document.title}`),
+    ...session.documents.map(({ title, isHere }) => `  document     ${title}${isHere ? '' : ' (not kept here)'}`),
     ...session.views.map(
       view =>
         `  view         ${titles.get(view.document) ?? view.document}${view.selection === undefined ? '' : ` at ${view.selection.head}`}`,

@@ -44,6 +44,8 @@ export interface BackupWritten {
   readonly bytes: number
   /** Damaged here, and so not in it. */
   readonly leftOut: number
+  /** Documents not kept on this device (`Segue.deletions.notHere`), and so not in it. */
+  readonly notHere: number
   /** Milliseconds since 1970 on this device. */
   readonly at: number
 }
@@ -84,7 +86,7 @@ export async function createBackups(parts: Parts): Promise<BackupKeeper> {
     const at = clock.now()
     await records.write(new Map([[LAST_KEY, encodeCbor({ v: 1, at: Math.max(0, Math.trunc(at)) })]]))
     lastAt.set(at)
-    return { ...count, at }
+    return { ...count, notHere: parts.runtime().replica.leftOut.size, at }
   }
   return {
     lastAt,

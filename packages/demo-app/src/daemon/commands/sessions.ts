@@ -35,7 +35,9 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
     const { segue, signal } = context
     if (params.fetch) await segue.deletions.bringBack([{ session: findSession(segue, params.session).id }], { signal })
     const session = await openSession(segue, params.session, signal)
-    await Promise.all(session.documents.list.peek().map(document => session.documents.open(document.documentId, { signal })))
+    const away = notHere(segue)
+    const kept = session.documents.list.peek().filter(({ documentId }) => !away.has(documentId))
+    await Promise.all(kept.map(({ documentId }) => session.documents.open(documentId, { signal })))
     return describe(segue, session)
   }),
 
@@ -78,7 +80,13 @@ export const SESSION_COMMANDS: readonly DaemonCommand[] = [
   ),
 ]
 
+/** Documents that were deleted on this device only, one by one. */
+function notHere(segue: Segue): ReadonlySet<string | undefined> {
+  return new Set(segue.deletions.notHere.peek().map(({ document }) => document))
+}
+
 async function describe(segue: Segue, session: SegueSession): Promise<Readonly<Record<string, unknown>>> {
+  const away = notHere(segue)
   const layout = session.views.travelling()
   const manifest = await session.manifest(SESSION_KINDS)
   const { holder, confirmed, isFree } = await session.lease()
@@ -91,6 +99,7 @@ async function describe(segue: Segue, session: SegueSession): Promise<Readonly<R
     documents: session.documents.list.peek().map(document => ({
       ...document,
       heads: manifest.documents.find(({ documentId }) => documentId === document.documentId)?.heads ?? [],
+      isHere: !away.has(document.documentId),
     })),
     views: session.views.layout().views,
     travelling: layout,
