@@ -64,7 +64,9 @@ else {
   console.log(
     `heap: ${heapGrowthMb.toFixed(1)} MB more in the last tenth than in the first${isCollected ? '' : ' (collected when Node liked: no --expose-gc)'}`,
   )
-  console.log(`relay killed ${kills.rounds} times in ${kills.minutes.toFixed(1)} minutes, ${kills.failedRounds} rounds failed`)
+  console.log(
+    `relay killed ${kills.rounds} times in ${kills.minutes.toFixed(1)} minutes, ${kills.confirmed} chunks confirmed, ${kills.failedRounds} rounds failed`,
+  )
   for (const output of kills.said) console.log(output)
   console.log(
     isWhole

@@ -39,6 +39,7 @@ test(`[B12] a relay killed ${ROUNDS} times at random has everything it ever conf
   expect(missing).toBe(0)
   phone.connect(place)
   await phone.has(...writer.confirmed())
+  if (process.env['SEGUE_KILL_ROUNDS'] !== undefined) process.stdout.write(`${writer.confirmed().length} chunks confirmed\n`)
   expect(writer.confirmed().length).toBeGreaterThan(3 * ROUNDS)
 })
 
