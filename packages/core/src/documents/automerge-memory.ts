@@ -18,7 +18,7 @@ export function makeRoomInMemory(openDocuments: number): void {
 }
 
 /** Until here growing costs little, and the memory stays with the process. */
-const MANY_DOCUMENTS = 1_024
-const EVERY_DOCUMENTS = 512
-/** 25 KB a document, measured, and some more. */
+const MANY_DOCUMENTS = 512
+const EVERY_DOCUMENTS = 256
+/** 64 KB for each: an empty document takes 25, and what a first change needs on the way is given back by the garbage collector only. */
 const ROOM_BYTES: number = 16 * MIB

@@ -72,7 +72,7 @@ export function createLiveDocument(
 
   const doc = (): AnyDoc | undefined => (handle.isReady() ? handle.doc() : undefined)
   /** As it was put into the handle last: also while there is only what waits for its dependencies, and the handle is not ready. */
-  let latest: AnyDoc = A.init()
+  let latest: AnyDoc | undefined
   const claims = createClaims(context, name)
   const chunker = createChunker({
     documentId: name.bytes,
@@ -169,13 +169,14 @@ export function createLiveDocument(
     arrival = stored.arrival
     opened = stored.contents.length
     for (const { id } of stored.contents) contained.add(id)
-    update(present => withStored(context, present, stored))
+    const hasNothingNew = stored.saved === undefined && stored.contents.length === 0
+    if (!hasNothingNew || doc() === undefined) update(present => withStored(context, present, stored))
     loose = Math.max(loose, opened)
   }
   const has: LiveDocument['has'] = record => record.arrival <= arrival || contained.has(record.id)
   const judge = async (inAnyCase: boolean): Promise<void> => {
     if (context.gate === undefined || isClosed) return
-    const judgement = await context.gate.judge(name, doc() ?? latest, has, inAnyCase)
+    const judgement = await context.gate.judge(name, doc() ?? latest ?? A.init(), has, inAnyCase)
     if (judgement === undefined || isClosed) return
     const { contents, whole } = judgement
     try {
@@ -184,7 +185,7 @@ export function createLiveDocument(
       if (contents.length > 0) update(present => applyContents(present, contents, setAside))
       for (const id of whole) contained.add(id)
       loose += contents.length
-      await context.gate.judged(name, doc() ?? latest, judgement)
+      await context.gate.judged(name, doc() ?? latest ?? A.init(), judgement)
     } catch (error) {
       logger.error('apply-failed', { reason: String(error) })
       await context.gate.judged(name, A.init(), judgement) // what is taken is read again like anything else

@@ -22,9 +22,9 @@ export interface DocumentName {
 }
 
 export interface StoredDocument {
-  /** `save()` of the snapshot, and the document it gives, under a fresh actor; an empty one without a snapshot. */
+  /** `save()` of the snapshot, and the document it gives, under a fresh actor; neither without a snapshot. */
   readonly saved: Uint8Array | undefined
-  readonly base: AnyDoc
+  readonly base: AnyDoc | undefined
   /** What came after it. */
   readonly contents: readonly OpenedContent[]
   /** Every commit and fragment in the store that arrived up to this number is in the two; later ones that could not be read, or are held back, are not. */
@@ -40,8 +40,7 @@ export async function readStored(context: Context, name: DocumentName): Promise<
   const base = snapshot?.replica === replica.id ? tryLoad(snapshot.saved, context) : undefined
   const { contents, unread, last } = await readContents(context, name.tag, base === undefined ? 0 : (snapshot?.arrival ?? 0))
   const arrival = unread === undefined ? last : Math.min(last, unread - 1)
-  const actor = freshActor(context.random)
-  return { saved: base === undefined ? undefined : snapshot?.saved, base: base ?? A.init({ actor }), contents, arrival }
+  return { saved: base === undefined ? undefined : snapshot?.saved, base, contents, arrival }
 }
 
 /**
@@ -51,7 +50,11 @@ export async function readStored(context: Context, name: DocumentName): Promise<
 export function withStored(context: Context, present: AnyDoc | undefined, stored: StoredDocument): AnyDoc {
   const { saved, base, contents } = stored
   const isNew = present === undefined || A.getHeads(present).length === 0
-  const doc = isNew ? base : saved === undefined ? present : A.loadIncremental(present, saved)
+  const doc = isNew
+    ? (base ?? A.init({ actor: freshActor(context.random) }))
+    : saved === undefined
+      ? present
+      : A.loadIncremental(present, saved)
   const setAside = (content: OpenedContent, reason: unknown): void =>
     context.logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
   const afresh = (): AnyDoc => (saved === undefined ? undefined : tryLoad(saved, context)) ?? A.init({ actor: freshActor(context.random) })
