@@ -24,8 +24,13 @@ export const MAX_HELLO_BYTES: number = 4 * KIB
 export const MAX_ADDRESSES = 16
 /** Frames are written in pieces of this size, so that one of another channel gets in between. */
 export const PIECE_BYTES: number = 32 * KIB
-/** A reader whose frames are not taken stops reading the stream at this; the stream's window (256 KiB) then holds the sender. */
+/** A reader whose frames are not taken stops reading the stream at this; the stream's window then holds the sender. */
 export const MAX_UNREAD_BYTES: number = 64 * KIB
+/**
+ * A stream's window grows up to this from 256 KiB while the link is fast: 100 Mbit/s at 80 ms. yamux would let it grow to 16 MiB, and libp2p
+ * breaks a stream of which 4 MiB wait to be read (yamux 8.0, libp2p 3.3).
+ */
+export const MAX_WINDOW_BYTES: number = MIB
 /** Connections of strangers at one time, while pairing is open or for membership proofs. */
 export const MAX_STRANGERS = 16
 export const MAX_CONNECTIONS = 160

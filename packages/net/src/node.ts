@@ -26,7 +26,7 @@ import { createNearby } from './discovery/nearby.ts'
 import { raceAddresses, type DialOne } from './discovery/race.ts'
 import { createSurroundings } from './discovery/surroundings.ts'
 import { createGate } from './gate.ts'
-import { MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SECOND, MAX_PENDING_CONNECTIONS, MAX_STREAMS, PROBE_MS } from './limits.ts'
+import { MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SECOND, MAX_PENDING_CONNECTIONS, MAX_STREAMS, MAX_WINDOW_BYTES, PROBE_MS } from './limits.ts'
 import { hangUp } from './link/hang-up.ts'
 import { RUN_BYTES } from './link/hello.ts'
 import { createLinks } from './link/links.ts'
@@ -69,7 +69,14 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
       ...(options.transports ?? []),
     ],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ enableKeepAlive: false, maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS })],
+    streamMuxers: [
+      yamux({
+        enableKeepAlive: false,
+        maxInboundStreams: MAX_STREAMS,
+        maxOutboundStreams: MAX_STREAMS,
+        streamOptions: { maxStreamWindowSize: MAX_WINDOW_BYTES },
+      }),
+    ],
     connectionGater: gate.gater,
     connectionManager: {
       maxConnections: capacity.connections ?? MAX_CONNECTIONS,

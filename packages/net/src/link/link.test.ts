@@ -118,6 +118,26 @@ test('[N6] while a frame is not taken, no other of its channel is delivered and 
   await desk.arrivals.when(list => list.length === 116)
 })
 
+test('[N53] a reader that stands still after the link was fast holds the sender back and breaks nothing', async () => {
+  const { desk, toDesk, toLaptop } = await linked()
+  // Yamux doubles a window that was used up within four round trips; a busy machine answers its pings late.
+  Object.assign((toLaptop as unknown as { connection: { muxer: object } }).connection.muxer, { rtt: 60_000 })
+  const quick = Array.from({ length: 48 }, () => toDesk.send('sync-bulk', bytes(MIB)))
+  await Promise.all(quick)
+  await desk.arrivals.when(list => list.length === 48)
+  let release: () => void = () => undefined
+  const released = new Promise<void>(resolve => (release = resolve))
+  desk.onFrame = channel => (channel === 'sync-bulk' ? released : undefined)
+  const sends = Array.from({ length: 16 }, () => toDesk.send('sync-bulk', bytes(MIB)))
+  await desk.arrivals.when(list => list.length === 49)
+  for (let i = 0; i < 100; i++) await toDesk.send('sync-live', bytes(1))
+  await desk.arrivals.when(list => list.length === 149)
+  expect(toDesk.pending('sync-bulk')).toBeGreaterThan(12 * MIB)
+  release()
+  await Promise.all(sends)
+  await desk.arrivals.when(list => list.length === 164)
+})
+
 test('[N7] a handler that rejects closes the link with internal-error on both sides', async () => {
   const { laptop, desk, toDesk } = await linked()
   desk.onFrame = () => Promise.reject(new Error('the store is gone'))
