@@ -1,5 +1,5 @@
 /** Finds a QR code in a picture. */
-import { SegueError } from '@segue/core'
+import { SegueError } from '@segue/core/base'
 import jpeg from 'jpeg-js'
 import jsqr from 'jsqr'
 import { PNG } from 'pngjs'

@@ -1,6 +1,6 @@
 /** pair new, pair join. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { isSegueError, SegueError } from '@segue/engine/client'
+import { isSegueError, readQrImage, SegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
 import { askLine } from './ask.ts'
@@ -222,10 +222,7 @@ async function invitationOf(
   text: string | undefined,
   { image, nearby = process.stdin.isTTY }: JoinOptions,
 ): Promise<InvitationParams> {
-  if (image !== undefined) {
-    const { readQrImage } = await import('@segue/engine')
-    return { text: await readQrImage(new Uint8Array(await readPicture(image))) }
-  }
+  if (image !== undefined) return { text: await readQrImage(new Uint8Array(await readPicture(image))) }
   if (text !== undefined && text !== '-') return { text }
   if (text === undefined && nearby) return chooseNearby(context, client)
   return { text: (await askLine('Pairing text:')) ?? '' }

@@ -1,5 +1,5 @@
 /** With a relay: a handoff to a device that sleeps, and one from a device that sleeps. At no time are both awake. */
-import { isSegueError } from '@segue/engine'
+import { isSegueError } from '@segue/engine/client'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DaemonClient } from '../client/daemon-client.ts'
 import type { DemoDevice } from './device.ts'
