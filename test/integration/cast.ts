@@ -7,6 +7,7 @@ import path from 'node:path'
 import { keyFile, openSegue, type Logger, type NetworkOptions, type OnRemoved, type OpenSegueOptions, type Segue } from '@segue/engine'
 import { createSystemClock, openSegueOn } from '@segue/engine/testing'
 import type { HeartbeatPace } from '@segue/core'
+import type { Clock } from '@segue/core/ports'
 import { onTestFinished } from 'vitest'
 
 export interface DeviceOptions {
@@ -14,6 +15,8 @@ export interface DeviceOptions {
   readonly network?: NetworkOptions
   /** How much this device's clock is ahead of the others'. */
   readonly aheadMs?: number
+  /** Default: this machine's. */
+  readonly clock?: Clock
   readonly logger?: Logger
   readonly onRemoved?: OnRemoved
   /** Default: minutes. */
@@ -41,14 +44,13 @@ export function optionsOf(name: string, directory: string, network: NetworkOptio
 /** Closed when the test ends, if not before. */
 export async function startDevice(name: string, options: DeviceOptions = {}): Promise<Segue> {
   const directory = options.directory ?? path.join(await scratch(), 'store')
-  const { aheadMs = 0, logger, onRemoved, heartbeatPace, moveGraceMs } = options
+  const { aheadMs = 0, clock = createSystemClock(), logger, onRemoved, heartbeatPace, moveGraceMs } = options
   const given = {
     ...optionsOf(name, directory, options.network),
     ...(logger === undefined ? {} : { logger }),
     ...(onRemoved === undefined ? {} : { onRemoved }),
   }
-  const clock = createSystemClock()
-  const isAsShipped = aheadMs === 0 && heartbeatPace === undefined && moveGraceMs === undefined
+  const isAsShipped = aheadMs === 0 && options.clock === undefined && heartbeatPace === undefined && moveGraceMs === undefined
   const device = await (isAsShipped
     ? openSegue(given)
     : openSegueOn({ ...clock, now: () => clock.now() + aheadMs }, given, { heartbeatPace, moveGraceMs }))

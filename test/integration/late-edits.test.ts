@@ -3,8 +3,12 @@ import path from 'node:path'
 import * as A from '@automerge/automerge'
 import type { AutomergeUrl, DocHandle, LateEditInReview, Segue } from '@segue/engine'
 import { expect, test } from 'vitest'
+import { createAheadClock } from './ahead-clock.ts'
 import { inSync, pair, scratch, startDevice } from './cast.ts'
 import { addRelay, onRelay, relayHome } from './relay-cast.ts'
+
+/** The grace passes by so much at a time: little enough that nothing else that waits for an answer is given up. */
+const STEP_MS = 1_000
 
 interface Page extends Record<string, unknown> {
   text: string
@@ -12,7 +16,8 @@ interface Page extends Record<string, unknown> {
 
 test('an edit of a removed device that another built on before it heard is taken everywhere, listed, and reviewed once for all', async () => {
   const folder = await scratch()
-  const start = (name: string): Promise<Segue> => startDevice(name, { directory: path.join(folder, name) })
+  const clock = createAheadClock()
+  const start = (name: string): Promise<Segue> => startDevice(name, { clock, directory: path.join(folder, name) })
   let [laptop, desk, phone] = [await start('Laptop'), await start('Desk'), await start('Phone')]
   await pair(laptop, desk)
   await pair(laptop, phone)
@@ -41,9 +46,12 @@ test('an edit of a removed device that another built on before it heard is taken
 
   await expect.poll(async () => (await page(laptop)).doc().text, { timeout: 20_000 }).toBe('a LATE on top')
   const listed = (device: Segue): Promise<readonly LateEditInReview[]> => device.lateEdits.review()
+  const whenDue = (device: Segue): Promise<void> =>
+    expect.poll(() => (clock.skip(STEP_MS), device.lateEdits.list.peek()), { timeout: 60_000, interval: 25 }).toHaveLength(1)
   const late = { kind: 'built-on', title: 'Plan', session: session.id, authorName: 'Phone', suggested: 'accept', edits: 1 }
   for (const device of [laptop, desk]) {
-    await expect.poll(() => listed(device), { timeout: 60_000, interval: 500 }).toMatchObject([late])
+    await whenDue(device)
+    await expect.poll(() => listed(device), { timeout: 60_000 }).toMatchObject([late])
   }
   expect(await listed(laptop)).toEqual(await listed(desk))
   await laptop.lateEdits.accept((await listed(laptop))[0]?.id ?? '')
@@ -52,7 +60,8 @@ test('an edit of a removed device that another built on before it heard is taken
 
 test('a late edit that a relay took before it heard is in no document, listed on every device, and in the document when a person accepts it', async () => {
   const folder = await scratch()
-  const start = (name: string): Promise<Segue> => startDevice(name, { directory: path.join(folder, name) })
+  const clock = createAheadClock()
+  const start = (name: string): Promise<Segue> => startDevice(name, { clock, directory: path.join(folder, name) })
   const home = await relayHome()
   const relay = await home.start()
   let [laptop, desk, phone] = [await start('Laptop'), await start('Desk'), await start('Phone')]
@@ -84,10 +93,13 @@ test('a late edit that a relay took before it heard is in no document, listed on
   for (const device of [laptop, desk]) await device.relays.list.when(all => all.some(({ state }) => state === 'linked'))
 
   const listed = (device: Segue): Promise<readonly LateEditInReview[]> => device.lateEdits.review()
+  const whenDue = (device: Segue): Promise<void> =>
+    expect.poll(() => (clock.skip(STEP_MS), device.lateEdits.list.peek()), { timeout: 60_000, interval: 25 }).toHaveLength(1)
   const late = { kind: 'quarantined', title: 'Plan', session: session.id, authorName: 'Phone', suggested: 'discard', edits: 1 }
   const textOn = async (device: Segue): Promise<string> => (await device.repo.find<Page>(url)).doc().text
   for (const device of [laptop, desk]) {
-    await expect.poll(() => listed(device), { timeout: 60_000, interval: 500 }).toMatchObject([late])
+    await whenDue(device)
+    await expect.poll(() => listed(device), { timeout: 60_000 }).toMatchObject([late])
     expect(await textOn(device)).toBe('a')
   }
   await desk.lateEdits.accept((await listed(desk))[0]?.id ?? '')
