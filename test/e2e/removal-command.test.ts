@@ -101,3 +101,9 @@ test('[V10] a device that is to erase does, says so with its signature, and is a
   await pair(desk)
   expect((await runSegue(desk, 'status')).stdout).not.toContain('what was here before')
 })
+
+test('[V15] a device takes itself out by a command', async () => {
+  expect(await failure(desk, 'devices', 'leave', '--confirm', 'Laptop')).toEqual([1, 'CONFIRMATION_WRONG'])
+  expect(await segueJson(desk, 'devices', 'leave', '--confirm', 'Desk')).toMatchObject({ isOut: true, erase: false })
+  expect((await runSegue(desk, 'status')).stdout).toContain('REMOVED   by “Laptop”')
+})

@@ -44,6 +44,7 @@ export * from './wire/rendezvous-messages.ts'
 export { createIdentity, decodeIdentity, encodeIdentity, isDeviceName, type DeviceIdentity } from './identity/index.ts'
 export {
   createErasureCarrier,
+  createLeaveCarrier,
   decodeEntry,
   foundGroup,
   entriesIn,

@@ -292,7 +292,7 @@ export function openSegueOn(
     const devices: Devices = {
       ...list.devices,
       ...createRoles({ clock, person, runtime: present }),
-      ...createRemoving({ clock, person, runtime: present, list: removals.list }),
+      ...createRemoving({ identity, clock, person, own: removal, runtime: present, list: removals.list }),
     }
     const pairing = opened.use(
       createPairing({

@@ -44,6 +44,7 @@ import { createDuties } from './duties.ts'
 import { createHandoffComponents } from './handoff-components.ts'
 import { createOfferWatch, ofWhatIsHere, type SegueHandoffs } from './handoff-face.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
+import { createLeaving, type Leaving } from './removal/leaving.ts'
 import { trustOf } from './removal/own-trust.ts'
 import { createSessionFaces, type SessionFaces } from './session-face.ts'
 
@@ -80,6 +81,7 @@ export interface Runtime extends Closeable {
   readonly local: LocalDeletions
   readonly handoffs: SegueHandoffs
   readonly heartbeats: Heartbeats
+  readonly leaving: Leaving
   readonly records: RecordStore
 }
 
@@ -206,16 +208,23 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         handoffs.onCarriedOffer(from, offer).catch((error: unknown) => logger.warn('offer-not-heard', { error: String(error) }))
       }
     }
+    const leaving = createLeaving({
+      ...{ identity, keyring, random, hasher, verifier: nativeVerifier, group, keeper, replica, clock, logger },
+      chunkStore: chunks,
+    })
+    opened.add(leaving.close)
     opened.add(
       replica.subscribe({
         onArrived(arrived) {
           keeper.onArrived(arrived)
+          leaving.onArrived(arrived)
           seesClaims.onArrived(arrived)
           hearOffers(carrier.read(arrived))
         },
       }),
     )
     hearOffers(await carrier.stored())
+    await leaving.readStored()
     opened.add(group.state.subscribe(() => handoffs.onMembersChanged()))
     handoffs.onMembersChanged()
     opened.add(
@@ -238,6 +247,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       local,
       handoffs,
       heartbeats,
+      leaving,
       records,
       close: opened.close,
       [Symbol.asyncDispose]: opened.close,

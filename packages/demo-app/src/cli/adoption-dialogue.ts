@@ -38,9 +38,7 @@ function previewLines({ sessions, documents, incomplete, otherDevices, leaving }
   const goodbye = {
     alone: [],
     'removes-itself': [`It leaves its group: ${others} keep what they have, and see that it is gone.`],
-    'needs-an-admin': [
-      `It leaves its group: ${others} keep what they have. Only an admin takes a device out, so it stays in their list: segue devices remove.`,
-    ],
+    'needs-an-admin': [`It leaves its group: ${others} keep what they have. It is taken out when an admin's device hears of it.`],
     'last-admin': [
       `It leaves its group as its only admin: ${others} keep what they have, and nobody there can let devices in or remove them any more.`,
       'Promote one of them first, should that matter: segue devices promote.',

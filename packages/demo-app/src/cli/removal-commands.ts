@@ -1,4 +1,4 @@
-/** devices remove, devices show: taking a device out of the group, and who knows of it. */
+/** devices remove, devices leave, devices show: taking a device out of the group, and who knows of it. */
 import { isSegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { askPerson, CONFIRM_HELP, CONFIRM_OPTION, type Asked } from './confirm.ts'
@@ -13,6 +13,13 @@ export function addRemovalCommands(devices: Command): void {
     .option('--no-wait', 'do not wait until the devices and relays that are linked now know')
     .addHelpText('after', CONFIRM_HELP)
     .action(action<[string, { readonly confirm?: string; readonly wait: boolean }]>(remove))
+  devices
+    .command('leave')
+    .description('take this device out of the group, for good: before it is sold')
+    .option('--erase', 'then erase what is here of the group')
+    .option(...CONFIRM_OPTION)
+    .addHelpText('after', `\nA device that is no admin is taken out when an admin's device hears of it, over a relay too.${CONFIRM_HELP}`)
+    .action(action<[{ readonly erase?: boolean; readonly confirm?: string }]>(leave))
   devices.command('show <device>').description('one device; of a removed one, who knows of it').action(action<[string]>(show))
 }
 
@@ -72,6 +79,32 @@ async function remove(
   output.data({ device: { id: device.id, name: device.name }, removal }, () => [
     `“${device.name}” is removed.`,
     ...(removal === undefined ? [] : [...whoKnowsLines(removal)]),
+  ])
+}
+
+async function leave(
+  { daemon, output, signal }: CliContext,
+  { erase = false, confirm }: { readonly erase?: boolean; readonly confirm?: string },
+): Promise<void> {
+  const client = await daemon()
+  const { devices } = await client.call<{ readonly devices: readonly (DeviceRow & { readonly isThisDevice: boolean })[] }>('devices')
+  const self = devices.find(({ isThisDevice }) => isThisDevice)
+  const { asks } = await client.call<{ readonly asks: Asked['asks'] }>('person')
+  const rest = erase ? 'what is here of the group is erased, also what no other device has' : 'what is here stays readable'
+  const what = `This device, “${self?.name ?? ''}”, leaves its group for good: it gets nothing new, and ${rest}. The machine can come back with segue pair, as a new device.`
+  const confirmation = await askPerson(output, { asks, name: self?.name ?? '', what, given: confirm })
+  const late = AbortSignal.timeout(WAIT_MS)
+  let isOut = true
+  try {
+    await client.call('devices.leave', { erase, confirmation }, { signal: AbortSignal.any([signal, late]) })
+  } catch (error) {
+    if (!late.aborted) throw error
+    isOut = false
+  }
+  output.data({ isOut, erase }, () => [
+    isOut
+      ? 'This device has left its group.'
+      : 'No admin’s device has heard of it yet. Keep this device on until one has: segue status says so.',
   ])
 }
 

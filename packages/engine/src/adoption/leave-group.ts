@@ -1,6 +1,6 @@
 /**
- * Tells the devices of the group that this machine leaves: it removes itself there, where a group lets it. Its own view of that group
- * stays as it was: it is left a moment later, and a removal here would be somebody else's business.
+ * Tells the devices of the group that this machine leaves: an admin removes itself there, a member says that it leaves. Its own view of
+ * that group stays as it was: it is left a moment later, and a removal here would be somebody else's business.
  */
 import { GROUP_DOC_TAG, openGroup, type DeviceIdentity } from '@segue/core'
 import type { Clock, Logger, Random } from '@segue/core/ports'
@@ -14,13 +14,16 @@ interface Parts {
 }
 
 /** Resolves once the word went out on the links there are, which is no promise that it arrived. Never rejects. */
-export async function sayGoodbye({ group, replica }: Runtime, { identity, clock, random, logger }: Parts): Promise<void> {
+export async function sayGoodbye({ group, replica, leaving }: Runtime, { identity, clock, random, logger }: Parts): Promise<void> {
   const others = group.state.peek().devices.some(device => device.active && device.id !== identity.id)
   if (!others) return
   try {
-    const view = openGroup({ identity, random, secret: group.secret, entries: group.entries().map(({ bytes }) => bytes), id: group.id })
-    const removal = view.remove(identity.id, { time: clock.now() })
-    await replica.add([view.toChunk(removal)])
+    if (group.device(identity.id)?.role === 'member') await leaving.say()
+    else {
+      const view = openGroup({ identity, random, secret: group.secret, entries: group.entries().map(({ bytes }) => bytes), id: group.id })
+      const removal = view.remove(identity.id, { time: clock.now() })
+      await replica.add([view.toChunk(removal)])
+    }
     await clock.sleep(SENDING_MS)
   } catch (error) {
     logger.warn('left-group-not-told', { docTag: GROUP_DOC_TAG, error: String(error) }) // the last admin, or a full disk

@@ -8,7 +8,10 @@ import {
   decodeCbor,
   decodeEntry,
   encodeCbor,
+  bytesOf,
   bytesUpTo,
+  hexId,
+  idBytes,
   proveMembership,
   signErasure,
   wholeNumber,
@@ -16,6 +19,7 @@ import {
   SECOND_MS,
   type DeviceId,
   type DeviceIdentity,
+  type GroupId,
   type Observable,
   type SignedEntry,
 } from '@segue/core'
@@ -49,6 +53,8 @@ export interface OwnRemovalWatch {
   onRemoved(entry: SignedEntry): Promise<Uint8Array | undefined>
   /** The answer was sent. */
   acknowledged(): Promise<void>
+  /** Before this device leaves by its own will: what becomes then of what is here, whatever the policy. Undefined: it stays after all. */
+  toLeave(content: OnRemoved | undefined): Promise<void>
   follow(runtime: Runtime): void
   close(): Promise<void>
 }
@@ -72,6 +78,8 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
   const { identity, records, clock, logger, policy, node } = parts
   const stored = decodeCbor(SHAPE, (await records.get(RECORD_KEY)) ?? new Uint8Array(0), MAX_RECORD_BYTES)
   let record: Known | undefined = stored.ok ? stored.value : undefined
+  const said = decodeCbor(LEAVING, (await records.get(LEAVING_KEY)) ?? new Uint8Array(0), MAX_RECORD_BYTES)
+  let leaving: v.InferOutput<typeof LEAVING> | undefined = said.ok ? said.value : undefined
   const state = createSubject<OwnRemoval | undefined>(undefined)
   const stopped = new AbortController()
   let current: Runtime | undefined
@@ -95,10 +103,12 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
   }
   /** Of the group that this device is in now; it may have left another meanwhile. */
   const isOurs = (entry: SignedEntry): boolean => entry.group === current?.group.id
-  /** Whoever leaves by its own will keeps what it has: it may be on its way into another group, with all of it. */
+  /** Whoever leaves by its own will keeps what it has unless it said otherwise: it may be on its way into another group, with all of it. */
   const isToErase = (): boolean => {
     const known = record && decodeEntry(record.entry)
-    return policy === 'erase' && known?.ok === true && known.value.author !== identity.id
+    if (known?.ok !== true) return false
+    if (leaving !== undefined && hexId<GroupId>(leaving.group) === known.value.group) return leaving.erase
+    return policy === 'erase' && known.value.author !== identity.id
   }
   const learn = async (entry: SignedEntry): Promise<void> => {
     if (record !== undefined) return
@@ -205,6 +215,11 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
     },
     onRemoved,
     acknowledged,
+    async toLeave(content) {
+      const group = content === undefined ? undefined : current?.group.id
+      leaving = group && { v: 1, group: idBytes(group), erase: content === 'erase' }
+      await records.write(new Map([[LEAVING_KEY, leaving && encodeCbor(leaving)]]))
+    },
     follow(runtime) {
       stopFollowing()
       current = runtime
@@ -229,6 +244,8 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
 type Known = Omit<v.InferOutput<typeof SHAPE>, 'v'>
 
 const RECORD_KEY = 'device/removed'
+const LEAVING_KEY = 'device/leaving'
+const LEAVING = v.object({ v: v.literal(1), group: bytesOf(32), erase: v.boolean() })
 const MAX_RECORD_BYTES: number = 2 * MAX_ENTRY_BYTES
 const SHAPE = v.object({ v: v.literal(1), entry: bytesUpTo(MAX_ENTRY_BYTES), learnedAt: wholeNumber, isAcknowledged: v.boolean() })
 /** A device that stays readable has time to say that it heard; it tries again at its next start. */

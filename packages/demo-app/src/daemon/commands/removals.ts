@@ -16,6 +16,16 @@ export const REMOVAL_COMMANDS: readonly DaemonCommand[] = [
     },
   ),
 
+  /** Ends when this device is out; whoever asked may stop waiting, and it leaves all the same. */
+  defineCommand(
+    'devices.leave',
+    v.strictObject({ erase: v.boolean(), confirmation }),
+    async ({ segue, signal }, { erase, confirmation: given }) => {
+      await segue.devices.leave(given, { erase, signal })
+      return {}
+    },
+  ),
+
   /** A device of the group, and each that was removed under that name or id. */
   defineCommand('devices.show', v.strictObject({ device: v.string() }), async ({ segue }, { device: wanted }) => {
     const removals = removalsOf(segue, wanted).map(shown)
