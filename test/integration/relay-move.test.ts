@@ -18,7 +18,8 @@ test('[M9] a demotion makes a new mailbox, filled by an admin, to which all devi
   const before = laptop.relays.list.peek()[0]?.mailbox
   await phone.close()
   const session = await laptop.sessions.create({ title: 'Letter' })
-  await session.flush()
+  await session.durable({ devices: 1 })
+  await laptop.deletions.deleteHere([{ session: session.id }])
 
   await laptop.devices.demote(desk.device.id)
   for (const device of [laptop, desk]) {
@@ -27,6 +28,7 @@ test('[M9] a demotion makes a new mailbox, filled by an admin, to which all devi
     expect(device.relays.list.peek()).toHaveLength(1)
     expect(device.relays.list.peek()[0]).toMatchObject({ hasGoneBack: false })
   }
+  expect(laptop.deletions.notHere.peek()).toEqual([])
   await inSync(laptop, desk)
   expect(await relay.operations.status({})).toMatchObject({ mailboxes: 2, accounts: 1 })
   await Promise.all([laptop.close(), desk.close()])
