@@ -25,6 +25,9 @@ export interface ReplicaHistory {
   isBehind(cursor: Cursor): boolean
   cursorFor(peer: DeviceId): Cursor | undefined
   setCursor(peer: DeviceId, cursor: Cursor): void
+  /** Up to which arrival here the peer, without keys, has shown that it holds what is held here; 0 at first. */
+  shownBy(peer: DeviceId): number
+  setShownBy(peer: DeviceId, arrival: number): void
   /** What was left out is wanted again: nobody was followed to anywhere. */
   forgetCursors(): void
 }
@@ -46,7 +49,8 @@ export async function openHistory(
   starts.sort((a, b) => a.arrival - b.arrival)
   /** By the name of the record. */
   const cursors = new Map<string, Cursor>()
-  const nameOf = (peer: DeviceId): string => CURSOR_PREFIX + toHex(labelledHash('cursor-name', [id, peer], hasher))
+  const hashOf = (peer: DeviceId): string => toHex(labelledHash('cursor-name', [id, peer], hasher))
+  const nameOf = (peer: DeviceId): string => CURSOR_PREFIX + hashOf(peer)
   for await (const [key, value] of store.listRecords(CURSOR_PREFIX)) {
     const incarnationBytes = value.subarray(0, RANDOM_ID_BYTES)
     cursors.set(key, {
@@ -54,6 +58,8 @@ export async function openHistory(
       arrival: readNumber(value.subarray(RANDOM_ID_BYTES)),
     })
   }
+  const shown = new Map<string, number>()
+  for await (const [key, value] of store.listRecords(SHOWN_PREFIX)) shown.set(key, readNumber(value))
   if (known === undefined) setRecord(ID_KEY, Uint8Array.from(idBytes(id as Incarnation)))
   setRecord(INCARNATION_PREFIX + incarnation, numberBytes(store.lastArrival()))
   while (starts.length > MAX_INCARNATIONS) setRecord(INCARNATION_PREFIX + (starts.shift() as Cursor).incarnation, undefined)
@@ -78,6 +84,13 @@ export async function openHistory(
       cursors.set(name, cursor)
       setRecord(name, concatBytes(idBytes(cursor.incarnation), numberBytes(cursor.arrival)))
     },
+    shownBy: peer => shown.get(SHOWN_PREFIX + hashOf(peer)) ?? 0,
+    setShownBy(peer, arrival) {
+      const name = SHOWN_PREFIX + hashOf(peer)
+      if (shown.get(name) === arrival) return
+      shown.set(name, arrival)
+      setRecord(name, numberBytes(arrival))
+    },
     forgetCursors() {
       for (const name of cursors.keys()) setRecord(name, undefined)
       cursors.clear()
@@ -88,6 +101,7 @@ export async function openHistory(
 const ID_KEY = 'replica/id'
 const INCARNATION_PREFIX = 'replica/incarnation/'
 const CURSOR_PREFIX = 'replica/cursor/'
+const SHOWN_PREFIX = 'replica/shown/'
 const MAX_INCARNATIONS = 64
 
 function numberBytes(value: number): Uint8Array {

@@ -75,9 +75,10 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
       if (present !== undefined && isSame(present, chunk)) {
         present.knownBy.add(from)
         present.confirmedBy.add(from.peer)
+        present.givenBy.add(from)
         continue
       }
-      const entry: Arriving = { chunk, from, knownBy: new Set([from]), confirmedBy: new Set([from.peer]) }
+      const entry: Arriving = { chunk, from, knownBy: new Set([from]), confirmedBy: new Set([from.peer]), givenBy: new Set([from]) }
       arriving.set(chunk.id, entry)
       fresh.push(entry)
     }
@@ -102,9 +103,9 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
   }
 }
 
-/** What was made here needs no other variant; of what others sent it is not known yet whether it can be checked. */
-function isSame({ chunk, from }: Arriving, other: SealedChunk): boolean {
-  return other.class !== 'register' && (from === undefined || equalBytes(chunk.bytes, other.bytes))
+/** Of other bytes it is not known yet whether they can be checked. */
+function isSame({ chunk }: Arriving, other: SealedChunk): boolean {
+  return other.class !== 'register' && equalBytes(chunk.bytes, other.bytes)
 }
 
 /** More than this on its way to disk: the peer waits. */

@@ -19,6 +19,7 @@ import { NO_TASK, takeBatch, type Task } from './journal-tasks.ts'
 import { doubtIn, expireIn, isDoubtedVariant, isDoubtOf, retiredOf, retireIn } from './retired.ts'
 import { DOUBTED_PREFIX, type RetireDraft, type RetireRequest } from './retired.ts'
 import type { Summary, SummaryDelta } from './summary.ts'
+import { UNCHECKED_PREFIX } from './unchecked.ts'
 
 export interface JournalItem {
   readonly chunk: SealedChunk
@@ -87,8 +88,6 @@ export interface JournalParts {
   readonly onApplied: (applied: Applied) => void
   readonly onState: (state: { readonly isFailing: boolean; readonly error?: unknown }) => void
 }
-
-export const UNCHECKED_PREFIX = 'unchecked/'
 
 export function createJournal(parts: JournalParts): Journal {
   const { store, clock, hasher, covers, summary, unchecked, mending, doubted, dropped, leftOut } = parts

@@ -70,6 +70,8 @@ export interface MeetingParts {
   readonly close: (code: CloseCode) => void
   /** The other side is known by its hello. */
   readonly onGreeted: (hello: Hello) => void
+  /** What both said of what they hold was compared. */
+  readonly onCompared: () => void
   /** Everything may move now; the comparison follows. */
   readonly onBegin: () => void
 }
@@ -147,6 +149,7 @@ export function createMeeting(parts: MeetingParts): Meeting {
       history.setCursor(peer, { incarnation: hexId<Incarnation>(theirs.incarnation), arrival })
     }
     check.cancel()
+    parts.onCompared()
     if (isNews) host.onProgress(session())
   }
 
@@ -242,6 +245,7 @@ export function createMeeting(parts: MeetingParts): Meeting {
           if (!root.isAnswer) sendRoot(true)
         } else if (isRoundOver) {
           mismatches++
+          parts.onCompared()
           check.set(Math.min(SECOND_MS * 2 ** Math.min(mismatches, 6), 30 * SECOND_MS), () => compareAgain(false))
         }
       })

@@ -17,9 +17,21 @@ export interface PeerReceipts {
   hasMoreOfUs(): boolean
   /** Durable here, not confirmed by the peer. */
   owe(chunk: Owed): void
-  /** Confirmed, or no longer needed here. A register counts only from its sequence on. */
+  /** Confirmed by name. A register counts only from its sequence on. */
   settle(id: ChunkId, sequence?: number): void
+  /** Confirmed by its bytes. */
+  prove(id: ChunkId, sequence?: number): void
+  /** No longer needed here. */
+  forget(id: ChunkId): void
   settleAll(): void
+  /** Of what arrived here after `shown`, names confirm nothing from now on. */
+  expectProofs(shown: number): void
+  needsProofs(): boolean
+  /** What arrived after it was not all passed to `owe` yet: until then the peer holds nothing. */
+  isLoading(): boolean
+  endLoading(): void
+  /** Owed, and not to be confirmed by name. */
+  unproven(): ReadonlySet<ChunkId>
   isOwed(id: ChunkId): boolean
   /** It has no room for this. */
   turnAway(id: ChunkId): void
@@ -39,7 +51,8 @@ export interface PeerReceipts {
   leavesOut(): number
 }
 
-export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'>
+/** Without an arrival it came just now. */
+export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'> & { readonly arrival?: number }
 
 export function createPeerReceipts(): PeerReceipts {
   let incarnation: Incarnation | undefined
@@ -51,18 +64,28 @@ export function createPeerReceipts(): PeerReceipts {
   const unknown = new Set<number>()
   const knownDocuments = new Set<DocTag>()
   let left: ReadonlySet<DocTag> = new Set()
-  const forgetAll = (): void => {
+  /** From which arrival on names confirm nothing; `undefined`: they always do. */
+  let shown: number | undefined
+  let isLoading = false
+  const unproven = new Set<ChunkId>()
+  const clear = (): void => {
     owed.clear()
+    unproven.clear()
     turnedAway.clear()
     perDocument.clear()
     knownDocuments.clear()
+  }
+  const forgetAll = (): void => {
+    clear()
+    isLoading = shown !== undefined
     for (let index = 0; index < SUMMARY_BUCKETS; index++) unknown.add(index)
   }
   forgetAll()
-  const settle = (id: ChunkId, sequence?: number): void => {
+  const prove = (id: ChunkId, sequence?: number): void => {
     const chunk = owed.get(id)
     if (chunk === undefined || (sequence !== undefined && sequence < chunk.sequence)) return
     owed.delete(id)
+    unproven.delete(id)
     turnedAway.delete(id)
     const owing = (perDocument.get(chunk.docTag) as number) - 1
     if (owing === 0) perDocument.delete(chunk.docTag)
@@ -75,7 +98,10 @@ export function createPeerReceipts(): PeerReceipts {
     begin(next, isBack = false, hasMore = false) {
       hasGoneBack ||= isBack
       hasMoreOfUs ||= hasMore
-      if (next !== incarnation) forgetAll()
+      if (next !== incarnation) {
+        shown = undefined
+        forgetAll()
+      }
       incarnation = next
     },
     owe(chunk) {
@@ -83,21 +109,38 @@ export function createPeerReceipts(): PeerReceipts {
       if (owed.size >= MAX_OWED) forgetAll() // away for very long: its summary will tell
       if (!owed.has(chunk.id)) perDocument.set(chunk.docTag, (perDocument.get(chunk.docTag) ?? 0) + 1)
       owed.set(chunk.id, chunk)
+      if (shown !== undefined && (chunk.arrival ?? Infinity) > shown) unproven.add(chunk.id)
     },
-    settle,
+    settle(id, sequence) {
+      if (!unproven.has(id)) prove(id, sequence)
+    },
+    prove,
+    forget: id => prove(id),
     settleAll() {
-      forgetAll()
+      if (unproven.size === 0) clear()
+      else for (const id of [...owed.keys()]) if (!unproven.has(id)) prove(id)
       unknown.clear()
     },
+    expectProofs(from) {
+      isLoading ||= shown === undefined
+      shown = from
+    },
+    needsProofs: () => shown !== undefined,
+    isLoading: () => isLoading,
+    endLoading() {
+      isLoading = false
+    },
+    unproven: () => unproven,
     isOwed: id => owed.has(id),
     turnAway: id => void (owed.has(id) ? turnedAway.add(id) : undefined),
     isFull: () => turnedAway.size > 0,
     knowBucket: index => void unknown.delete(index),
     knowDocument: docTag => void knownDocuments.add(docTag),
     knowAllBuckets: () => unknown.clear(),
-    holds: docTag => (!unknown.has(bucketOf(docTag)) || knownDocuments.has(docTag)) && !perDocument.has(docTag) && !left.has(docTag),
+    holds: docTag =>
+      !isLoading && (!unknown.has(bucketOf(docTag)) || knownDocuments.has(docTag)) && !perDocument.has(docTag) && !left.has(docTag),
     owed: () => owed.size,
-    holdsAll: () => unknown.size === 0 && owed.size === 0 && left.size === 0,
+    holdsAll: () => !isLoading && unknown.size === 0 && owed.size === 0 && left.size === 0,
     leaveOut(docTags) {
       // What it takes back it may have nothing of: only a comparison tells.
       for (const docTag of left) {
@@ -106,7 +149,7 @@ export function createPeerReceipts(): PeerReceipts {
         knownDocuments.delete(docTag)
       }
       left = docTags
-      if (docTags.size > 0) for (const chunk of [...owed.values()]) if (docTags.has(chunk.docTag)) settle(chunk.id)
+      if (docTags.size > 0) for (const chunk of [...owed.values()]) if (docTags.has(chunk.docTag)) prove(chunk.id)
     },
     leavesOut: () => left.size,
   }

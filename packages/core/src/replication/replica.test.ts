@@ -80,7 +80,7 @@ describe('meeting', () => {
     await clock.advance(1)
     const [hello] = heard
     if (hello?.ok !== true || hello.value.type !== 'hello') throw new Error('no hello')
-    await stranger?.send('sync-live', encodeSyncMessage({ ...hello.value, versions: { min: 7, current: 9 } }))
+    await stranger?.send('sync-live', encodeSyncMessage({ ...hello.value, versions: { min: 70, current: 90 } }))
     await clock.advance(1)
     expect(made.closedWith()).toBe('version-unsupported')
     expect(closed).toEqual(['version-unsupported'])

@@ -10,6 +10,7 @@ import { portableHasher } from '../crypto/hash.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
 import { slicesOf, sumHex, type Offer } from './sync-records.ts'
+import { containedAt } from './contained.ts'
 import { createCovers } from './covers.ts'
 import { createDocumentSums } from './document-sums.ts'
 import { openDropped } from './dropped.ts'
@@ -20,7 +21,7 @@ import { createIntake } from './intake.ts'
 import { createLeaving } from './leaving.ts'
 import { openLeftOut } from './left-out.ts'
 import { createLogRoom } from './log-room.ts'
-import { createJournal, UNCHECKED_PREFIX, type Applied, type JournalItem } from './journal.ts'
+import { createJournal, type Applied, type JournalItem } from './journal.ts'
 import { createPeerStates } from './peer-states.ts'
 import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
 import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener, Shown } from './replica-types.ts'
@@ -31,15 +32,13 @@ import { createRejections } from './rejections.ts'
 import { expiredKeys } from './retired.ts'
 import { createSnapshotRequests } from './snapshot-requests.ts'
 import { openSummary } from './summary.ts'
+import { openUnchecked } from './unchecked.ts'
 import { createWants } from './wants.ts'
 
 /** Reads what the store knows of it (a few hundred small records). Throws what the store throws. */
 export async function createReplica(components: ReplicaComponents): Promise<Replica> {
   const { store, inspector, clock, random, logger, hasher = portableHasher, keyless = false } = components
-  const unchecked = new Map<ChunkId, DocTag>()
-  for await (const [key, value] of store.listRecords(UNCHECKED_PREFIX)) {
-    unchecked.set(key.slice(UNCHECKED_PREFIX.length) as ChunkId, new TextDecoder().decode(value) as DocTag)
-  }
+  const unchecked = await openUnchecked(store)
   const onListenerError = (error: unknown): void => logger?.error('listener-failed', { error: String(error) })
   const summary = await openSummary(store)
   const covers = createCovers(store, inspector, id => unchecked.has(id))
@@ -63,12 +62,13 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   let isClosed = false
 
   const onApplied = ({ fates, removed, contained: superfluous }: Applied): void => {
-    const contained = containedAt(fates, removed)
+    const contained = containedAt({ fates, removed }, receipts)
     for (const header of removed) {
       sums.changed(header.docTag)
-      for (const each of receipts.values()) each.settle(header.id)
+      for (const each of receipts.values()) each.forget(header.id)
     }
     const arrived = new Map<DeviceId | undefined, SealedChunk[]>()
+    const toGivers = new Map<Session, Offer[]>()
     const toOwing = new Map<Session, Offer[]>()
     const toOthers = new Map<Session, Offer[]>()
     const settled = new Set<Session>()
@@ -82,7 +82,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       for (const source of wants.settle(chunk.id, chunk.sequence)) {
         settled.add(source)
         knownBy.add(source)
-        entry?.confirmedBy.add(source.peer)
+        if (!source.needsProofs()) entry?.confirmedBy.add(source.peer)
       }
       if (fate === 'stored' && chunk.class !== 'log') {
         for (const [peer, each] of receipts) {
@@ -92,16 +92,19 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       if (fate === 'stored' && item.origin !== 'made' && item.contents !== undefined) pushTo(arrived, entry?.from?.peer, chunk)
       if (fate === 'covered') for (const session of knownBy) session.supersede([chunk])
       if (item.contents === undefined || fate === 'older') continue
+      if (item.from !== undefined) receipts.get(item.from)?.prove(chunk.id, chunk.sequence)
       const offer = { class: chunk.class, docTag: chunk.docTag, id: chunk.id, sequence: chunk.sequence, byteLength: chunk.bytes.length }
       for (const session of sessions) {
         const isKnown = knownBy.has(session)
         // What was made here and pushed needs no receipt; what came from a peer does.
-        if (isKnown && item.origin !== 'made') pushTo(toOwing, session, offer)
+        const isGiven = fate === 'stored' && entry?.givenBy.has(session) === true
+        if (isKnown && item.origin !== 'made') pushTo(isGiven ? toGivers : toOwing, session, offer)
         else if (!isKnown && fate === 'stored') pushTo(toOthers, session, offer)
       }
     }
-    for (const [session, offers] of toOwing) session.announce(offers, true)
-    for (const [session, offers] of toOthers) session.announce(offers, false)
+    for (const [session, offers] of toGivers) session.announce(offers, 'given')
+    for (const [session, offers] of toOwing) session.announce(offers, 'named')
+    for (const [session, offers] of toOthers) session.announce(offers, 'news')
     for (const [from, chunks] of arrived) tell(listener => listener.onArrived(chunks, from))
     for (const session of settled) session.onSettled()
     if (superfluous.length > 0) for (const session of sessions) session.supersede(superfluous)
@@ -110,17 +113,6 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       confirm()
     }
     publish()
-  }
-  /** A fragment adds nothing for a peer that has confirmed everything in it. Looked at before its commits are forgotten. */
-  const containedAt = (fates: Applied['fates'], removed: Applied['removed']): ReadonlyMap<JournalItem, ReadonlySet<DeviceId>> => {
-    const contained = new Map<JournalItem, ReadonlySet<DeviceId>>()
-    const gone = new Set(removed.map(header => header.id))
-    for (const [item, fate] of fates) {
-      if (fate !== 'stored' || item.chunk.class !== 'fragment' || item.contents === undefined) continue
-      if (item.origin !== 'made' && !item.contents.covers.every(id => gone.has(id))) continue
-      contained.set(item, new Set([...receipts].filter(([, each]) => each.holds(item.chunk.docTag)).map(([peer]) => peer)))
-    }
-    return contained
   }
   const wholeNow = (): number => Math.max(0, Math.trunc(clock.now()))
   const tell = (call: (listener: ReplicaListener) => void): void => {
@@ -302,7 +294,13 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       for (const chunk of chunks) if (chunk.bytes.length > MAX_CHUNK_BYTES) throw new RangeError('a chunk over MAX_CHUNK_BYTES')
       const pending = allOf(chunks.map(chunk => itemOf(chunk, options.covers?.get(chunk.id))))
       const items = pending instanceof Promise ? await pending : pending
-      const entries = items.map(({ chunk }): Arriving => ({ chunk, from: undefined, knownBy: new Set(), confirmedBy: new Set() }))
+      const entries = items.map(({ chunk }): Arriving => ({
+        chunk,
+        from: undefined,
+        knownBy: new Set(),
+        confirmedBy: new Set(),
+        givenBy: new Set(),
+      }))
       for (const [i, item] of items.entries()) {
         arriving.set(item.chunk.id, entries[i] as Arriving)
         tracked.set(item, entries[i] as Arriving)

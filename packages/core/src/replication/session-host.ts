@@ -25,8 +25,10 @@ export interface Session extends DeviceLinkHandler {
   readonly isLive: () => boolean
   /** Sends the chunks it does not know of now, if they are few and small; else they are announced once they are durable. */
   readonly push: (entries: readonly Arriving[]) => void
-  /** Tells of chunks that are durable here. `owed`: the peer sent or offered them and waits for the receipt. */
-  readonly announce: (chunks: readonly Offer[], owed: boolean) => void
+  /** Tells of chunks that are durable here. */
+  readonly announce: (chunks: readonly Offer[], as: Announcement) => void
+  /** What the peer names counts for nothing: it has no keys. */
+  readonly needsProofs: () => boolean
   readonly isInScope: (header: Pick<ChunkHeader, 'class' | 'docTag'>) => boolean
   readonly sendWant: (ids: readonly ChunkId[]) => void
   /** Whether so many more bytes may be asked for on this link now. */
@@ -51,6 +53,9 @@ export interface Session extends DeviceLinkHandler {
   readonly onChanged: () => void
   readonly close: (code: CloseCode) => void
 }
+
+/** news: the peer may lack them. given: it sent just these bytes, and waits for the receipt. named: it sent or offered something of that name. */
+export type Announcement = 'news' | 'given' | 'named'
 
 export interface SessionHost {
   readonly store: ChunkStore
@@ -104,4 +109,6 @@ export interface Arriving {
   readonly knownBy: Set<Session>
   /** Said that they have it, or sent it. */
   readonly confirmedBy: Set<DeviceId>
+  /** Sent it. */
+  readonly givenBy: Set<Session>
 }

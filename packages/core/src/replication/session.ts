@@ -29,11 +29,13 @@ import { droppedSince } from './dropped.ts'
 import { createOffers } from './offers.ts'
 import { lackedOf } from './lacking.ts'
 import { createMeeting } from './meeting.ts'
+import { answerProofs, createProofs } from './proofs.ts'
 import { createRetiring } from './retiring.ts'
 import type { Session, SessionHost } from './session-host.ts'
 import { createServing } from './serving.ts'
 import { boundFor } from './small-catch-ups.ts'
 import { createThrottle } from './throttle.ts'
+import { DROP_VERSION, DROPPED_VERSION, EXCEPT_VERSION, PROVE_VERSION } from './versions.ts'
 
 export function createSession(host: SessionHost, link: DeviceLink, scope: readonly DocTag[] | undefined): Session {
   const { store, clock, journal, wants, receipts } = host
@@ -83,7 +85,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
 
   /** Both have the whole log: from now on everything may move. */
   const onBegin = (): void => {
-    if (backlog.length > 0) announce(backlog, false) // stored since the greeting: not in what it said
+    if (backlog.length > 0) announce(backlog, 'news') // stored since the greeting: not in what it said
     backlog = []
     if (owesExcept) sendExcept()
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
@@ -104,31 +106,35 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     if (chunks.length > 0) sendLive({ type: 'chunks', chunks })
   }
 
-  const announce: Session['announce'] = (chunks, owed) => {
+  const announce: Session['announce'] = (chunks, as) => {
     const phase = meeting.phase()
     if (phase === 'closed') return
     const inScope = chunks.filter(isInScope)
+    const owed = as !== 'news'
+    const given = as === 'given' && host.isKeyless && hears(PROVE_VERSION) ? { given: true } : {}
     if (!owed && !meeting.isLive()) {
       if (phase === 'greeting' || phase === 'log') backlog.push(...chunks)
       return
     }
     if (phase === 'greeting') return
     const plain = owed ? inScope.filter(chunk => chunk.class !== 'register') : []
-    for (const slice of slicesOf(plain, MAX_STORED_IDS)) sendLive({ type: 'stored', ids: packIds(slice.map(chunk => chunk.id)) })
+    for (const slice of slicesOf(plain, MAX_STORED_IDS)) sendLive({ type: 'stored', ids: packIds(slice.map(chunk => chunk.id)), ...given })
     const told = owed ? inScope.filter(chunk => chunk.class === 'register') : inScope
-    for (const slice of slicesOf(told, MAX_FRESH_RECORDS)) sendLive({ type: 'have', items: packOffers(slice), fresh: true, last: false })
+    for (const slice of slicesOf(told, MAX_FRESH_RECORDS))
+      sendLive({ type: 'have', items: packOffers(slice), fresh: true, last: false, ...given })
   }
 
   /** The peer has a chunk that is still on its way to disk here. */
-  const note = (id: ChunkId): void => {
+  const note = (id: ChunkId, isProof: boolean): void => {
     const entry = host.arriving.get(id)
     entry?.knownBy.add(session)
-    entry?.confirmedBy.add(link.peer)
+    if (isProof) entry?.confirmedBy.add(link.peer)
   }
-  const onStored = (ids: readonly ChunkId[]): void => {
+  const onStored = (ids: readonly ChunkId[], isProof: boolean): void => {
     for (const id of ids) {
-      receipts.settle(id)
-      note(id)
+      if (isProof) receipts.prove(id)
+      else receipts.settle(id)
+      note(id, isProof)
     }
     host.onStored(ids, session)
     host.onConfirmed()
@@ -136,9 +142,11 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const onHave = async (message: Extract<SyncMessage, { type: 'have' }>): Promise<void> => {
     const offered = unpackOffers(message.items)
     if (offered === undefined) return close('malformed-frame')
+    const isProof = message.given ?? !needsProofs()
     for (const { id, sequence } of offered) {
-      receipts.settle(id, sequence)
-      note(id)
+      if (isProof) receipts.prove(id, sequence)
+      else receipts.settle(id, sequence)
+      note(id, isProof)
     }
     host.onOffered(offered, session)
     drop([...new Set(offered.map(({ docTag }) => docTag).filter(docTag => host.dropped.has(docTag)))])
@@ -164,7 +172,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     for (const offer of lacking) wants.announce(session, offer)
     wants.pump(session)
     const receipted = isFresh ? [] : held.filter(offer => !host.unchecked.has(offer.id))
-    if (receipted.length > 0) announce(receipted, true)
+    if (receipted.length > 0) announce(receipted, 'named')
     if (!isFresh && meeting.hasMismatched()) {
       const complete = new Set(offered.map(offer => offer.docTag))
       for (const offer of lacking) complete.delete(offer.docTag)
@@ -213,7 +221,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       case 'part':
         return onPart(message)
       case 'stored':
-        return onStored(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES))
+        return onStored(unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES), message.given ?? !needsProofs())
       case 'refused':
         for (const id of unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)) wants.fail(id, session)
         wants.pump(session)
@@ -234,6 +242,14 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
         return host.dropWords.onDropped(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES), session)
       case 'undrop':
         return host.dropWords.onUndrop(unpackIds<DocTag>(message.tags, DOC_TAG_BYTES), session)
+      case 'prove':
+        if (!host.isKeyless) return
+        return onBulk(
+          async () => send('sync-bulk', await answerProofs(store, host.hasher, unpackIds(message.ids, CHUNK_ID_BYTES))),
+          message.ids.length,
+        )
+      case 'holds':
+        return onBulk(async () => wantOthers(await proofs.take(message.items)), message.items.length)
       case 'root':
         return meeting.onRoot(message)
       case 'ask':
@@ -259,6 +275,11 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     const isRelay = meeting.theirs()?.isKeyless === true
     if (isRelay === host.isKeyless || !hears(isRelay ? DROP_VERSION : DROPPED_VERSION)) return
     for (const tags of slicesOf(docTags, MAX_DROP_TAGS)) sendLive({ type: isRelay ? 'drop' : 'dropped', tags: packIds(tags) })
+  }
+  const needsProofs = (): boolean => receipts.needsProofs()
+  /** Other bytes than those here are looked at as any that come. */
+  const wantOthers = (others: readonly ChunkId[]): void => {
+    for (const ids of slicesOf(others, MAX_WANT_IDS)) session.sendWant(ids)
   }
   const undrop = (docTags: readonly DocTag[]): void => {
     if (meeting.theirs()?.isKeyless !== true || !hears(DROPPED_VERSION)) return
@@ -295,7 +316,12 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     sendReady: () => send('sync-bulk', { type: 'ready' }),
     close,
     onGreeted(hello) {
-      if (hello.isKeyless === true && !host.isKeyless) retiring.begin()
+      if (hello.isKeyless !== true || host.isKeyless) return
+      retiring.begin()
+      if (hears(PROVE_VERSION) && meeting.common() === undefined) onBulk(proofs.begin(meeting.theirCursor()))
+    },
+    onCompared() {
+      if (needsProofs()) onBulk(proofs.ask)
     },
     onBegin,
   })
@@ -320,6 +346,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       else meeting.advance()
     },
     undrop,
+    needsProofs,
     sendReject: (id, bytesHash, why) => sendLive({ type: 'reject', id: idBytes(id), bytesHash, why: why.slice(0, 100) }),
     onSettled() {
       wants.pump(session)
@@ -343,6 +370,10 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     },
   }
   const serving = createServing({ store, isOpen, isInScope, send: message => send('sync-bulk', message) })
+  const proofs = createProofs({
+    ...{ peer: link.peer, store, hasher: host.hasher, receipts, history: host.history, journal, onProven: host.onConfirmed },
+    send: message => send('sync-bulk', message),
+  })
   const retiring = createRetiring({
     clock,
     covers: host.covers,
@@ -361,10 +392,3 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   void send('sync-live', meeting.hello).catch(() => undefined) // see sendLive
   return session
 }
-
-/** From this version on a peer without keys knows the message. */
-const DROP_VERSION = 4
-/** From this one on it knows what is left out. */
-const EXCEPT_VERSION = 5
-/** From this version on a device is told what was dropped, and a peer without keys that it was not deleted. */
-const DROPPED_VERSION = 6

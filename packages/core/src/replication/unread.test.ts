@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import type { EpochId } from '../lib/ids.ts'
 import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
-import { UNCHECKED_PREFIX } from './journal.ts'
+import { UNCHECKED_PREFIX } from './unchecked.ts'
 
 const EPOCH = '22'.repeat(16) as EpochId
 let clock: SimulatedClock

@@ -8,13 +8,14 @@
  * Version 4 (2026): to a relay `drop` may be sent.
  * Version 5 (2026): a device says which documents it leaves out, here and by `except`; before that it asks by `leave` who keeps them.
  * Version 6 (2026): a relay says what it dropped, and to it `undrop` may be sent.
+ * Version 7 (2026): a relay says whether it stored what it was given, and answers `prove`.
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, wholeNumber } from '../lib/codec.ts'
 import { DOC_TAG_BYTES, RANDOM_ID_BYTES } from '../lib/ids.ts'
 import { failed, ok, type Result } from '../lib/result.ts'
 
-export const SYNC_VERSION = 6
+export const SYNC_VERSION = 7
 /** Versions N-1 to N+1 of each other work together. */
 export const SYNC_VERSION_MIN = 1
 /** Tags in a scope. */

@@ -9,7 +9,8 @@
  * unasked on the live channel, and `stored` goes back once they are checked and on disk. 6. To a peer without keys: `retire`, naming
  * what it need not keep and the fragments that contain it; it believes this only while it holds those fragments. And `drop`, whenever it
  * offers something of a document that the group deleted. A peer without keys says in turn what it dropped (`dropped`), since a device's
- * cursor or when the device offers something of it; whoever knows of no deletion takes it back (`undrop`). 7. A device that is to let go of
+ * cursor or when the device offers something of it; whoever knows of no deletion takes it back (`undrop`). Names prove nothing of a peer without keys: it is
+ * asked for the hashes (`prove`, `holds`) of what it neither gave nor was given. 7. A device that is to let go of
  * documents which others keep asks by `leave` who has all of them and stays with them (`kept`), and then says by `except` what it leaves
  * out, always all of it.
  *
@@ -30,6 +31,9 @@ export const MAX_WANT_IDS = 4_096
 export const MAX_STORED_IDS = 8_192
 export const MAX_RETIRE_IDS = 8_192
 export const MAX_DROP_TAGS = 8_192
+export const MAX_PROVE_IDS = 4_096
+/** SHA-256. */
+export const HASH_BYTES = 32
 export const MAX_LEAVE_TAGS = 4_096
 /** Fragments of one document that together contain what is retired. */
 export const MAX_KEEP_IDS = 4_096
@@ -47,8 +51,8 @@ export type SyncMessage =
   | { readonly type: 'summary'; readonly buckets: Uint8Array; readonly isAnswer: boolean }
   /** Sums of the sender's documents in `buckets` (one byte each); `buckets` empty: of the documents in scope. */
   | { readonly type: 'docs'; readonly buckets: Uint8Array; readonly docs: Uint8Array; readonly last: boolean }
-  /** `fresh`: just stored, not part of an offer. `last`: the offer ends here. */
-  | { readonly type: 'have'; readonly items: Uint8Array; readonly fresh: boolean; readonly last: boolean }
+  /** `fresh`: just stored, not part of an offer. `last`: the offer ends here. `given`: as in `stored`. */
+  | { readonly type: 'have'; readonly items: Uint8Array; readonly fresh: boolean; readonly last: boolean; readonly given?: boolean }
   | { readonly type: 'want'; readonly ids: Uint8Array }
   | { readonly type: 'chunks'; readonly chunks: Uint8Array[] }
   /** Parts of one thing follow each other without another thing's between them. `of` a snapshot: `id` is the docTag. */
@@ -60,8 +64,8 @@ export type SyncMessage =
       readonly count: number
       readonly bytes: Uint8Array
     }
-  /** Checked and on disk. */
-  | { readonly type: 'stored'; readonly ids: Uint8Array }
+  /** Checked and on disk. `given` (version 7, without keys): just the bytes that the receiver sent; else what is held has that name. */
+  | { readonly type: 'stored'; readonly ids: Uint8Array; readonly given?: boolean }
   | { readonly type: 'refused'; readonly ids: Uint8Array; readonly why: RefusalReason }
   /** The variant with this SHA-256 is not what its id says. */
   | { readonly type: 'reject'; readonly id: Uint8Array; readonly bytesHash: Uint8Array; readonly why: string }
@@ -91,6 +95,10 @@ export type SyncMessage =
   | { readonly type: 'dropped'; readonly tags: Uint8Array }
   /** The sender knows of no such deletion: they are to be kept. Only to a peer that says `isKeyless` and version 6. */
   | { readonly type: 'undrop'; readonly tags: Uint8Array }
+  /** Which bytes the receiver holds under these names. Only to a peer that says `isKeyless` and version 7. */
+  | { readonly type: 'prove'; readonly ids: Uint8Array }
+  /** Answers it: id and SHA-256 of each that is held, all zero for what was let go because everybody had it. */
+  | { readonly type: 'holds'; readonly items: Uint8Array }
 
 export type PartOf = 'chunk' | 'snapshot'
 /** The `why` of a reject that says nothing of the chunk: the peer, a relay, has no room for it. */
@@ -110,7 +118,13 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
     docs: recordsOf(DOC_RECORD_BYTES, MAX_DOC_RECORDS),
     last: v.boolean(),
   }),
-  v.object({ type: v.literal('have'), items: recordsOf(HAVE_RECORD_BYTES, MAX_HAVE_RECORDS), fresh: v.boolean(), last: v.boolean() }),
+  v.object({
+    type: v.literal('have'),
+    items: recordsOf(HAVE_RECORD_BYTES, MAX_HAVE_RECORDS),
+    fresh: v.boolean(),
+    last: v.boolean(),
+    given: v.exactOptional(v.boolean()),
+  }),
   v.object({ type: v.literal('want'), ids: recordsOf(CHUNK_ID_BYTES, MAX_WANT_IDS) }),
   v.object({ type: v.literal('chunks'), chunks: v.pipe(v.array(bytesUpTo(PART_BYTES)), v.maxLength(MAX_CHUNKS_PER_FRAME)) }),
   v.object({
@@ -121,7 +135,7 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
     count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_PARTS)),
     bytes: bytesUpTo(PART_BYTES),
   }),
-  v.object({ type: v.literal('stored'), ids: recordsOf(CHUNK_ID_BYTES, MAX_STORED_IDS) }),
+  v.object({ type: v.literal('stored'), ids: recordsOf(CHUNK_ID_BYTES, MAX_STORED_IDS), given: v.exactOptional(v.boolean()) }),
   v.object({
     type: v.literal('refused'),
     ids: recordsOf(CHUNK_ID_BYTES, MAX_WANT_IDS),
@@ -155,6 +169,8 @@ export const syncMessageSchema: v.GenericSchema<unknown, SyncMessage> = v.varian
   v.object({ type: v.literal('kept'), number: wholeNumber, tags: recordsOf(DOC_TAG_BYTES, MAX_LEAVE_TAGS) }),
   v.object({ type: v.literal('dropped'), tags: recordsOf(DOC_TAG_BYTES, MAX_DROP_TAGS) }),
   v.object({ type: v.literal('undrop'), tags: recordsOf(DOC_TAG_BYTES, MAX_DROP_TAGS) }),
+  v.object({ type: v.literal('prove'), ids: recordsOf(CHUNK_ID_BYTES, MAX_PROVE_IDS) }),
+  v.object({ type: v.literal('holds'), items: recordsOf(CHUNK_ID_BYTES + HASH_BYTES, MAX_PROVE_IDS) }),
 ])
 
 export function encodeSyncMessage(message: SyncMessage): Uint8Array {

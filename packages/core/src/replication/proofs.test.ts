@@ -1,0 +1,180 @@
+/** A replica without keys in whose mailbox somebody lays other bytes under a name that it heard of. */
+import { beforeEach, expect, test } from 'vitest'
+import { portableHasher } from '../crypto/hash.ts'
+import type { ChunkId, DocTag, Incarnation } from '../lib/ids.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
+import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
+import { createMemoryChunkStore } from '../testing/memory-chunk-store.ts'
+import { keylessInspector } from './keyless-inspector.ts'
+import { answerProofs, createProofs } from './proofs.ts'
+import { createPeerReceipts } from './receipts.ts'
+import { unpackIds } from './sync-records.ts'
+
+const WITHOUT_KEYS = { keyless: true, inspector: keylessInspector }
+
+let clock: SimulatedClock
+let cast: ReplicaCast
+let laptop: CastMember
+let desk: CastMember
+let relay: CastMember
+
+beforeEach(async () => {
+  clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
+  cast = createReplicaCast(clock)
+  laptop = await cast.join('laptop')
+  desk = await cast.join('desk')
+  relay = await cast.join('relay', WITHOUT_KEYS)
+})
+
+const tag = (): DocTag => cast.chunks.docTag('diary')
+const edit = (name: string): SealedChunk => cast.chunks.commit('diary', name)
+const isOnRelay = (device: CastMember): boolean => device.replica.confirmedAt(relay.id, tag())
+const asked = (): number => cast.types().filter(type => type === 'prove').length
+/** The same content, sealed by another: other bytes, as good. */
+const otherwise = (chunk: SealedChunk): { chunk: SealedChunk; isGood: (each: SealedChunk) => boolean } => {
+  const bytes = Uint8Array.from([...chunk.bytes, 0])
+  return { chunk: { ...chunk, bytes }, isGood: each => each.bytes.length === bytes.length }
+}
+
+test('[R62] false bytes that lay there first are no receipt, equal summaries or not; others bring better ones', async () => {
+  const made = edit('a')
+  await relay.replica.add([cast.chunks.spoiled(made)])
+  await laptop.replica.add([made])
+  expect(laptop.replica.fingerprint()).toBe(relay.replica.fingerprint())
+  cast.link(laptop, relay)
+  await clock.advance(60_000)
+  expect(isOnRelay(laptop)).toBe(false)
+  await desk.replica.add([made])
+  cast.link(desk, relay)
+  await clock.advance(60_000)
+  expect((await relay.store.get(made.id))?.bytes).toEqual(made.bytes)
+  expect([isOnRelay(laptop), isOnRelay(desk)]).toEqual([true, true])
+})
+
+test('[R62] nor after a restart of the device, or of the relay', async () => {
+  const made = edit('a')
+  await relay.replica.add([cast.chunks.spoiled(made)])
+  await laptop.replica.add([made])
+  for (const restart of [() => cast.restart(laptop), () => cast.restart(relay, WITHOUT_KEYS)]) {
+    const link = cast.link(laptop, relay)
+    await clock.advance(30_000)
+    expect(isOnRelay(laptop)).toBe(false)
+    link.cut()
+    await restart()
+  }
+})
+
+test('[R62] nor when they come while the true ones are on their way', async () => {
+  cast.link(laptop, relay, { latencyMs: 50 })
+  await clock.advance(10_000)
+  const made = edit('a')
+  const added = laptop.replica.add([made])
+  await relay.replica.add([cast.chunks.spoiled(made)])
+  await clock.advance(60_000)
+  await added
+  expect(isOnRelay(laptop)).toBe(false)
+})
+
+test('[R62] of what the relay was given, and stored, nothing is asked; of what others brought there, once', async () => {
+  const links = [cast.link(laptop, relay)]
+  await clock.advance(10_000)
+  await laptop.replica.add([edit('a'), cast.chunks.register('diary', 'claim', 1, 'mine')])
+  await clock.advance(30_000)
+  expect([isOnRelay(laptop), asked()]).toEqual([true, 0])
+  // The desk has it from the laptop alone.
+  links.push(cast.link(laptop, desk))
+  await clock.advance(30_000)
+  for (const link of links) link.cut()
+  const first = cast.link(desk, relay)
+  await clock.advance(30_000)
+  expect([isOnRelay(desk), asked()]).toEqual([true, 1])
+  first.cut()
+  await desk.replica.settled()
+  await cast.restart(desk)
+  cast.seen.length = 0
+  cast.link(desk, relay)
+  await clock.advance(30_000)
+  expect([isOnRelay(desk), ...cast.types()]).toEqual([true, 'hello', 'hello'])
+})
+
+test('[R62] of what the relay gave nothing is asked', async () => {
+  await relay.replica.add([edit('a'), edit('b')])
+  cast.link(laptop, relay)
+  await clock.advance(30_000)
+  expect([isOnRelay(laptop), asked()]).toEqual([true, 0])
+})
+
+test('[R62] other bytes that are as good are good enough, and looked at once', async () => {
+  const made = edit('a')
+  const { chunk, isGood } = otherwise(made)
+  const inspector = cast.chunks.inspector(() => laptop.store)
+  await cast.restart(laptop, {
+    inspector: { ...inspector, inspect: each => (isGood(each) ? inspector.inspect(made) : inspector.inspect(each)) },
+  })
+  await relay.replica.add([chunk])
+  await laptop.replica.add([made])
+  const link = cast.link(laptop, relay)
+  await clock.advance(30_000)
+  expect([isOnRelay(laptop), asked()]).toEqual([true, 1])
+  expect((await laptop.store.get(made.id))?.bytes).toEqual(made.bytes)
+  link.cut()
+  cast.seen.length = 0
+  cast.link(laptop, relay)
+  await clock.advance(30_000)
+  expect(cast.types()).toEqual(['hello', 'hello'])
+})
+
+test('[R62] a relay that was put back is asked about everything again', async () => {
+  await laptop.replica.add([edit('a')])
+  const backup = relay.store.crash()
+  await cast.restart(relay, WITHOUT_KEYS)
+  const first = cast.link(laptop, relay)
+  await clock.advance(30_000)
+  expect(isOnRelay(laptop)).toBe(true)
+  first.cut()
+  relay.store = backup
+  await cast.restart(relay, WITHOUT_KEYS)
+  await relay.replica.add([cast.chunks.spoiled(edit('a'))])
+  cast.link(laptop, relay)
+  await clock.advance(30_000)
+  expect(isOnRelay(laptop)).toBe(false)
+})
+
+test('[R62] what was let go because everybody had it is answered as such, what is not there not at all', async () => {
+  const store = createMemoryChunkStore()
+  const [held, emptied, absent] = [edit('a'), edit('b'), edit('c')]
+  await store.apply({ put: [held, emptied].map(chunk => ({ ...chunk, live: true })) })
+  await store.apply({ empty: [emptied.id] })
+  const ids: ChunkId[] = [held.id, emptied.id, absent.id]
+  const { items } = await answerProofs(store, portableHasher, ids)
+  expect(items.length).toBe(2 * 64)
+  expect(items.subarray(32, 64)).toEqual(portableHasher.sha256(held.bytes))
+  expect(items.subarray(96)).toEqual(new Uint8Array(32))
+})
+
+test('[R62] a great many are looked through in turn, and until then nothing is confirmed', async () => {
+  const store = createMemoryChunkStore()
+  const many = Array.from({ length: 110 }, (_, n) => ({ ...cast.chunks.commit('diary', `${n}`), live: true }))
+  await store.apply({ put: many })
+  const receipts = createPeerReceipts()
+  receipts.begin('first' as Incarnation)
+  const shown: number[] = []
+  const questions: ChunkId[][] = []
+  const proofs = createProofs({
+    ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
+    maxLoaded: 100,
+    history: { shownBy: () => 0, setShownBy: (_, arrival) => shown.push(arrival) },
+    send: async ({ ids }) => void questions.push(unpackIds<ChunkId>(ids, 32)),
+  })
+  await proofs.begin(0)()
+  receipts.settleAll()
+  await proofs.ask()
+  expect(receipts.unproven().size).toBe(100)
+  let isHeld = false
+  for (let next = questions.shift(); next !== undefined; next = questions.shift()) {
+    isHeld ||= receipts.holdsAll()
+    expect(await proofs.take((await answerProofs(store, portableHasher, next)).items)).toEqual([])
+  }
+  expect([isHeld, receipts.holdsAll(), ...shown]).toEqual([false, true, 100, 110])
+})
