@@ -85,8 +85,8 @@ export type { ConfirmOutcome, Inviter, InviterState, JoinInvitation, Joined, Mee
 export type { PairingDevice, PairingTarget } from './pairing/pairing.ts'
 
 // chunks and documents
-export { createReplica, keylessInspector, RETIRED_KEPT_MS } from './replication/index.ts'
-export type { Durability, PeerSync, Replica } from './replication/index.ts'
+export { createReplica, createRoom, keylessInspector, RETIRED_KEPT_MS } from './replication/index.ts'
+export type { Durability, PeerSync, Replica, Room } from './replication/index.ts'
 export {
   buildFragments,
   createDeviceInspector,

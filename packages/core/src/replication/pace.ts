@@ -26,6 +26,9 @@ export const MAX_QUEUED_BYTES: number = 64 * MIB
 export const MAX_UNREAD_BYTES: number = 32 * MIB
 /** Chunks that a peer has offered and not delivered; what it offers beyond is left to the next comparison. */
 export const MAX_TAKEN_OFFERS = 131_072
+/** Of those, so many in any case; each beyond takes of the room that links share. */
+export const GUARANTEED_OFFERS = 4_096
+export const OFFER_BYTES = 512
 /** What a peer just stored is usually on its way from its maker as well: this long before it is asked for. */
 export const FRESH_DELAY_MS = 30
 /** More of these that wait or are looked up, and their bringer waits. */

@@ -13,6 +13,7 @@ import type { Inspector } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Random } from '../ports/random.ts'
 import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
+import type { Room } from './room.ts'
 
 export interface ReplicaComponents {
   /** Owned by the caller: `close()` of the replica leaves it open. Nobody else may write to it meanwhile. */
@@ -25,6 +26,8 @@ export interface ReplicaComponents {
   readonly hasher?: Hasher
   /** True on a relay: what arrives is passed on whole at once, because two of its peers may have no link of their own. */
   readonly keyless?: boolean
+  /** Shared with other replicas, for what peers make them keep. Default: without end. */
+  readonly room?: Room
   /** Of the group's log, from others. Default: three times what a log keeps. */
   readonly maxLogChunks?: number
   /** True where what is held may be let go without asking anybody, as on a relay that keeps only what some device lacks. */

@@ -27,6 +27,7 @@ import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
 import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener, Shown } from './replica-types.ts'
 import type { Arriving, Session, SessionHost } from './session-host.ts'
 import { snapshotKey } from './serving.ts'
+import { ENDLESS_ROOM } from './room.ts'
 import { createSession } from './session.ts'
 import { createRejections } from './rejections.ts'
 import { expiredKeys } from './retired.ts'
@@ -37,7 +38,7 @@ import { createWants } from './wants.ts'
 
 /** Reads what the store knows of it (a few hundred small records). Throws what the store throws. */
 export async function createReplica(components: ReplicaComponents): Promise<Replica> {
-  const { store, inspector, clock, random, logger, hasher = portableHasher, keyless = false } = components
+  const { store, inspector, clock, random, logger, hasher = portableHasher, keyless = false, room = ENDLESS_ROOM } = components
   const unchecked = await openUnchecked(store)
   const onListenerError = (error: unknown): void => logger?.error('listener-failed', { error: String(error) })
   const summary = await openSummary(store)
@@ -153,7 +154,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   const dropWords = createDropWords({
     ...{ store, clock, journal, dropped, sessions, isKeyless: keyless },
     onUndropped(docTags) {
-      for (const docTag of docTags) sums.changed(docTag)
+      docTags.forEach(sums.changed)
       confirm()
     },
     onDropped: (peer, docTags) => tell(listener => listener.onDropped?.(peer, docTags)),
@@ -163,6 +164,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     clock,
     (session, ids) => session.sendWant(ids),
     (session, bytes) => session.mayAsk(bytes),
+    room,
   )
   const snapshots = createSnapshotRequests(() => [...sessions].filter(session => session.isLive() && session.mayAsk(Infinity)))
   const intake = createIntake({
@@ -222,7 +224,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     dropped,
     leftOut,
     sums,
-    isKeyless: keyless,
+    ...{ isKeyless: keyless, room },
     arriving,
     priorities,
     intake(chunks, from) {

@@ -13,6 +13,7 @@ import type { DroppedSince } from './dropped.ts'
 import type { ReplicaHistory } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { PeerReceipts } from './receipts.ts'
+import type { Room } from './room.ts'
 import type { Contained } from './retiring.ts'
 import type { Offer } from './sync-records.ts'
 import type { Summary } from './summary.ts'
@@ -77,6 +78,7 @@ export interface SessionHost {
   readonly sums: DocumentSums
   readonly dropWords: Pick<DropWords, 'onDrop' | 'onUndrop' | 'onDropped'>
   readonly isKeyless: boolean
+  readonly room: Room
   /** Chunks that came or were made and are not durable yet. */
   readonly arriving: ReadonlyMap<ChunkId, Arriving>
   readonly priorities: ReadonlySet<DocTag>

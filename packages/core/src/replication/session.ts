@@ -68,7 +68,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     host.onFailure(session, error)
     close('internal-error')
   }
-  const onBulk = createBulkQueue({ isOpen, onFailure: error => fail(error), onTooMuch: () => close('too-slow') })
+  const onBulk = createBulkQueue({ isOpen, onFailure: error => fail(error), onTooMuch: () => close('too-slow'), room: host.room })
   const close = (code: CloseCode): void => {
     if (!isOpen()) return
     end()

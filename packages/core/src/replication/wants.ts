@@ -7,7 +7,8 @@ import type { ChunkId, DocTag } from '../lib/ids.ts'
 import { MIB, SECOND_MS } from '../lib/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import { MAX_WANT_IDS } from '../wire/sync-messages.ts'
-import { MAX_TAKEN_OFFERS } from './pace.ts'
+import { GUARANTEED_OFFERS, MAX_TAKEN_OFFERS, OFFER_BYTES } from './pace.ts'
+import { ENDLESS_ROOM, type Room } from './room.ts'
 import type { Offer } from './sync-records.ts'
 
 export interface Wants<Source> {
@@ -38,6 +39,7 @@ export function createWants<Source>(
   ask: (source: Source, ids: readonly ChunkId[]) => void,
   /** Whether so much more may be asked of it now; if not, it is pumped when it may. */
   mayAsk: (source: Source, bytes: number) => boolean = () => true,
+  room: Room = ENDLESS_ROOM,
 ): Wants<Source> {
   const entries = new Map<ChunkId, Entry<Source>>()
   const lanes = new Map<Source, Lanes>()
@@ -55,6 +57,15 @@ export function createWants<Source>(
     if (lane.queued[index].has(id)) return
     lane.queued[index].add(id)
     lane.queues[index].push(id)
+  }
+  const join = (lane: Lanes): boolean => {
+    const isFree = lane.offered < GUARANTEED_OFFERS
+    if (lane.offered >= MAX_TAKEN_OFFERS || (!isFree && !room.take(OFFER_BYTES))) return false
+    lane.offered++
+    return true
+  }
+  const leave = (lane: Lanes): void => {
+    if (--lane.offered >= GUARANTEED_OFFERS) room.give(OFFER_BYTES)
   }
   const release = (entry: Entry<Source>): void => {
     if (entry.askedOf !== undefined) {
@@ -116,7 +127,7 @@ export function createWants<Source>(
   }
   /** True when nobody is left who offered it. While it is being checked, losing a source changes nothing. */
   const removeSource = (entry: Entry<Source>, source: Source): boolean => {
-    if (entry.sources.delete(source)) lanesOf(source).offered--
+    if (entry.sources.delete(source)) leave(lanesOf(source))
     if (entry.askedOf === source) release(entry)
     if (entry.hasArrived) return false
     if (entry.sources.size === 0) {
@@ -130,7 +141,7 @@ export function createWants<Source>(
     announce(source, offer) {
       let entry = entries.get(offer.id)
       const isKnownFrom = entry?.sources.has(source) ?? false
-      if (!isKnownFrom && lanesOf(source).offered >= MAX_TAKEN_OFFERS) return
+      if (!isKnownFrom && !join(lanesOf(source))) return
       const isNew = entry === undefined || entry.offer.sequence < offer.sequence
       if (entry === undefined || isNew) {
         const sources = entry?.sources ?? new Set<Source>()
@@ -138,7 +149,6 @@ export function createWants<Source>(
         entries.set(offer.id, (entry = { offer, sources, askedOf: undefined, hasArrived: false }))
       }
       if (isKnownFrom && !isNew) return // repeating an offer must not make its queue longer
-      if (!isKnownFrom) lanesOf(source).offered++
       entry.sources.add(source)
       enqueue(source, laneOf(offer), offer.id)
     },
@@ -156,7 +166,7 @@ export function createWants<Source>(
       if (entry === undefined || entry.offer.sequence > sequence) return []
       release(entry)
       entries.delete(id)
-      for (const source of entry.sources) lanesOf(source).offered--
+      for (const source of entry.sources) leave(lanesOf(source))
       return [...entry.sources]
     },
     fail(id, source) {
@@ -185,7 +195,7 @@ export function createWants<Source>(
         release(entry)
         entries.delete(id)
         for (const source of entry.sources) {
-          lanesOf(source).offered--
+          leave(lanesOf(source))
           sources.add(source)
         }
       }

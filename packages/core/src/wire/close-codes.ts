@@ -11,6 +11,8 @@ export const CLOSE_CODES = {
   'internal-error': 8,
   /** Another machine linked under the same device key while this link was alive: the keys were copied. */
   'same-key-twice': 9,
+  /** Of a relay: so many links of one account are there that this one finds no room. It may be tried again. */
+  'too-many': 10,
   /** Nothing was said: the connection broke. Never sent. */
   lost: 255,
 } as const

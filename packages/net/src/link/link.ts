@@ -230,5 +230,6 @@ const ERROR_OF: Readonly<Record<CloseCode, ErrorCode>> = {
   'too-slow': 'LINK_CLOSED',
   'internal-error': 'LINK_CLOSED',
   'same-key-twice': 'LINK_CLOSED',
+  'too-many': 'LINK_CLOSED',
   lost: 'LINK_CLOSED',
 }

@@ -9,6 +9,7 @@ import type { Mailbox, MailboxEngine, MailboxRecord } from '../engine/mailbox-en
 import { openAcknowledged, type Acknowledged } from './acknowledged.ts'
 import { bringAlong } from './bring-along.ts'
 import type { Directory } from './directory.ts'
+import { createShares, type Share } from './shares.ts'
 
 export interface Mailboxes {
   readonly host: DeviceLinkHost
@@ -29,6 +30,7 @@ export interface Mailboxes {
 export interface OpenMailbox {
   readonly replica: Replica
   readonly store: Mailbox
+  readonly share: Share
   /** Only for accounts whose chunks may go once everybody has them. */
   readonly acknowledged: Acknowledged | undefined
 }
@@ -57,6 +59,7 @@ export interface MailboxEvents {
 export function createMailboxes(options: MailboxesOptions): Mailboxes {
   const { engine, directory, admission, clock, random, hasher, logger, events } = options
   const held = new Map<MailboxId, Held>()
+  const shares = createShares()
   let isClosing = false
 
   const inspectorFor = (record: MailboxRecord, store: ChunkStore): Inspector => ({
@@ -94,13 +97,17 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
     const record = directory.get(id)
     if (record === undefined) throw new Error('no such mailbox')
     const store = storeFor(record, await engine.open(id))
-    const isKept = (await engine.account(record.account))?.retention !== 'until-acknowledged'
+    const account = await engine.account(record.account)
+    if (account === undefined) throw new Error('no such account')
+    const share = shares.of(account)
+    const keepsNothing = account.retention === 'until-acknowledged'
     const inspector = inspectorFor(record, store)
-    const replica = await createReplica({ store, inspector, clock, random, logger, hasher, keyless: true, keepsNothing: !isKept })
+    const { room } = share
+    const replica = await createReplica({ store, inspector, clock, random, logger, hasher, keyless: true, keepsNothing, room })
     await noteUse(record)
     const members = (): readonly DeviceId[] => directory.get(id)?.list?.peers ?? []
-    const acknowledged = isKept ? undefined : await openAcknowledged({ store, replica, members, clock, logger })
-    return { replica, store, acknowledged }
+    const acknowledged = keepsNothing ? await openAcknowledged({ store, replica, members, clock, logger }) : undefined
+    return { replica, store, acknowledged, share }
   }
   const noteUse = async (record: MailboxRecord): Promise<void> => {
     const now = Math.max(0, Math.trunc(clock.now()))
@@ -175,7 +182,13 @@ export function createMailboxes(options: MailboxesOptions): Mailboxes {
     const mailbox = hold(record.id)
     mailbox.links.add(link)
     events.onLinks(1)
-    const session = mailbox.opened.then(({ replica }) => (link.closed.aborted || mailbox.isEnding ? undefined : replica.attach(link)))
+    const session = mailbox.opened.then(({ replica, share }) => {
+      if (link.closed.aborted || mailbox.isEnding) return undefined
+      const counted = share.join(link)
+      if (counted !== undefined) return replica.attach(counted)
+      void link.close('too-many')
+      return undefined
+    })
     session.catch((error: unknown) => {
       logger.error('mailbox-not-opened', { error: String(error) })
       void link.close('internal-error')
