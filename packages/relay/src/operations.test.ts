@@ -105,6 +105,9 @@ test('[B22] the command does the same to a relay that runs and to a folder at re
 
   expect((await command(data, 'accounts')).stdout).toBe(listed.stdout)
   expect((await command(data, 'accounts', '--set', anna.id, '--quota-bytes', '2048')).stdout).toContain('of 2.0 KiB')
+  expect((await command(data, 'accounts', '--set', anna.id, '--retention', 'until-acknowledged')).stdout).toMatch(
+    /of 2.0 KiB[^]*until-acknowledged/,
+  )
   const without = await command(data, 'invite')
   expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('--announce')])
   const offline = await command(data, 'invite', '--json', '--announce', '/dns4/relay.example/tcp/443/wss')

@@ -150,7 +150,7 @@ test('[B7] a full account hears "quota" and stops; nobody else does, and nothing
   expect(status.usedBytes).toBeGreaterThan(1_000)
   expect(laptop.replica.confirmedAt(relay.id, chunks.docTag('note'))).toBe(false)
   // More room, and all of it arrives.
-  await relay.operations.quotas({ account: laptop.id, quotas: { bytes: 1e6 } })
+  await relay.operations.terms({ account: laptop.id, quotas: { bytes: 1e6 } })
   await laptop.onRelay(relay, 'note')
   expect((await relay.operations.status({})).storedChunks).toBe(21)
 })

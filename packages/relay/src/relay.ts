@@ -57,6 +57,8 @@ export interface RelayOptions {
   /** With `until-acknowledged`: how long after everybody has something it may go. Default: 7. */
   readonly acknowledgedDays?: number
   readonly maxConnections: number
+  /** Of one device; as net has them unless given. */
+  readonly circuits?: { readonly bytesPerSecond: number; readonly maxCircuits: number }
   readonly logger: Logger
   readonly clock?: Clock
   /** Open mailboxes without a link are closed after this. */
@@ -148,7 +150,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
       listen: options.listen,
       ...(options.announce === undefined ? {} : { announce: options.announce }),
       allowPublic: true,
-      circuits: { mayReach: found.directory.areTogether, onCircuits: metrics.onCircuits },
+      circuits: { ...options.circuits, mayReach: found.directory.areTogether, onCircuits: metrics.onCircuits },
       protocols: [
         { protocol: RELAY_PROTOCOL, to: 'strangers', onStream: control },
         {
@@ -183,7 +185,11 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
         admission.forget(account)
         node.setMembers(new Map())
       },
-      onQuotas: account => admission.forget(account),
+      async onTerms(account, isRetentionNew) {
+        admission.forget(account)
+        const own = isRetentionNew ? found.directory.all().filter(record => record.account === account) : []
+        for (const { id: mailbox } of own) await mailboxes.evict(mailbox, 'shutting-down') // opened anew when its devices come again
+      },
       onErase: forget,
     })
     const { idleMailboxDays } = options
@@ -257,7 +263,7 @@ export async function openStopped(
       addresses: () => (options.announce ?? []).map(address => `${address}/p2p/${relay}`),
       running: () => ({ isRunning: false, isDraining: false, linkedDevices: 0, openMailboxes: 0 }),
       onRevoked: async () => undefined,
-      onQuotas: () => undefined,
+      onTerms: async () => undefined,
       onErase: async () => undefined,
     })
     return { operations, volume, close: opened.close, [Symbol.asyncDispose]: opened.close }

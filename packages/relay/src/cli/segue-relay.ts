@@ -35,7 +35,7 @@ program
 program
   .command('accounts')
   .description('lists accounts and open invites')
-  .option('--set <account>', 'gives this account the quotas named by the --quota flags')
+  .option('--set <account>', 'gives this account what the --quota flags and --retention name; the rest of it stays')
   .option('--json', 'for programs')
   .action(run(accounts))
 program
@@ -59,6 +59,7 @@ async function serve(settings: Settings): Promise<void> {
     idleMailboxDays: settings.idleMailboxDays,
     acknowledgedDays: settings.acknowledgedDays,
     maxConnections: settings.maxConnections,
+    circuits: { bytesPerSecond: settings.circuitBytesPerSecond, maxCircuits: settings.circuitsPerDevice },
   })
   const stop = (): void => {
     relay.drain()
@@ -95,7 +96,8 @@ async function invite(settings: Settings, flags: Flags): Promise<void> {
 async function accounts(settings: Settings, flags: Flags): Promise<void> {
   const account = flags['set']
   if (typeof account === 'string') {
-    const { changed } = await ask(settings, 'quotas', { account: account as never, quotas: givenQuotas(settings) })
+    const retention = program.opts()['retention'] === undefined ? undefined : settings.retention
+    const { changed } = await ask(settings, 'terms', { account: account as never, quotas: givenQuotas(settings), retention })
     if (!changed) throw new SettingError('no such account')
   }
   const answer = await ask(settings, 'accounts', {})

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { MIB, RETENTIONS, type Retention } from '@segue/core'
+import { CIRCUIT_BYTES_PER_SECOND, MAX_CIRCUITS } from '@segue/net'
 import { LOG_LEVELS, type LogLevel } from '../ops/log.ts'
 import { isSeed } from '../identity-file.ts'
 
@@ -22,6 +23,8 @@ export interface Settings {
   readonly retention: Retention
   readonly acknowledgedDays: number
   readonly maxConnections: number
+  readonly circuitBytesPerSecond: number
+  readonly circuitsPerDevice: number
   readonly logLevel: LogLevel
   readonly logIds: boolean
 }
@@ -91,6 +94,13 @@ export const SETTINGS: readonly Setting[] = [
   choice('retention', 'retention', RETENTIONS, 'of new invites: a full sealed copy, or only until every device has it', 'keep'),
   number('acknowledgedDays', 'acknowledged-days', 'how long after every device has something it is still kept, with until-acknowledged', 7),
   number('maxConnections', 'max-connections', 'at one time', 4_096),
+  number(
+    'circuitBytesPerSecond',
+    'circuit-bytes-per-second',
+    'of all circuits that one device asked for, both ways',
+    CIRCUIT_BYTES_PER_SECOND,
+  ),
+  number('circuitsPerDevice', 'circuits-per-device', 'circuits that one device may have at a time', MAX_CIRCUITS),
   choice('logLevel', 'log-level', LOG_LEVELS, 'how much is logged', 'info'),
   {
     name: 'logIds',

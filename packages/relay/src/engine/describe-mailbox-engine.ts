@@ -211,7 +211,7 @@ export function describeMailboxEngine(name: string, setup: () => Promise<Mailbox
       await makeMailbox(engine, MAILBOX, LAPTOP)
       const mailbox = await engine.open(MAILBOX)
       await mailbox.apply({ put: [chunk(1, 500), chunk(2, 500)] })
-      expect(await engine.setQuotas(LAPTOP, { ...QUOTAS, bytes: 100 })).toBe(true)
+      expect(await engine.setTerms(LAPTOP, { quotas: { ...QUOTAS, bytes: 100 }, retention: 'keep' })).toBe(true)
       await mailbox.apply({ remove: [chunk(1).id], records: new Map([['note', new Uint8Array(3)]]) })
       await expect(mailbox.apply({ put: [chunk(3, 1)] })).rejects.toSatisfy(isQuota)
       expect((await engine.usage(LAPTOP)).bytes).toBe(500)

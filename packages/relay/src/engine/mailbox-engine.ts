@@ -22,7 +22,8 @@ export interface MailboxEngine extends Closeable {
 
   account(id: DeviceId): Promise<Account | undefined>
   accounts(): Promise<readonly Account[]>
-  setQuotas(id: DeviceId, quotas: RelayQuotas): Promise<boolean>
+  /** False when there is no such account. */
+  setTerms(id: DeviceId, terms: AccountTerms): Promise<boolean>
   /** From now on nobody may use its mailboxes. Their content goes with `removeMailbox`. */
   revoke(id: DeviceId, time: number): Promise<boolean>
   /** What all mailboxes of the account hold together. */
@@ -76,6 +77,8 @@ export interface Account {
   readonly revokedAt?: number | undefined
   readonly note?: string | undefined
 }
+
+export type AccountTerms = Pick<Account, 'quotas' | 'retention'>
 
 export interface Usage {
   readonly mailboxes: number

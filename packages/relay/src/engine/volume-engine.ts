@@ -114,10 +114,10 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
 
     account: id => read(accountKey(id), decodeAccount),
     accounts: () => list(ACCOUNTS, decodeAccount),
-    setQuotas: (id, quotas) =>
+    setTerms: (id, { quotas, retention }) =>
       commit(records => {
         const account = records.account(id)
-        if (account !== undefined) records.putAccount({ ...account, quotas })
+        if (account !== undefined) records.putAccount({ ...account, quotas, retention })
         return account !== undefined
       }),
     revoke: (id, time) =>

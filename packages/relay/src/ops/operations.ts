@@ -14,7 +14,7 @@ import { checkRelay, type CheckReport } from './check.ts'
 export interface Operations {
   invite(request: InviteRequest): Promise<InviteAnswer>
   accounts(request: Record<string, never>): Promise<AccountsAnswer>
-  quotas(request: QuotasRequest): Promise<{ readonly changed: boolean }>
+  terms(request: TermsRequest): Promise<{ readonly changed: boolean }>
   revoke(request: RevokeRequest): Promise<{ readonly revoked: 'account' | 'invite' | 'nothing'; readonly erasedMailboxes: number }>
   status(request: Record<string, never>): Promise<StatusAnswer>
   backup(request: { readonly path: string }): Promise<BackupSummary>
@@ -37,9 +37,11 @@ export interface InviteAnswer {
 
 export type SomeQuotas = { readonly [Name in keyof RelayQuotas]?: number | undefined }
 
-export interface QuotasRequest {
+/** What is not named stays as it is. */
+export interface TermsRequest {
   readonly account: DeviceId
   readonly quotas: SomeQuotas
+  readonly retention?: Retention | undefined
 }
 
 export interface RevokeRequest {
@@ -89,7 +91,8 @@ export interface OperationsOptions {
   readonly running: () => Pick<StatusAnswer, 'isRunning' | 'isDraining' | 'linkedDevices' | 'openMailboxes'>
   /** The account may do nothing any more: its links end. */
   readonly onRevoked: (account: DeviceId) => Promise<void>
-  readonly onQuotas: (account: DeviceId) => void
+  /** Its quotas, or how long its chunks are kept, are others now. */
+  readonly onTerms: (account: DeviceId, isRetentionNew: boolean) => Promise<void>
   /** Closes the mailbox and forgets it, before its content goes. */
   readonly onErase: (mailbox: Parameters<MailboxEngine['removeMailbox']>[0]) => Promise<void>
 }
@@ -124,10 +127,12 @@ export function createOperations(options: OperationsOptions): Operations {
         invites: open.map(({ tokenHash, note, expiresAt }) => ({ id: tokenHash.slice(0, INVITE_ID_LENGTH), note, expiresAt })),
       }
     },
-    async quotas({ account, quotas }) {
+    async terms({ account, quotas, retention }) {
       const present = await engine.account(account)
-      const changed = present !== undefined && (await engine.setQuotas(account, { ...present.quotas, ...defined(quotas) }))
-      if (changed) options.onQuotas(account)
+      if (present === undefined) return { changed: false }
+      const terms = { quotas: { ...present.quotas, ...defined(quotas) }, retention: retention ?? present.retention }
+      const changed = await engine.setTerms(account, terms)
+      if (changed) await options.onTerms(account, terms.retention !== present.retention)
       return { changed }
     },
     async revoke({ what, erase = false }) {
@@ -190,7 +195,7 @@ export const OPERATION_REQUESTS: { readonly [Name in keyof Operations]: v.Generi
     retention: v.optional(v.picklist(RETENTIONS)),
   }),
   accounts: v.strictObject({}),
-  quotas: v.strictObject({ account: deviceId, quotas: someQuotas }),
+  terms: v.strictObject({ account: deviceId, quotas: someQuotas, retention: v.optional(v.picklist(RETENTIONS)) }),
   revoke: v.strictObject({ what: v.string(), erase: v.optional(v.boolean()) }),
   status: v.strictObject({}),
   backup: v.strictObject({ path: v.pipe(v.string(), v.startsWith('/')) }),
