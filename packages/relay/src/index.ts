@@ -8,7 +8,7 @@ export type {
   InviteAnswer,
   InviteRequest,
   Operations,
-  QuotasRequest,
+  TermsRequest,
   RevokeRequest,
   StatusAnswer,
 } from './ops/operations.ts'
