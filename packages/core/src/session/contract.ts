@@ -25,7 +25,10 @@ interface Waiting {
 }
 
 /** What the session layer uses of the documents layer. */
-export type SessionDocuments = Pick<Documents, 'create' | 'open' | 'importText' | 'whenContains' | 'flush' | 'isDeleted' | 'isAbsent'>
+export type SessionDocuments = Pick<
+  Documents,
+  'create' | 'open' | 'retain' | 'importText' | 'whenContains' | 'flush' | 'isDeleted' | 'isAbsent'
+>
 
 /** Where sessions are listed for the whole group: the root document. */
 export type SessionIndex = Pick<DocumentIndex, 'sessions' | 'putSession' | 'putDocument'>

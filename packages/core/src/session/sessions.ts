@@ -22,12 +22,34 @@ export function createSessions(components: SessionComponents): Sessions {
     documents.create<T>(GENESIS[name].bytes, { documentId: documentIdOfBytes(newId()) })
 
   const start = async (id: SessionId, signal: AbortSignal): Promise<Session> => {
-    const waiting = { signal }
-    const session = await documents.open<SessionDoc>(documentIdOf(id), waiting)
+    const retained: (() => void)[] = []
+    const letGo = (): void => {
+      for (const release of retained) release()
+    }
+    /** However long nobody touches it, and whatever else is opened: its handle is of no use once it is closed. */
+    const openToStay = async <T>(documentId: DocumentId): Promise<DocHandle<T>> => {
+      const handle = await documents.open<T>(documentId, { signal })
+      retained.push(documents.retain(documentId))
+      return handle
+    }
+    try {
+      return await compose(id, openToStay, signal, letGo)
+    } catch (error) {
+      letGo()
+      throw error
+    }
+  }
+  const compose = async (
+    id: SessionId,
+    openToStay: <T>(documentId: DocumentId) => Promise<DocHandle<T>>,
+    signal: AbortSignal,
+    onClose: () => void,
+  ): Promise<Session> => {
+    const session = await openToStay<SessionDoc>(documentIdOf(id))
     openStructure(session, 'session')
     const companion = async <T>(name: 'drafts' | 'views' | 'preferences'): Promise<DocHandle<T>> => {
       const documentId = await companionOf(session, name, signal)
-      const handle = await documents.open<T>(documentId, waiting)
+      const handle = await openToStay<T>(documentId)
       openStructure(handle, name)
       return handle
     }
@@ -37,7 +59,10 @@ export function createSessions(components: SessionComponents): Sessions {
       views: await companion<ViewsDoc>('views'),
       preferences: await companion<PreferencesDoc>('preferences'),
     }
-    return createSession(handles, components, () => open.delete(id))
+    return createSession(handles, components, () => {
+      open.delete(id)
+      onClose()
+    })
   }
 
   /** One opening for all who ask; each waits only as long as its own signal lets it. */

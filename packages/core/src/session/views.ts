@@ -34,14 +34,26 @@ export async function createViews({
   random,
   driver,
 }: ViewsComponents): Promise<Views & { stop(): void }> {
-  const open = new Map<DocumentId, DocHandle<unknown>>()
+  /** Retained: a position is read whenever somebody asks. */
+  const open = new Map<DocumentId, { readonly handle: DocHandle<unknown>; readonly release: () => void }>()
   /** Points taken when the move was made: what is typed before it is written moves them along. */
   const unwritten = new Map<string, Placed>()
   let cancelWrite: (() => void) | undefined
 
   /** Positions are read from open documents only; of one still on its way they are unknown. */
   const openFor = async (document: DocumentId, options?: { readonly signal?: AbortSignal }): Promise<void> => {
-    if (!open.has(document)) open.set(document, await documents.open<unknown>(document, options))
+    if (open.has(document)) return
+    const opened = await documents.open<unknown>(document, options)
+    if (!open.has(document)) open.set(document, { handle: opened, release: documents.retain(document) })
+  }
+  const handleOf = (document: string): DocHandle<unknown> | undefined => open.get(document as DocumentId)?.handle
+  const closeUnshown = (): void => {
+    const shown = new Set(Object.values(handle.doc().layouts).flatMap(({ views }) => Object.values(views).map(view => view.document.val)))
+    for (const [document, { release }] of open) {
+      if (shown.has(document)) continue
+      open.delete(document)
+      release()
+    }
   }
   const read = (device: string): Layout | undefined => {
     const record = handle.doc().layouts[device]
@@ -50,7 +62,7 @@ export async function createViews({
       .sort(([a, x], [b, y]) => x.pane - y.pane || x.order - y.order || (a < b ? -1 : 1))
       .map(([id, view]) => {
         const moved = device === identity.id ? unwritten.get(id) : undefined
-        return readView(id, view, moved, open.get(view.document.val as DocumentId))
+        return readView(id, view, moved, handleOf(view.document.val))
       })
     return { device: device as DeviceId, views, focus: record.focus?.val, moves: record.moves }
   }
@@ -109,7 +121,7 @@ export async function createViews({
         order: 1 + Math.max(0, ...views.map(other => other.order)),
         pane: change.pane ?? 0,
       }
-      const fields = placed(view, change, open.get(document))
+      const fields = placed(view, change, handleOf(document))
       write(layout => {
         layout.views[id] = view
         put(layout.views[id], fields)
@@ -119,7 +131,7 @@ export async function createViews({
     },
     update(id, change) {
       const view = own(id)
-      unwritten.set(id, { ...unwritten.get(id), ...placed(view, change, open.get(view.document.val as DocumentId)) })
+      unwritten.set(id, { ...unwritten.get(id), ...placed(view, change, handleOf(view.document.val)) })
       cancelWrite ??= clock.after(VIEW_WRITE_MS, flush)
     },
     focus(id) {
@@ -133,6 +145,7 @@ export async function createViews({
         delete layout.views[id]
         if (layout.focus?.val === id) delete layout.focus
       })
+      closeUnshown()
     },
     async adopt(from) {
       flush()
@@ -151,7 +164,11 @@ export async function createViews({
       return read(identity.id)
     },
     flush,
-    stop: flush,
+    stop() {
+      flush()
+      for (const { release } of open.values()) release()
+      open.clear()
+    },
   }
 }
 

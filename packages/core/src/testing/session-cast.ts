@@ -55,6 +55,7 @@ export function createCastDevice(seed: number): CastDevice {
       await arrivals.when(() => A.hasHeads(handle.doc(), [...heads]), signal === undefined ? {} : { signal })
     },
     flush: () => Promise.resolve(),
+    retain: () => () => undefined,
     isDeleted: () => false,
     isAbsent: () => false,
   }
