@@ -45,7 +45,11 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
       }
       case 'fragment': {
         return readFragment(worker, content).then(contents =>
-          ok({ contentKey: fragmentContentKey(contents, hasher), cover: coverOf(sealer, documentId, contents) }),
+          ok({
+            contentKey: fragmentContentKey(contents, hasher),
+            cover: coverOf(sealer, documentId, contents),
+            size: contents.members.length,
+          }),
         )
       }
       case 'register': {
@@ -89,10 +93,10 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
   }
   const verdictOn = (chunk: SealedChunk, documentId: Uint8Array, examined: Result<Examined, string>): Verdict => {
     if (!examined.ok) return bad(examined.error)
-    const { contentKey, cover = NO_COVER } = examined.value
+    const { contentKey, cover = NO_COVER, size = 0 } = examined.value
     if (!isNamedRight(chunk, keyring, documentId, contentKey, hasher)) return bad('the content has another name')
-    if (chunk.class === 'fragment') cache.set(chunk.id, cover)
-    return { kind: 'good', ...cover }
+    if (chunk.class === 'fragment') cache.set(chunk.id, cover, size)
+    return goodWith(cover)
   }
   return {
     inspect,
@@ -106,7 +110,7 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
       }
       for (const chunk of await chunkStore.getMany(unknown)) {
         const verdict = await check(chunk)
-        if (verdict.kind === 'good') found.set(chunk.id, { level: verdict.level, covers: verdict.covers })
+        if (verdict.kind === 'good') found.set(chunk.id, verdict)
       }
       return found
     },
@@ -116,6 +120,8 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
 interface Examined {
   readonly contentKey: Uint8Array
   readonly cover?: FragmentCover
+  /** Ids in the cover. */
+  readonly size?: number
 }
 
 const NO_COVER: FragmentCover = { level: 0, covers: [] }
@@ -126,6 +132,17 @@ const NO_RANDOM: Random = {
   bytes() {
     throw new Error('broken promise: an inspector does not seal')
   },
+}
+
+/** Without asking for the ids: see `coverOf`. */
+function goodWith(cover: FragmentCover): Verdict {
+  return {
+    kind: 'good',
+    level: cover.level,
+    get covers() {
+      return cover.covers
+    },
+  }
 }
 
 function bad(reason: string): Verdict {

@@ -11,30 +11,41 @@ export function readFragment(worker: DocumentWorker, bundle: Uint8Array): Promis
   return worker.readBundle(bundle, { maxInflatedBytes: MAX_INFLATED_BYTES })
 }
 
-/** The chunk ids of the commits a fragment contains. */
-export function coverOf(sealer: Sealer, documentId: Uint8Array, contents: BundleContents): FragmentCover {
-  const covers = contents.members.map(hash => sealer.chunkIdOf('commit', documentId, commitContentKey(hash)))
-  return { level: contents.level, covers }
+/**
+ * The chunk ids of the commits a fragment contains, worked out when first asked for: ten thousand take 50 ms, and what the fragment brings is
+ * on the screen before the journal needs them.
+ */
+export function coverOf(sealer: Sealer, documentId: Uint8Array, { level, members }: BundleContents): FragmentCover {
+  let covers: readonly ChunkId[] | undefined
+  return {
+    level,
+    get covers() {
+      return (covers ??= members.map(hash => sealer.chunkIdOf('commit', documentId, commitContentKey(hash))))
+    },
+  }
 }
 
-export type CoverCache = Pick<Map<ChunkId, FragmentCover>, 'get' | 'set'>
+export interface CoverCache {
+  get(id: ChunkId): FragmentCover | undefined
+  /** `size`: how many ids it has. */
+  set(id: ChunkId, cover: FragmentCover, size: number): void
+}
 
 /** Remembers about as many covers as hold `maxIds` commit ids, the oldest leave first. */
 export function createCoverCache(maxIds: number): CoverCache {
-  const covers = new Map<ChunkId, FragmentCover>()
+  const kept = new Map<ChunkId, { readonly cover: FragmentCover; readonly size: number }>()
   let ids = 0
   return {
-    get: id => covers.get(id),
-    set(id, cover) {
-      if (covers.has(id)) return covers
-      covers.set(id, cover)
-      ids += cover.covers.length
-      for (const [oldest, old] of covers) {
+    get: id => kept.get(id)?.cover,
+    set(id, cover, size) {
+      if (kept.has(id)) return
+      kept.set(id, { cover, size })
+      ids += size
+      for (const [oldest, old] of kept) {
         if (ids <= maxIds || oldest === id) break
-        covers.delete(oldest)
-        ids -= old.covers.length
+        kept.delete(oldest)
+        ids -= old.size
       }
-      return covers
     },
   }
 }

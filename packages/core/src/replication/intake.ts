@@ -62,7 +62,7 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
       from.onSettled()
       return undefined
     }
-    const contents = verdict.kind === 'unreadable' ? undefined : { level: verdict.level, covers: verdict.covers }
+    const contents = verdict.kind === 'unreadable' ? undefined : verdict // as it is: its ids are not asked for yet
     const item: JournalItem = { chunk, contents, origin: 'arrived', from: from.peer }
     parts.track(item, entry)
     return item
