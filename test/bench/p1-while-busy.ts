@@ -1,4 +1,5 @@
 /** P1's other half: letters typed in an open document while thousands of others come to the same device for the first time. */
+import type { AutomergeUrl } from '@automerge/automerge-repo'
 import type { BenchContext } from './bench.ts'
 import { TEXT } from './devices/times.ts'
 import { startCopies } from './segue-pair.ts'
@@ -13,24 +14,23 @@ export interface BusyTyping {
 export async function typeWhileBusy(context: BenchContext): Promise<BusyTyping> {
   const documents = context.smoke ? 300 : 10_000
   const template = await context.scratch('busy-stores')
-  await prepareUnsynced(template, documents)
+  const { shared } = await prepareUnsynced(template, documents)
   const latencies: number[] = []
   for (let round = 0; round < (context.smoke ? 1 : ROUNDS); round++) {
-    const of = await typeOnce(template, await context.scratch('busy'))
+    const of = await typeOnce(template, shared, await context.scratch('busy'))
     context.say(`  ${of.length} letters while ${documents} documents came`)
     latencies.push(...of)
   }
   return { latencies, documents }
 }
 
-async function typeOnce(template: string, directory: string): Promise<readonly number[]> {
+async function typeOnce(template: string, url: AutomergeUrl, directory: string): Promise<readonly number[]> {
   const { laptop, desk, stop } = await startCopies(template, directory)
   try {
-    const url = await laptop.call.createText()
-    const watched = desk.call.watch(url)
+    await Promise.all([laptop.call.watch(url), desk.call.watch(url)])
     const syncing = { isOver: false }
     const synced = desk.call.syncWith(laptop.opened.id, laptop.address).finally(() => (syncing.isOver = true))
-    await watched
+    await Promise.all([laptop.call.whenLinkedAgain(0), desk.call.whenLinkedAgain(0)])
     const latencies: number[] = []
     for (let typed = 0; !syncing.isOver; typed += BURST) {
       const madeAt = await laptop.call.type(url, BURST, EVERY_MS)

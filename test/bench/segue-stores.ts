@@ -1,15 +1,26 @@
 /** Stores prepared once and copied for each round: what is measured begins from the same bytes every time. */
 import path from 'node:path'
+import type { AutomergeUrl } from '@automerge/automerge-repo'
 import { keyFile, openStore } from '@segue/storage'
 import { startDevice, startPair } from './segue-pair.ts'
 
-/** A pair that has nothing but each other; then `count` small documents are made on the laptop while the desk sleeps. */
-export async function prepareUnsynced(directory: string, count: number): Promise<{ readonly createdInMs: number }> {
-  await (await startPair(directory)).stop()
+export interface Unsynced {
+  readonly createdInMs: number
+  /** A text of 1 KB that both have. */
+  readonly shared: AutomergeUrl
+}
+
+/** A pair that has one text in common; then `count` small documents are made on the laptop while the desk sleeps. */
+export async function prepareUnsynced(directory: string, count: number): Promise<Unsynced> {
+  const pair = await startPair(directory)
+  const shared = await pair.laptop.call.createText()
+  await pair.desk.call.watch(shared)
+  await Promise.all([pair.laptop.call.whenInSync(), pair.desk.call.whenInSync()])
+  await pair.stop()
   const laptop = await startDevice('laptop', path.join(directory, 'laptop'))
   const createdInMs = await laptop.call.createInRepo(count)
   await laptop.stop()
-  return { createdInMs }
+  return { createdInMs, shared }
 }
 
 export interface Holdings {
