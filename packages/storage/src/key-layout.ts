@@ -53,7 +53,10 @@ export function arrivalKey(arrival: number): Uint8Array {
 }
 
 export function recordKey(key: string): Uint8Array {
-  return prefixed(RECORD, utf8(key))
+  const whole = Buffer.allocUnsafe(1 + Buffer.byteLength(key))
+  whole[0] = RECORD
+  whole.write(key, 1)
+  return whole
 }
 
 export function localRecordKey(name: Uint8Array): Uint8Array {

@@ -6,6 +6,7 @@ import { SegueError } from '@segue/core'
 import type { DeviceId, MailboxId } from '@segue/core'
 import { createChunkStore, keysUnder, partOf, sizeIn, transactionIn } from '@segue/storage/volume'
 import type { OnDamaged, Volume, VolumeTransaction } from '@segue/storage/volume'
+import { createCharging } from './charging.ts'
 import { ACCOUNTS, INVITES, LIST_COUNT, MAILBOXES, PROBE, accountKey, chunksPrefix, inviteKey, mailboxKey, usageKey } from './keys.ts'
 import type { Account, CreateOutcome, Invite, Mailbox, MailboxEngine, MailboxRecord, Usage } from './mailbox-engine.ts'
 import { decodeAccount, decodeInvite, decodeMailbox, decodeNumber, decodeUsage } from './records.ts'
@@ -18,6 +19,7 @@ export interface VolumeEngineOptions {
 /** Closing the engine closes the volume. */
 export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined }: VolumeEngineOptions = {}): MailboxEngine {
   const watchers = new Map<MailboxId, Set<(lastArrival: number) => void>>()
+  const charge = createCharging()
 
   /** One step: what `task` reads is what is there when it writes. */
   const commit = async <T>(task: (records: Records) => T): Promise<T> => {
@@ -53,7 +55,7 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
           const inside = transactionIn(transaction, prefix)
           const before = sizeIn(inside)
           prepare(inside)
-          charge(recordsIn(transaction), record.account, before, sizeIn(inside))
+          charge(transaction, record.account, before, sizeIn(inside))
         }),
     }
     const store = await createChunkStore(part, onDamaged, { keepsDuplicates: true })
@@ -235,22 +237,4 @@ function recordsIn(transaction: VolumeTransaction) {
       return next
     },
   }
-}
-
-type Size = { readonly chunks: number; readonly bytes: number }
-
-/** Throws RELAY_QUOTA, which undoes the whole commit. */
-function charge(records: Records, id: DeviceId, before: Size = { chunks: 0, bytes: 0 }, after: Size = before): void {
-  if (before.chunks === after.chunks && before.bytes === after.bytes) return
-  const { mailboxes, chunks, bytes } = records.usage(id)
-  const usage = {
-    mailboxes,
-    chunks: Math.max(0, chunks + after.chunks - before.chunks),
-    bytes: Math.max(0, bytes + after.bytes - before.bytes),
-  }
-  const quotas = records.account(id)?.quotas
-  const isOver = quotas === undefined || usage.bytes > quotas.bytes || usage.chunks > quotas.chunks
-  const grows = usage.bytes > bytes || usage.chunks > chunks
-  if (isOver && grows) throw new SegueError('RELAY_QUOTA')
-  records.putUsage(id, usage)
 }

@@ -55,6 +55,7 @@ export async function openLevel(location: string): Promise<LevelStore> {
   let flushing: Promise<void> | undefined
   let state: 'open' | 'write-failed' | 'down' = 'down'
   let unsweptBytes = 0
+  const privateFiles = new Set<string>()
   let isClosing = false
 
   const open = async (): Promise<void> => {
@@ -103,7 +104,7 @@ export async function openLevel(location: string): Promise<LevelStore> {
     unsweptBytes += group.bytes
     if (unsweptBytes < SWEEP_EVERY_BYTES) return
     unsweptBytes = 0
-    await makeFilesPrivate(location)
+    await makeFilesPrivate(location, privateFiles)
   }
 
   const closeNow = async (): Promise<void> => {
@@ -231,30 +232,40 @@ async function write(db: Level<Uint8Array, Uint8Array>, { writes }: Group): Prom
 /** Takes tasks from the queue until they are many bytes. One that throws is rejected and leaves nothing in the group. */
 function prepareGroup(queue: Task[], stored: (key: Uint8Array) => Uint8Array | undefined): Group {
   const writes = new Map<string, Write>()
+  const seen = new Map<string, Uint8Array | undefined>()
   const tasks: Task[] = []
   const size = { bytes: 0 }
   while (queue.length > 0 && size.bytes < GROUP_BYTES) {
     const task = queue.shift() as Task
-    const own = new Map<string, Write>()
+    const before: (readonly [name: string, write: Write | undefined])[] = []
     const put = (key: Uint8Array, value: Uint8Array | undefined): void => {
-      own.set(nameOf(key), { key, value })
+      const name = nameOf(key)
+      before.push([name, writes.get(name)])
+      writes.set(name, { key, value })
       size.bytes += key.length + (value?.length ?? 0)
     }
     try {
       task.prepare({
         get(key) {
           const name = nameOf(key)
-          const write = own.get(name) ?? writes.get(name)
-          return write === undefined ? stored(key) : write.value
+          const write = writes.get(name)
+          if (write !== undefined) return write.value
+          if (seen.has(name)) return seen.get(name)
+          const value = stored(key)
+          seen.set(name, value)
+          return value
         },
         put,
         remove: key => put(key, undefined),
       })
     } catch (error) {
+      for (const [name, write] of before.toReversed()) {
+        if (write === undefined) writes.delete(name)
+        else writes.set(name, write)
+      }
       task.reject(error)
       continue
     }
-    for (const [name, write] of own) writes.set(name, write)
     tasks.push(task)
   }
   return { tasks, writes: writes.values(), bytes: size.bytes }
