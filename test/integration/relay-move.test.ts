@@ -1,11 +1,11 @@
 /** When somebody who is no admin any more knows a mailbox's key, the group moves to a new one. */
 import path from 'node:path'
-import type { Segue } from '@segue/engine'
+import type { DeviceId, Segue } from '@segue/engine'
 import { expect, test } from 'vitest'
 import { inSync, pair, scratch, startDevice } from './cast.ts'
 import { addRelay, onRelay, relayHome } from './relay-cast.ts'
 
-test('[M9] a demotion makes a new mailbox, filled by an admin, to which all devices go; a device that slept finds everything there', async () => {
+test('[M9] [X20] a demotion makes a new mailbox, filled by an admin, to which all devices go; a device that slept finds everything there', async () => {
   const relay = await (await relayHome()).start()
   const folder = await scratch()
   const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
@@ -20,6 +20,7 @@ test('[M9] a demotion makes a new mailbox, filled by an admin, to which all devi
   const session = await laptop.sessions.create({ title: 'Letter' })
   await session.durable({ devices: 1 })
   await laptop.deletions.deleteHere([{ session: session.id }])
+  await expect(laptop.relays.remove(laptop.relays.list.peek()[0]?.id as DeviceId)).rejects.toMatchObject({ code: 'RELAY_MAY_HOLD_MORE' })
 
   await laptop.devices.demote(desk.device.id)
   for (const device of [laptop, desk]) {

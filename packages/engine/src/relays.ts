@@ -43,9 +43,10 @@ export interface Relays {
   readonly list: Observable<readonly RelayStatus[]>
   /**
    * The group no longer uses it, for good: adding it again makes another mailbox. What lies there is sealed, and its operator's to erase.
-   * Only an admin's device may. Rejects with SegueError GROUP_ENTRY_REFUSED, RELAY_UNKNOWN.
+   * Only an admin's device may. Rejects with SegueError GROUP_ENTRY_REFUSED, RELAY_UNKNOWN, and RELAY_MAY_HOLD_MORE where something is not kept
+   * on this device, unless `force`.
    */
-  remove(id: DeviceId): Promise<void>
+  remove(id: DeviceId, options?: { readonly force?: boolean }): Promise<void>
 }
 
 export interface RelayStatus {
@@ -264,11 +265,13 @@ export function createRelays(parts: Parts): RelayKeeper {
       adding = mine.catch(() => undefined) // told to its caller
       return mine
     },
-    async remove(id) {
+    async remove(id, { force = false } = {}) {
       const current = present()
       assertAdmin(current)
       const relay = inUse().find(each => each.id === id)
       if (relay === undefined) throw new SegueError('RELAY_UNKNOWN')
+      const { length: count } = current.local.list.peek()
+      if (count > 0 && !force) throw new SegueError('RELAY_MAY_HOLD_MORE', { count })
       leaving.add(relay.mailbox)
       try {
         await tellBeforeLeaving(current, relay, current.group.retireRelay(relay.mailbox, clock.now()))

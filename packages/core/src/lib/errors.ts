@@ -240,6 +240,11 @@ const ERRORS = {
   RELAY_STALE: { text: 'Another device changed the list of members first. It is read again by itself.', peer: 'stale', retry: 'now' },
   RELAY_BUSY: { text: 'The relay is busy or about to restart. It is tried again by itself.', peer: 'busy', retry: 'later' },
   RELAY_REFUSED: { text: 'The relay refused. Update Segue on this device, or ask its operator.', peer: 'refused', retry: 'later' },
+  RELAY_MAY_HOLD_MORE: {
+    text: '{count} session(s) or document(s) are not kept on this device and may be on that relay alone. Bring them back first (segue session fetch), or add --force.',
+    peer: 'refused',
+    retry: 'later',
+  },
   // backup and recovery
   BACKUP_INVALID: { text: 'That file is not a backup made by Segue. Nothing was changed.', peer: 'refused', retry: 'never' },
   BACKUP_NEWER: {

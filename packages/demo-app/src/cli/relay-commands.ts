@@ -30,7 +30,8 @@ export function addRelayCommands(program: Command): void {
   relay
     .command('remove <relay>')
     .description('use it no more; what lies there stays sealed, and is its operator’s to erase')
-    .action(action<[string]>(remove))
+    .option('--force', 'also when it may hold what is not kept on this device')
+    .action(action<[string, { readonly force?: boolean }]>(remove))
 }
 
 async function add({ daemon, output, signal }: CliContext, given: string | undefined): Promise<void> {
@@ -77,7 +78,11 @@ function membersText({ members, problem }: RelayRow): string {
   return members === 'behind' ? `not yet all${why}` : `unknown${why}`
 }
 
-async function remove({ daemon, output, signal }: CliContext, relay: string): Promise<void> {
-  const value = await (await daemon()).call<{ readonly id: string }>('relay.remove', { relay }, { signal })
+async function remove(
+  { daemon, output, signal }: CliContext,
+  relay: string,
+  { force = false }: { readonly force?: boolean },
+): Promise<void> {
+  const value = await (await daemon()).call<{ readonly id: string }>('relay.remove', { relay, force }, { signal })
   output.data({ ...value }, () => `${shortId(value.id)} is not used any more, on any device of your group.`)
 }

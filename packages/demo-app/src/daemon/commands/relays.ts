@@ -10,11 +10,15 @@ export const RELAY_COMMANDS: readonly DaemonCommand[] = [
 
   defineCommand('relay.list', v.strictObject({}), async ({ segue }) => ({ relays: segue.relays.list.peek() })),
 
-  defineCommand('relay.remove', v.strictObject({ relay: v.string() }), async ({ segue }, { relay }) => {
-    const { id } = findRelay(segue, relay)
-    await segue.relays.remove(id)
-    return { id }
-  }),
+  defineCommand(
+    'relay.remove',
+    v.strictObject({ relay: v.string(), force: v.optional(v.boolean(), false) }),
+    async ({ segue }, { relay, force }) => {
+      const { id } = findRelay(segue, relay)
+      await segue.relays.remove(id, { force })
+      return { id }
+    },
+  ),
 
   /** Resolves when every relay holds what this device holds, and lets in exactly the group. */
   defineCommand('relay.in-sync', v.strictObject({}), async ({ segue, signal }) => {
