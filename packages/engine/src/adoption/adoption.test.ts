@@ -73,7 +73,7 @@ test('[J1] [J2] [J5] a machine with work and company brings all of it along, und
   await Promise.all([laptop, desk, phone].map(device => device.close()))
 }, 30_000)
 
-test('[J1] [J5] a member, and the last admin of others, is told that it cannot take itself out', async () => {
+test('[J1] [J5] a member is told that an admin takes it out, the last admin of others that nobody can', async () => {
   const [laptop, desk] = (await Promise.all(['Laptop 2', 'Desk 2'].map(open))) as [Segue, Segue]
   await write(laptop, 'Notes')
   expect(await join(laptop, desk)).toMatchObject({ ok: true })

@@ -33,7 +33,7 @@ interface Parts {
   readonly clock: Clock
   readonly person: PersonCheck
   readonly own: Pick<OwnRemovalWatch, 'state' | 'toLeave'>
-  readonly runtime: () => Pick<Runtime, 'group' | 'keeper' | 'leaving'>
+  readonly runtime: () => Pick<Runtime, 'group' | 'keeper' | 'documents' | 'leaving'>
   readonly list: Observable<readonly RemovalChecklist[]>
 }
 
@@ -56,7 +56,8 @@ export function createRemoving({ identity, clock, person, own, runtime, list }: 
       const device = runtime().group.device(identity.id)
       if (device?.active !== true) throw new SegueError('NOT_A_MEMBER')
       await person.confirm(confirmation, [device.name, identity.id])
-      const { group, keeper, leaving } = runtime() // the person took their time
+      const { group, keeper, documents, leaving } = runtime() // the person took their time
+      await documents.flush() // what comes after the word may be late
       await own.toLeave(erase ? 'erase' : 'keep')
       try {
         if (group.device(identity.id)?.role === 'member') await leaving.say()
