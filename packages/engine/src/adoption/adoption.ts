@@ -42,8 +42,8 @@ export interface AdoptionPreview {
   /** The other devices of the group that this machine leaves; they keep what they have. */
   readonly otherDevices: readonly string[]
   /**
-   * Whether this machine takes itself out of the group it leaves, or why it cannot: only admins remove devices, and a group needs one. Then
-   * it stays in their list until somebody there removes it.
+   * Whether this machine takes itself out of the group it leaves, or why it cannot: only admins remove devices, and a group needs one. A
+   * member says that it leaves, and is in their list until an admin's device hears; the last admin stays there.
    */
   readonly leaving: 'alone' | 'removes-itself' | 'needs-an-admin' | 'last-admin'
 }
