@@ -2,7 +2,7 @@
  * Members that leave: what they say is heard wherever it comes from, and an admin's device takes them out. The most senior does it at once,
  * the others after a grace each, if it is still to do.
  */
-import { createLeaveCarrier, isSegueError, SECOND_MS, type ChunkId, type DeviceId } from '@segue/core'
+import { createLeaveCarrier, SECOND_MS, type ChunkId, type DeviceId } from '@segue/core'
 import type { ChunkStore, Clock, Logger, SealedChunk } from '@segue/core/ports'
 import type { Runtime } from '../runtime.ts'
 
@@ -51,13 +51,11 @@ export function createLeaving({ group, keeper, replica, chunkStore, clock, logge
   }
   const remove = (id: DeviceId): void => {
     try {
-      keeper
-        .keep(group.remove(id, { time: clock.now() }))
-        .catch((error: unknown) => logger.warn('leaving-not-kept', { error: String(error) }))
+      const kept = keeper.keep(group.remove(id, { time: clock.now() }))
+      kept.catch((error: unknown) => logger.warn('leaving-not-kept', { error: String(error) }))
     } catch (error) {
-      if (!isSegueError(error, 'GROUP_ENTRY_REFUSED')) throw error
       logger.info('leaving-not-possible', { error: String(error) })
-      going.delete(id)
+      going.delete(id) // until it is heard again, in the next run
     }
   }
   const look = (): void => {
