@@ -13,6 +13,7 @@ import type { Logger } from '../ports/logger.ts'
 import type { RecordStore } from '../ports/record-store.ts'
 import type { Replica } from '../replication/index.ts'
 import { documentIdOf } from '../session/session-ids.ts'
+import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
 import type { DeletionTarget, Deletions } from './contract.ts'
 import type { LocalDeletions, NotHere } from './here-contract.ts'
 import { planHere, wantedOut, type HereTarget } from './here-plan.ts'
@@ -182,7 +183,7 @@ export async function createLocalDeletions(
     if (back.length > 0) await replica.takeBack(back)
     mayLeaveMore = false
     for (const id of wanted) {
-      if (isOut(id)) continue
+      if (isOut(id) || replica.leftOut.size >= MAX_EXCEPT_TAGS) continue
       isChanged = true
       if ((await loneAmong([id])).length > 0 || (await letGo([id], false)).length > 0) mayLeaveMore = true // its sender is not linked now
       else await parts.onLeft?.()

@@ -314,6 +314,11 @@ const ERRORS = {
     peer: 'refused',
     retry: 'later',
   },
+  NOT_HERE_LIMIT: {
+    text: 'Nothing was deleted: a device leaves out {max} documents at most. Bring something back first, or delete it for good.',
+    peer: 'refused',
+    retry: 'never',
+  },
   DELETION_UNKNOWN: {
     text: 'There is no such deletion waiting for you. segue deletions lists them.',
     peer: 'refused',

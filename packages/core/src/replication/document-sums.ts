@@ -6,6 +6,7 @@ import type { DocTag } from '../lib/ids.ts'
 import type { Pending } from '../lib/pending.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
+import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
 import { sumOfRecords } from './summary.ts'
 
 export interface DocumentSums {
@@ -19,6 +20,7 @@ export function createDocumentSums(store: Pick<ChunkStore, 'listDocument'>, hash
   const entries = new Map<DocTag, Entry>()
 
   const count = async (docTag: DocTag): Promise<bigint> => {
+    if (entries.size >= MAX_COUNTED) entries.clear() // a peer may name others every time
     const entry = entries.get(docTag) ?? { sum: undefined, changes: 0 }
     entries.set(docTag, entry)
     if (entry.sum !== undefined) return entry.sum
@@ -40,6 +42,9 @@ export function createDocumentSums(store: Pick<ChunkStore, 'listDocument'>, hash
     },
   }
 }
+
+/** Of a few peers that leave out as much as can be. */
+const MAX_COUNTED: number = 4 * MAX_EXCEPT_TAGS
 
 interface Entry {
   sum: bigint | undefined

@@ -5,10 +5,12 @@
  * That is enough: say L is the last to let go of a document. The one that answered L held it then and was not letting go; so it asked
  * later, and was answered by a third, not by L, which was letting go all the while. And so on without end, among so many devices.
  */
+import { SegueError } from '../lib/errors.ts'
 import type { ChunkId, DocTag } from '../lib/ids.ts'
 import { SECOND_MS } from '../lib/units.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
+import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
 import { MAX_LEAVE_TAGS } from '../wire/sync-messages.ts'
 import type { Journal } from './journal.ts'
 import type { Arriving, Session } from './session-host.ts'
@@ -30,6 +32,7 @@ export interface LeavingParts {
   readonly sessions: ReadonlySet<Session>
   readonly arriving: ReadonlyMap<ChunkId, Arriving>
   readonly isRefused: (docTag: DocTag) => boolean
+  readonly leftOut: ReadonlySet<DocTag>
   /** Let go by itself, as a relay may: it keeps nothing for anybody. */
   readonly keepsNothing: boolean
 }
@@ -67,6 +70,7 @@ export function createLeaving(parts: LeavingParts): Leaving {
 
   return {
     async leave(docTags, isForced) {
+      if (parts.leftOut.size + docTags.length > MAX_EXCEPT_TAGS) throw new SegueError('NOT_HERE_LIMIT', { max: MAX_EXCEPT_TAGS })
       for (const docTag of docTags) going.set(docTag, (going.get(docTag) ?? 0) + 1)
       try {
         await journal.flush()

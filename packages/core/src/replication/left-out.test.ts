@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { GROUP_DOC_TAG, type DocTag } from '../lib/ids.ts'
 import { areEqual, createReplicaCast, sumOnDisk, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
+import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
 import { keylessInspector } from './keyless-inspector.ts'
 
 const WITHOUT_KEYS = { keyless: true, inspector: keylessInspector }
@@ -209,4 +210,13 @@ test('[R54] the log and what is group-wide cannot be left out, here or by a peer
   await laptop.replica.add([cast.chunks.log('the group')])
   expect(await leave(laptop, [GROUP_DOC_TAG], true)).toEqual([])
   expect([laptop.replica.leftOut.size, laptop.replica.log().count]).toEqual([0, 1])
+})
+
+test('[R54] no more is left out than a hello has room for', async () => {
+  const tags = Array.from({ length: MAX_EXCEPT_TAGS }, (_, i) => (i + 1).toString(16).padStart(32, '0') as DocTag)
+  expect(await leave(laptop, tags, true)).toEqual([])
+  await expect(laptop.replica.leaveOut([diary()], { isForced: true })).rejects.toMatchObject({ code: 'NOT_HERE_LIMIT' })
+  await cast.inSync(laptop, desk)
+  expect(desk.replica.peers.peek().get(laptop.id)?.leavesOut).toBe(MAX_EXCEPT_TAGS)
+  expect(areEqual(laptop, desk)).toBe(true)
 })

@@ -93,7 +93,7 @@ export interface Replica extends Closeable {
    * These are not kept here any more, though others keep them: they are out of the store, in one batch, when it resolves with nothing. What
    * comes of them later is not taken, peers are told, and neither side counts them in a comparison. Unless `isForced`, each needs somebody who
    * is linked and in sync, has all that is here of it and keeps it; those without are returned, and then nothing was let go. Nothing of
-   * them may be made here meanwhile. Idempotent.
+   * them may be made here meanwhile. Idempotent. Rejects with NOT_HERE_LIMIT beyond MAX_EXCEPT_TAGS.
    */
   leaveOut(docTags: readonly DocTag[], options?: { readonly isForced?: boolean }): Promise<readonly DocTag[]>
   /** They are kept again: fetched from whoever holds them. */

@@ -268,7 +268,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
 
   const isRefused = (docTag: DocTag): boolean => dropped.has(docTag) || leftOut.has(docTag)
   const { keepsNothing = false } = components
-  const leaving = createLeaving({ store, clock, journal, sessions, arriving, isRefused, keepsNothing })
+  const leaving = createLeaving({ store, clock, journal, sessions, arriving, isRefused, leftOut, keepsNothing })
   const onTakenOut = (docTags: readonly DocTag[]): void => {
     for (const source of wants.forget(new Set(docTags))) source.onSettled()
     tell(listener => listener.onTakenOut?.(docTags))
