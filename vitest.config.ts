@@ -1,13 +1,36 @@
-import { defineConfig } from 'vitest/config'
+import { availableParallelism } from 'node:os'
+import { defaultExclude, defineConfig } from 'vitest/config'
+import { BaseSequencer } from 'vitest/node'
+
+/** Kinds of files, those that take longest first, so that no long one is left over when the others are done. */
+const LONGEST_FIRST = [/kill/, /\/test\/simulation\//, /\/test\/e2e\//, /\/test\/integration\//, /\/packages\/relay\//, /./]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(...[files]: Parameters<BaseSequencer['sort']>): ReturnType<BaseSequencer['sort']> {
+    const kindOf = ({ moduleId }: { readonly moduleId: string }): number => LONGEST_FIRST.findIndex(kind => kind.test(moduleId))
+    return (await super.sort(files)).toSorted((a, b) => kindOf(a) - kindOf(b))
+  }
+}
+
+/** What core means is pure: its files share a process, one after the other, and load what they import once. All others have one each. */
+const PURE = ['packages/core/src/**/*.test.ts']
 
 /** Tests run on the sources (the `@segue/source` export condition), so a test never sees a stale build. */
 export default defineConfig({
   resolve: { conditions: ['@segue/source'] },
   ssr: { resolve: { conditions: ['@segue/source'], externalConditions: ['@segue/source'] } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // Twice the cores of a small machine: tests of whole devices wait for processes, disks and links more than they compute.
+    maxWorkers: Math.max(4, availableParallelism()),
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
+      {
+        extends: true,
+        test: { name: 'whole', include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'], exclude: [...defaultExclude, ...PURE] },
+      },
+    ],
   },
 })
