@@ -193,6 +193,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
         identity,
         clock,
         random,
+        verifier: nativeVerifier,
         logger,
         records,
         telemetry,

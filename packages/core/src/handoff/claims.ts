@@ -27,10 +27,10 @@ export interface ClaimWriter {
   adopt(record: HandoffRecord): Promise<void>
 }
 
-export function createClaimWriter({ identity, clock, leases, devices }: HandoffComponents): ClaimWriter {
+export function createClaimWriter({ identity, clock, leases, devices, verifier }: HandoffComponents): ClaimWriter {
   const serial: SerialQueue<SessionId> = createSerialQueue()
   const self = identity.id
-  const isGenuineClaim = createClaimChecker()
+  const isGenuineClaim = createClaimChecker(verifier)
 
   const evidenceFor = (session: SessionId): LeaseEvidence => ({
     self,

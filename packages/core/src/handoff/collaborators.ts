@@ -12,6 +12,7 @@ import type { Logger } from '../ports/logger.ts'
 import type { Random } from '../ports/random.ts'
 import type { RecordStore } from '../ports/record-store.ts'
 import type { TelemetrySink } from '../ports/telemetry-sink.ts'
+import type { Verifier } from '../ports/verifier.ts'
 import type { TelemetryEvent } from '../telemetry/events.ts'
 import type { Claim } from './lease.ts'
 import type { SessionKind } from './outcome.ts'
@@ -20,6 +21,7 @@ export interface HandoffComponents {
   readonly identity: { readonly id: DeviceId; readonly signing: SigningKeys }
   readonly clock: Clock
   readonly random: Random
+  readonly verifier?: Verifier | undefined
   readonly logger: Logger
   /** Uses the keys under `handoff/`. */
   readonly records: RecordStore

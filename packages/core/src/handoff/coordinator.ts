@@ -28,7 +28,7 @@ export const MAX_INCOMING_PER_DEVICE = 16
 
 /** Resumes what was underway when the process last ended. Throws when the records cannot be read. */
 export async function createHandoffs(components: HandoffComponents): Promise<Handoffs> {
-  const { identity, clock, random, logger, records, devices, sessions, telemetry } = components
+  const { identity, clock, random, verifier, logger, records, devices, sessions, telemetry } = components
   const claims: ClaimWriter = createClaimWriter(components)
   const steps: Steps = createSteps(components, claims)
   const runtimes = new Map<HandoffId, Runtime>()
@@ -191,7 +191,7 @@ export async function createHandoffs(components: HandoffComponents): Promise<Han
     if (runtime === undefined) return
     const record = runtime.record()
     if (record.peer !== peer || record.session !== ids.session) return logger.warn('handoff-message-misplaced', { handoff: ids.handoff })
-    const event = eventOf(message, record, { self: identity.id, now: clock.now(), grants: runtime.grants })
+    const event = eventOf(message, record, { self: identity.id, now: clock.now(), grants: runtime.grants, verifier })
     if (event === undefined) return logger.warn('handoff-grant-invalid', { handoff: ids.handoff })
     if (message.type === 'offer') runtime.memory.hotSet = message.hotSet
     await runtime.dispatch(event)

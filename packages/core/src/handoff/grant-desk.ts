@@ -7,6 +7,7 @@ import { equalBytes } from '../lib/bytes.ts'
 import { SECOND_MS } from '../lib/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
+import type { Verifier } from '../ports/verifier.ts'
 import { NONCE_BYTES } from '../wire/control-messages.ts'
 import { isLiveGrant, type GrantScope } from './grants.ts'
 
@@ -22,7 +23,13 @@ export interface GrantDesk {
   renew(): void
 }
 
-export function createGrantDesk({ clock, random }: { readonly clock: Clock; readonly random: Random }): GrantDesk {
+export interface GrantDeskComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly verifier?: Verifier | undefined
+}
+
+export function createGrantDesk({ clock, random, verifier }: GrantDeskComponents): GrantDesk {
   let asked: { readonly attempt: number; readonly nonce: Uint8Array; readonly at: number } | undefined
   const open = (attempt: number): Uint8Array | undefined =>
     asked !== undefined && asked.attempt === attempt && clock.monotonic() - asked.at < GRANT_LIFETIME_MS ? asked.nonce : undefined
@@ -36,7 +43,7 @@ export function createGrantDesk({ clock, random }: { readonly clock: Clock; read
     },
     redeem(scope, attempt, nonce, signature) {
       const wanted = open(attempt)
-      if (wanted === undefined || !equalBytes(nonce, wanted) || !isLiveGrant(scope, attempt, nonce, signature)) return false
+      if (wanted === undefined || !equalBytes(nonce, wanted) || !isLiveGrant(scope, attempt, nonce, signature, verifier)) return false
       asked = undefined
       return true
     },

@@ -7,6 +7,7 @@ import { sign, verify } from '../crypto/sign.ts'
 import { toHex } from '../lib/bytes.ts'
 import { encodeCbor } from '../lib/codec.ts'
 import { idBytes, publicKeyOf, type DeviceId, type HandoffId, type SessionId } from '../lib/ids.ts'
+import type { Verifier } from '../ports/verifier.ts'
 import type { Claim } from './lease.ts'
 
 export interface GrantScope {
@@ -20,8 +21,8 @@ export function signLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Ar
   return sign('handoff-grant', liveBytes(scope, attempt, nonce), secretKey)
 }
 
-export function isLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Array, signature: Uint8Array): boolean {
-  return verify('handoff-grant', liveBytes(scope, attempt, nonce), signature, publicKeyOf(scope.source))
+export function isLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Array, signature: Uint8Array, verifier?: Verifier): boolean {
+  return verify('handoff-grant', liveBytes(scope, attempt, nonce), signature, publicKeyOf(scope.source), verifier)
 }
 
 /** `expiresAt` 0: written by the granter itself. */
@@ -29,25 +30,26 @@ export function signClaimGrant(scope: GrantScope, counter: number, expiresAt: nu
   return sign('handoff-grant', claimBytes(scope, counter, expiresAt), secretKey)
 }
 
-export function isClaimGrant(scope: GrantScope, counter: number, expiresAt: number, signature: Uint8Array): boolean {
-  return verify('handoff-grant', claimBytes(scope, counter, expiresAt), signature, publicKeyOf(scope.source))
+export function isClaimGrant(scope: GrantScope, counter: number, expiresAt: number, signature: Uint8Array, verifier?: Verifier): boolean {
+  return verify('handoff-grant', claimBytes(scope, counter, expiresAt), signature, publicKeyOf(scope.source), verifier)
 }
 
 /** Whether a claim of `session` carries the word of the device it says. */
-export function isGenuineClaim(session: SessionId, { device, counter, grant }: Claim): boolean {
+export function isGenuineClaim(session: SessionId, { device, counter, grant }: Claim, verifier?: Verifier): boolean {
   if (grant === undefined) return false
-  return isClaimGrant({ handoff: grant.handoff, session, source: grant.by, target: device }, counter, grant.expiresAt, grant.signature)
+  const scope = { handoff: grant.handoff, session, source: grant.by, target: device }
+  return isClaimGrant(scope, counter, grant.expiresAt, grant.signature, verifier)
 }
 
-/** As isGenuineClaim, which takes a millisecond or more; remembers what it found true. */
-export function createClaimChecker(): typeof isGenuineClaim {
+/** As isGenuineClaim; remembers what it found true. */
+export function createClaimChecker(verifier?: Verifier): (session: SessionId, claim: Claim) => boolean {
   const genuine = new Set<string>()
   return (session, claim) => {
     const { device, counter, grant } = claim
     if (grant === undefined) return false
     const name = [session, device, counter, grant.by, grant.handoff, grant.expiresAt, toHex(grant.signature)].join()
     if (genuine.has(name)) return true
-    if (!isGenuineClaim(session, claim)) return false
+    if (!isGenuineClaim(session, claim, verifier)) return false
     if (genuine.size >= MAX_REMEMBERED) genuine.clear()
     genuine.add(name)
     return true

@@ -1,6 +1,7 @@
 /** Between the wire and the records: what a record says, and what a message means, checked as far as signatures go. */
 import { hexId, idBytes, publicKeyOf, type DeviceId, type HandoffId, type SessionId, type TraceId } from '../lib/ids.ts'
 import { DAY_MS, SECOND_MS } from '../lib/units.ts'
+import type { Verifier } from '../ports/verifier.ts'
 import { MAX_HOT_SET_BYTES } from '../wire/limits.ts'
 import type { AbortReason, ControlMessage } from '../wire/control-messages.ts'
 import type { GrantDesk } from './grant-desk.ts'
@@ -77,7 +78,12 @@ export function composeAbort(ids: Pick<HandoffRecord, 'id' | 'session' | 'trace'
 export function eventOf(
   message: ControlMessage,
   record: HandoffRecord,
-  here: { readonly self: DeviceId; readonly now: number; readonly grants: Pick<GrantDesk, 'redeem'> },
+  here: {
+    readonly self: DeviceId
+    readonly now: number
+    readonly grants: Pick<GrantDesk, 'redeem'>
+    readonly verifier?: Verifier | undefined
+  },
 ): HandoffEvent | undefined {
   const scope = scopeOf(record, here.self)
   const { now } = here
@@ -93,7 +99,9 @@ export function eventOf(
     case 'offer': {
       const { attempt, revision, kinds, standing } = message
       const isStanding =
-        standing !== undefined && now <= standing.expiresAt && isClaimGrant(scope, standing.counter, standing.expiresAt, standing.signature)
+        standing !== undefined &&
+        now <= standing.expiresAt &&
+        isClaimGrant(scope, standing.counter, standing.expiresAt, standing.signature, here.verifier)
       const lifetimeMs = boundedLifetimeMs(message.expiresInMs)
       const expiresAt = isStanding ? Math.min(standing.expiresAt, now + LONGEST_LIFETIME_MS) : now + lifetimeMs
       const manifest = fromWireManifest(message.manifest)
@@ -111,7 +119,7 @@ export function eventOf(
       return { type: 'verified', attempt: message.attempt, revision: message.revision, bytes: message.bytes, conflicts: message.conflicts }
     case 'commit': {
       const { kinds, late, claim } = message
-      if (!isClaimGrant(scope, claim.counter, claim.expiresAt, claim.signature)) return undefined
+      if (!isClaimGrant(scope, claim.counter, claim.expiresAt, claim.signature, here.verifier)) return undefined
       return { type: 'commit', manifest: fromWireManifest(message.manifest), kinds, late, claim, expiresAt: now + record.lifetimeMs }
     }
     case 'abort':

@@ -13,6 +13,7 @@ import { createHandoffs } from '../handoff/coordinator.ts'
 import type { Handoffs } from '../handoff/handoffs.ts'
 import { claimKey, type Claim } from '../handoff/lease.ts'
 import { SESSION_KINDS, type SessionKind } from '../handoff/outcome.ts'
+import { rememberingVerifier } from './group-cast.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { createMemoryRecordStore, type MemoryRecordStore } from './memory-record-store.ts'
 import { createSeededRandom } from './seeded-random.ts'
@@ -90,6 +91,7 @@ export async function quiesce(turns = 80): Promise<void> {
 export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number } = {}): Promise<HandoffWorld> {
   const random = createSeededRandom(seed)
   const clock = createManualClock()
+  const verifier = rememberingVerifier()
   const session = hexId<SessionId>(random.bytes(16))
   const documentIds = DOCUMENTS.map(() => random.bytes(16))
   const links = new Set<string>()
@@ -204,6 +206,7 @@ export async function createHandoffWorld({ seed = 1 }: { readonly seed?: number 
       identity: { id, signing },
       clock,
       random,
+      verifier,
       logger: { debug() {}, info() {}, warn() {}, error() {} },
       records: device.store,
       telemetry: { record: event => void device.events.push(event) },
