@@ -90,7 +90,7 @@ test('a late edit that a relay took before it heard is in no document, listed on
   await phone.close()
   ;[laptop, desk] = [await start('Laptop'), await start('Desk')]
   await meet(laptop, desk)
-  for (const device of [laptop, desk]) await device.relays.list.when(all => all.some(({ state }) => state === 'linked'))
+  for (const device of [laptop, desk]) await onRelay(device)
 
   const listed = (device: Segue): Promise<readonly LateEditInReview[]> => device.lateEdits.review()
   const whenDue = (device: Segue): Promise<void> =>
