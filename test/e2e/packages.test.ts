@@ -72,7 +72,7 @@ test.skipIf(!hasRegistry)(`each package brings its licence, a README and no test
 
 test.skipIf(!hasRegistry)(`a TypeScript app sees the types of everything exported${registryNote}`, async () => {
   await writeFile(path.join(app, 'example.mts'), await readmeExample())
-  const others = ['@segue/core/ports', '@segue/storage/automerge-repo', '@segue/net/automerge-repo']
+  const others = ['@segue/core/ports', '@segue/engine/client', '@segue/storage/automerge-repo', '@segue/net/automerge-repo']
   await writeFile(path.join(app, 'others.mts'), others.map((name, i) => `export * as n${i} from '${name}'\n`).join(''))
   const options = [
     '--noEmit',
