@@ -68,7 +68,7 @@ export async function checkDeletions(day: Day): Promise<void> {
   for (const each of oracle.acknowledged) {
     if (!gone.has(each.document) || letGo.has(each.document) || day.trust.isExcused(each)) continue
     if (day.strangers.came.has(each.device)) continue // what had been deleted here before does not come along
-    for (const hash of deletions.beyond(each, tombstones)) {
+    for (const hash of deletions.beyond(each, tombstones, id => !day.people.documents.has(id))) {
       let isKept = false
       for (const document of copies) {
         isKept ||= (await timeline.during(lackingOn(first, [{ document, heads: [hash] }]))).length === 0

@@ -13,8 +13,8 @@ export interface DeletionWorld {
   readonly owed: ReadonlyMap<DeletionId, DeviceId>
   /** What was kept aside of these was let go by a person. */
   readonly discarded: Set<DeletionId>
-  /** The hashes of it that none of these tombstones knows of their document, so that they are kept somewhere. */
-  beyond(acknowledged: Acknowledged, tombstones: readonly Tombstone[]): readonly string[]
+  /** The hashes of it that none of these tombstones knows, of its document or of a copy, so that they are kept somewhere. */
+  beyond(acknowledged: Acknowledged, tombstones: readonly Tombstone[], isCopy: (document: DocumentId) => boolean): readonly string[]
 }
 
 export function createDeletionWorld(): DeletionWorld {
@@ -33,13 +33,15 @@ export function createDeletionWorld(): DeletionWorld {
     promised({ device }, deletions) {
       for (const { id } of deletions) owed.set(id, device.id)
     },
-    beyond({ document, heads }, tombstones) {
-      const named = tombstones.flatMap(each => each.documents.filter(({ documentId }) => documentId === document))
+    beyond({ document, heads }, tombstones, isCopy) {
+      const all = tombstones.flatMap(each => each.documents)
+      const named = all.filter(({ documentId }) => documentId === document)
       // Drafts are written anew in a copy, and what is about a session goes with it.
       if (named.some(({ kind, known }) => kind !== 'document' || known === undefined)) return []
       return heads.filter(hash => {
         const { actor, seq } = written.get(hash) ?? { actor: '', seq: 0 }
-        return named.every(({ known }) => seq > (known?.get(actor.slice(0, KNOWN_ACTOR_DIGITS)) ?? 0))
+        const knowing = all.filter(({ documentId }) => documentId === document || isCopy(documentId))
+        return knowing.every(({ known }) => seq > (known?.get(actor.slice(0, KNOWN_ACTOR_DIGITS)) ?? 0))
       })
     },
   }

@@ -1,17 +1,17 @@
 /**
  * Whole devices through bad days: the engine's own wiring (group, sealed log, Automerge documents, sessions, history, handoffs) on memory
- * stores and virtual time, and in some of them the relay's own code. Half of the days are plain ones, a twelfth has relays, on a tenth devices
- * of another group come over, on the rest devices are removed. On all of them things are deleted for good. SEEDS says how many there are in all, SEED repeats one with everything that happened. Several files share them, so
- * that they run side by side.
+ * stores and virtual time, and in some of them the relay's own code. Two days of five are plain ones, one in twenty has relays, on one in
+ * ten devices of another group come over, on the rest devices are removed; on all of them things are deleted for good. SEEDS says how many
+ * there are in all, SEED repeats one with everything that happened. Several files share them, so that they run side by side.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { liveDay, type DayKind, type DayReport } from './day.ts'
 import type { InvariantId } from './oracle.ts'
 
 const ONE_SEED = process.env['SEED']
-const ALL = Number(process.env['SEEDS'] ?? 300)
-const RELAYS = Math.ceil(ALL / 12)
-const APART = Math.ceil(ALL / 2)
+const ALL = Number(process.env['SEEDS'] ?? 500)
+const RELAYS = Math.ceil(ALL / 20)
+const APART = Math.ceil(ALL * 0.42)
 const ADOPTION = Math.ceil(ALL / 10)
 const TRUST = ALL - RELAYS - APART - ADOPTION
 

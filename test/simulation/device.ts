@@ -50,10 +50,11 @@ export interface Device {
   /** From what is durable; with a group given it enters that one, as after a pairing. Rejects when the disk takes nothing. */
   start(entered?: Group): Promise<Process>
   /**
-   * With all it has into another group, which knows it already, the way the engine goes. `writesToDeath`: the power goes with that write.
-   * `onLeaving`: its links end. Rejects when the disk takes nothing, or the power went; what became of it shows when it starts again.
+   * With all it has into another group, which knows it already, the way the engine goes. At the write that `trouble` names the power goes,
+   * or the disk is full from then on. `onLeaving`: its links end. Rejects when the disk takes nothing, or the power went; what became of it
+   * shows when it starts again.
    */
-  adopt(group: Group, options: { readonly writesToDeath: number | undefined; readonly onLeaving: () => void }): Promise<Process>
+  adopt(group: Group, options: { readonly trouble: Trouble | undefined; readonly onLeaving: () => void }): Promise<Process>
   /** Something of an adoption that is not over lies on its disk. */
   isAdopting(): Promise<boolean>
   /** The process dies as it is: what was not durable is gone. */
@@ -67,6 +68,12 @@ export interface Device {
   image(): Disk
   /** Its disk is this one from now on. Its process must be down. */
   setBack(disk: Disk): void
+}
+
+export interface Trouble {
+  /** Counts writes. */
+  readonly at: number
+  readonly kind: 'power' | 'full'
 }
 
 export interface Disk {
@@ -109,15 +116,16 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
   /** Counts runs and their ends, so that each run knows whether it is over. */
   let runs = 0
 
-  /** So many writes are left until the power goes. */
-  let fuse: number | undefined
+  /** So many writes are left. */
+  let fuse: { at: number; readonly kind: Trouble['kind'] } | undefined
   let onDeath = (_reason: Error): void => undefined
   const burning =
     <Change extends ChunkBatch | ReadonlyMap<string, Uint8Array | undefined>>(write: (change: Change) => Promise<void>) =>
     (change: Change): Promise<void> => {
-      if (fuse === undefined || fuse-- > 0) return write(change)
-      device.crash()
-      return new Promise(() => undefined)
+      if (fuse === undefined || fuse.at-- > 0) return write(change)
+      if (fuse.kind === 'power') device.crash()
+      else device.failDisk(true)
+      return fuse === undefined ? new Promise(() => undefined) : write(change)
     }
   const untilDeath = <Value>(work: Promise<Value>): Promise<Value> =>
     new Promise((resolve, reject) => {
@@ -234,9 +242,9 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       running = await timeline.during(untilDeath(boot()))
       return running
     },
-    async adopt(group, { writesToDeath, onLeaving }) {
+    async adopt(group, { trouble, onLeaving }) {
       const { runtime, way } = running as Process
-      fuse = writesToDeath
+      fuse = trouble && { ...trouble }
       const go = async (): Promise<void> => {
         await way.prepare(runtime)
         const entries = group.entries().map(({ bytes }) => bytes)
@@ -253,6 +261,9 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
       try {
         await timeline.during(untilDeath(go()))
         return await device.start()
+      } catch (error) {
+        device.crash() // it may still be on its way, and go on once the disk takes something
+        throw error
       } finally {
         fuse = undefined
       }

@@ -90,13 +90,15 @@ export function createOracle({ clock, note }: TimeLine, onMade: Oracle['made'] =
     if (owed === undefined || kinds.length < 4 || (outcome?.kind !== 'done' && outcome?.kind !== 'needs-review') || outcome.late > 0) return
     for (const each of owed) {
       if (deletedFor(process).has(each.document)) continue
-      const handle = process.runtime.documents.repo.handles[each.document]
-      const isHere = handle?.isReady() === true && A.hasHeads(handle.doc() as A.Doc<unknown>, [...each.heads])
-      if (!isHere)
+      const check = async (): Promise<void> => {
+        const doc = await process.runtime.documents.read(each.document) // it may be closed again
+        if (A.hasHeads(doc, [...each.heads]) || !process.isAlive()) return
         violate(
           'I8',
           `${process.device.name} has ${session.slice(0, 6)} by ${id.slice(0, 6)} without ${each.document} ${each.heads.join()}`,
         )
+      }
+      check().catch(() => undefined) // its process ended meanwhile
     }
   }
   const onSummary = (process: Process, summary: HandoffSummary, seen: Map<HandoffId, string>): void => {

@@ -7,7 +7,7 @@ import type { SeededRandom } from '@segue/core/testing'
 import { createPeople, type People } from './actions.ts'
 import { makeDevice, startUp, type Day } from './day.ts'
 import { deletedFor } from './deletion-world.ts'
-import type { Device, Process } from './device.ts'
+import type { Device, Process, Trouble } from './device.ts'
 import { checkDisk, lackingOn, running } from './evening.ts'
 import type { Oracle } from './oracle.ts'
 import type { TimeLine } from './timeline.ts'
@@ -61,7 +61,8 @@ export async function strangerAct(day: Day): Promise<void> {
   const hosts = running(strangers.without(devices)).filter(({ device, runtime }) => runtime.group.device(device.id)?.role === 'admin')
   if (hosts.length === 0) return
   for (const device of devices) if (random.chance(0.7)) device.failDisk(false)
-  await bring(day, stranger, random.pick(hosts).runtime, random.chance(0.6) ? random.below(24) : undefined)
+  const trouble: Trouble = { at: random.below(24), kind: random.chance(0.7) ? 'power' : 'full' }
+  await bring(day, stranger, random.pick(hosts).runtime, random.chance(0.7) ? trouble : undefined)
 }
 
 /** In the evening all come over, whatever became of it during the day. Nothing of theirs may be missing before and after. */
@@ -86,7 +87,7 @@ export async function checkStrangers({ devices, people, oracle }: Day): Promise<
   }
 }
 
-async function bring(day: Day, stranger: Process, host: Process['runtime'], writesToDeath: number | undefined): Promise<void> {
+async function bring(day: Day, stranger: Process, host: Process['runtime'], trouble: Trouble | undefined): Promise<void> {
   const { timeline, network, strangers, people, oracle } = day
   const { device } = stranger
   const { note, clock } = timeline
@@ -96,11 +97,12 @@ async function bring(day: Day, stranger: Process, host: Process['runtime'], writ
     if (!group.isActive(device.id)) {
       await timeline.during(keeper.keep(group.add({ keys: device.keys, role: 'member', name: device.name, time: clock.now() })))
     }
-    note(`${device.name} comes over${writesToDeath === undefined ? '' : `, and loses power at write ${writesToDeath}`}`)
-    follow(day, await device.adopt(group, { writesToDeath, onLeaving: () => network.cutAllOf(device) }))
+    note(`${device.name} comes over${trouble === undefined ? '' : `; trouble: ${trouble.kind} at write ${trouble.at}`}`)
+    follow(day, await device.adopt(group, { trouble, onLeaving: () => network.cutAllOf(device) }))
   } catch (error) {
     note(`${device.name} came to ${error instanceof Error ? error.message : String(error)}`)
   }
+  if (trouble !== undefined) device.failDisk(false)
   if (device.process() === undefined) {
     network.cutAllOf(device)
     device.failDisk(false)
@@ -115,6 +117,7 @@ async function bring(day: Day, stranger: Process, host: Process['runtime'], writ
     strangers.came.add(device.id)
     people.welcome(strangers.people)
   } else if (now !== own) oracle.violate('adopted', `${device.name} is in neither group`)
+  else if (process.runtime.group.removalOf(device.id) !== undefined) oracle.violate('adopted', `${device.name} stayed, and took itself out`)
   await checkWhole(day, process, group)
 }
 

@@ -17,16 +17,18 @@ interface Parts {
 export async function sayGoodbye({ group, replica, leaving }: Runtime, { identity, clock, random, logger }: Parts): Promise<void> {
   const others = group.state.peek().devices.some(device => device.active && device.id !== identity.id)
   if (!others) return
+  const removeItself = (): Promise<void> => {
+    const view = openGroup({ identity, random, secret: group.secret, entries: group.entries().map(({ bytes }) => bytes), id: group.id })
+    const removal = view.remove(identity.id, { time: clock.now() })
+    return replica.add([view.toChunk(removal)])
+  }
+  const onFailed = (error: unknown): void => logger.warn('left-group-not-told', { docTag: GROUP_DOC_TAG, error: String(error) })
   try {
-    if (group.device(identity.id)?.role === 'member') await leaving.say()
-    else {
-      const view = openGroup({ identity, random, secret: group.secret, entries: group.entries().map(({ bytes }) => bytes), id: group.id })
-      const removal = view.remove(identity.id, { time: clock.now() })
-      await replica.add([view.toChunk(removal)])
-    }
+    const telling = group.device(identity.id)?.role === 'member' ? leaving.say() : removeItself()
+    telling.catch(onFailed) // the word is out at once, and a full disk would hold it up
     await clock.sleep(SENDING_MS)
   } catch (error) {
-    logger.warn('left-group-not-told', { docTag: GROUP_DOC_TAG, error: String(error) }) // the last admin, or a full disk
+    onFailed(error) // the last admin
   }
 }
 
