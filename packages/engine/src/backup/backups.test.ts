@@ -46,7 +46,7 @@ test('[W3] the words open what was sealed under an epoch whose maker had not hea
     group: onLaptop,
     keeper: { keep: async (entry: { readonly id: string }) => void kept.push(entry.id) },
     documents: { flush: async () => undefined },
-    replica: { durability: createSubject({ state: 'good', pending: 0 }) },
+    replica: { durability: createSubject({ state: 'good', pending: 0 }), leftOut: new Set() },
   } as unknown as Runtime
   const stores = { chunks: createMemoryChunkStore(), records: createMemoryRecordStore() }
   const parts = { ...stores, clock: createSystemClock(), random, runtime: () => runtime, deviceName: () => 'laptop' }

@@ -73,6 +73,7 @@ export async function createBackups(parts: Parts): Promise<BackupKeeper> {
 
   const writeNow = async (target: string | WritableStream<Uint8Array>, options: BackupOptions): Promise<BackupWritten> => {
     const count = { chunks: 0, bytes: 0, leftOut: 0 }
+    const notHere = parts.runtime().replica.leftOut.size
     const pieces = await piecesOf(parts, count, options)
     if (typeof target === 'string') {
       await assertNotInTheWay(target)
@@ -86,7 +87,7 @@ export async function createBackups(parts: Parts): Promise<BackupKeeper> {
     const at = clock.now()
     await records.write(new Map([[LAST_KEY, encodeCbor({ v: 1, at: Math.max(0, Math.trunc(at)) })]]))
     lastAt.set(at)
-    return { ...count, notHere: parts.runtime().replica.leftOut.size, at }
+    return { ...count, notHere, at }
   }
   return {
     lastAt,

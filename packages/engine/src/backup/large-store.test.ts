@@ -39,7 +39,7 @@ test('[W2] writing and reading a backup of 100 MiB takes the memory of a few chu
     group,
     keeper: { keep: async () => undefined },
     documents: { flush: async () => undefined },
-    replica: { durability: createSubject({ state: 'good', pending: 0 }) },
+    replica: { durability: createSubject({ state: 'good', pending: 0 }), leftOut: new Set() },
   } as unknown as Runtime
   const backups = await createBackups({ ...store, clock, random: systemRandom, runtime: () => runtime, deviceName: () => 'laptop' })
   const file = path.join(root, 'backup')
