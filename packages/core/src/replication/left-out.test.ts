@@ -2,7 +2,10 @@ import { beforeEach, expect, test } from 'vitest'
 import { GROUP_DOC_TAG, type DocTag } from '../lib/ids.ts'
 import { areEqual, createReplicaCast, sumOnDisk, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
+import { linkDevices } from '../testing/simulated-link.ts'
+import type { DeviceLink, DeviceLinkHandler } from '../ports/device-link.ts'
 import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
+import { decodeSyncMessage, encodeSyncMessage, type SyncMessage } from '../wire/sync-messages.ts'
 import { keylessInspector } from './keyless-inspector.ts'
 
 const WITHOUT_KEYS = { keyless: true, inspector: keylessInspector }
@@ -219,4 +222,37 @@ test('[R54] no more is left out than a hello has room for', async () => {
   await cast.inSync(laptop, desk)
   expect(desk.replica.peers.peek().get(laptop.id)?.leavesOut).toBe(MAX_EXCEPT_TAGS)
   expect(areEqual(laptop, desk)).toBe(true)
+})
+
+/** As a device of before wrote and read: it knows nothing of what is left out. */
+const asBefore = (frame: Uint8Array): Uint8Array => {
+  const message = decodeSyncMessage(frame)
+  if (!message.ok || message.value.type !== 'hello') return frame
+  const { except: _, ...hello } = message.value
+  return encodeSyncMessage({ ...hello, versions: { min: 1, current: 4 } })
+}
+
+test('[R54] a device of an earlier version is not told, nobody lets go for it, and everything else goes between the two', async () => {
+  const said: SyncMessage[] = []
+  await leave(laptop, [diary()], true)
+  await desk.replica.add([cast.chunks.commit('diary', 'theirs'), cast.chunks.commit('letter', 'x')])
+  const acceptOld = (link: DeviceLink): DeviceLinkHandler => {
+    const session = desk.replica.attach({ ...link, send: (channel, frame) => link.send(channel, asBefore(frame)) })
+    return {
+      ...session,
+      onFrame(channel, frame) {
+        const message = decodeSyncMessage(frame)
+        if (message.ok) said.push(message.value)
+        return session.onFrame(channel, asBefore(frame))
+      },
+    }
+  }
+  linkDevices({ id: laptop.id, accept: link => laptop.replica.attach(link) }, { id: desk.id, accept: acceptOld }, { clock })
+  await clock.advance(30_000)
+  expect([await held(laptop), await held(laptop, cast.chunks.docTag('letter')), await held(desk)]).toEqual([0, 1, 1])
+  await laptop.replica.add([cast.chunks.commit('letter', 'y')])
+  await clock.advance(60_000)
+  expect(await held(desk, cast.chunks.docTag('letter'))).toBe(2)
+  expect(await leave(laptop, [cast.chunks.docTag('letter')])).toEqual([cast.chunks.docTag('letter')])
+  expect(said.filter(({ type }) => type === 'except' || type === 'leave')).toEqual([])
 })
