@@ -1,7 +1,7 @@
 /**
  * P8: a device with 10,000 documents starts: `openSegue()` with its imports done and a key file, then one document is opened.
  * automerge-repo with its file store has nothing to open; its figure is the first `find`. Memory is looked at when Segue is ready, at
- * its peak, and once V8 has given back what reading the index left, which it does only after twenty seconds of rest.
+ * its peak, and, in one round of its own, once V8 has given back what reading the index left: it takes twenty seconds of rest for that.
  */
 import path from 'node:path'
 import type { AutomergeUrl } from '@automerge/automerge-repo'
@@ -21,10 +21,11 @@ export const opening: Bench = {
     const theirs = await prepareAutomergeRepo(context, count)
     const few = await alternate({ segue: () => openSegueOnce(createdSmall, 0) }, context.rounds)
     const many = await alternate(
-      { segue: () => openSegueOnce(created, settleMs), automergeRepo: () => openAutomergeRepoOnce(theirs) },
+      { segue: () => openSegueOnce(created, 0), automergeRepo: () => openAutomergeRepoOnce(theirs) },
       context.rounds,
     )
     const [mine, smaller, peer] = [mediansOf(many.segue), mediansOf(few.segue), mediansOf(many.automergeRepo)]
+    const settled = await openSegueOnce(created, settleMs)
     const beside = (value: number, peerValue: number): Partial<Result> => ({
       peer: 'automerge-repo + nodefs',
       peerValue: round(peerValue, 1),
@@ -63,11 +64,11 @@ export const opening: Bench = {
       },
       {
         id: 'P8/settled',
-        what: `resident after ${settleMs / 1_000} s of rest, index read`,
+        what: `resident after ${settleMs / 1_000} s of rest, index read (once)`,
         unit: 'MB',
-        value: round(mine.settledMb, 0),
+        value: round(settled.settledMb, 0),
         target: '<= 220 MB',
-        holds: mine.settledMb <= 220,
+        holds: settled.settledMb <= 220,
       },
       { id: 'P8/peak', what: 'resident at its peak', unit: 'MB', value: round(mine.peakMb, 0), ...beside(mine.peakMb, peer.peakMb) },
     ]

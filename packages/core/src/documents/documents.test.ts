@@ -260,6 +260,14 @@ test('[D9] whenContains waits for the heads, their history, and the disk', async
   expect((await desk.store.listDocument(tag)).length).toBeGreaterThanOrEqual(6)
 })
 
+test('[D46] warming up leaves nothing behind', async () => {
+  const before = { timers: clock.waiting(), chunks: laptop.store.size().chunks }
+  laptop.documents.warmUp()
+  await laptop.documents.flush()
+  expect(Object.keys(laptop.documents.repo.handles)).toEqual([])
+  expect({ timers: clock.waiting(), chunks: laptop.store.size().chunks }).toEqual(before)
+})
+
 test('[D10] close makes everything durable, then rejects what waits', async () => {
   const handle = await laptop.documents.create(note)
   const finding = laptop.documents.repo.find(parseAutomergeUrl(generateAutomergeUrl()).documentId)

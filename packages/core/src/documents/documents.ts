@@ -307,6 +307,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
 
   return {
     repo,
+    warmUp: () => repo.warmUp(),
     create,
     open: async <T>(id: DocumentId, options: { signal?: AbortSignal | undefined } = {}) =>
       (await open(id, options.signal)).handle as DocHandle<T>,

@@ -41,6 +41,19 @@ export class SegueRepo extends Repo {
     delete this.handles[documentId]
   }
 
+  /** Opens a small document that nobody has, in memory: most of what the first one takes is code of Automerge's that is compiled when first used. */
+  warmUp(): void {
+    const made = A.change(A.init<{ text: string; list: number[] }>(), doc => {
+      doc.text = 'a text'
+      doc.list = [1, 2]
+    })
+    const documentId = this.#host.newDocumentId()
+    const handle = this.handleFor(documentId)
+    handle.update(doc => A.applyChanges(doc, A.getAllChanges(made))[0])
+    handle.unload()
+    this.forget(documentId)
+  }
+
   /** Taken part in by Segue at once. Without a value the base class makes an empty change, which no change of ours may continue. */
   override create<T>(initialValue?: T): DocHandle<T> {
     const handle = super.create<T>(initialValue)
