@@ -49,7 +49,7 @@ export interface LocalDeletions extends Closeable {
   delete(targets: readonly DeletionTarget[], options?: LocalDeletionOptions): Promise<readonly NotHere[]>
   /**
    * Kept here again. Resolves when all that was here before is here, on the disk; it goes on when the signal aborts, and in later runs. What
-   * is here anyway is left as it is.
+   * is here anyway is left as it is. Rejects with DOCUMENT_NOT_HERE for a document that went with its session: it comes with it.
    */
   bringBack(targets: readonly DeletionTarget[], options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
   /** As `bringBack`, without waiting for what is on its way. */

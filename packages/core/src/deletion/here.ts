@@ -18,7 +18,7 @@ import type { DeletionTarget, Deletions } from './contract.ts'
 import type { LocalDeletions, NotHere } from './here-contract.ts'
 import { planHere, wantedOut, type HereTarget } from './here-plan.ts'
 import { decodeHere, encodeHere, type HereEntry, type LeftDocument } from './here-record.ts'
-import { createSessionLists } from './session-lists.ts'
+import { createSessionLists, type SessionList } from './session-lists.ts'
 import { knowledgeOf, type Knowledge } from './versions.ts'
 
 export interface LocalDeletionsParts {
@@ -58,8 +58,11 @@ export async function createLocalDeletions(
   const barred = new Set<DocumentId>()
   const returning = new Map<string, Promise<void>>()
   let work: Promise<void> = Promise.resolve()
+  /** As they were read last. */
+  let known: ReadonlyMap<SessionId, SessionList> = new Map()
   let isLookDue = false
-  let mayLeaveMore = false
+  /** Until when what could not go waits. */
+  let cancelLater: (() => void) | undefined
 
   const tagOf = (id: DocumentId): DocTag => documents.docTagOf(id)
   const isOut = (id: DocumentId): boolean => replica.leftOut.size > 0 && replica.leftOut.has(tagOf(id))
@@ -68,20 +71,10 @@ export async function createLocalDeletions(
     return records.write(new Map([[recordKey, value]]))
   }
   const show = (): void => {
-    const shown = [...entries.values()].flatMap(({ session, document, title, at, state, documents: all }): NotHere[] =>
-      state === 'leaving'
-        ? []
-        : [
-            {
-              session,
-              document,
-              title,
-              at,
-              state: state === 'gone' ? 'not-here' : 'coming-back',
-              documents: document === undefined ? all.length : 1,
-            },
-          ],
-    )
+    const shown = [...entries.values()].flatMap(({ state: stored, documents: all, ...entry }): NotHere[] => {
+      const state = STATES[stored]
+      return state === 'here' ? [] : [{ ...entry, state, documents: entry.document === undefined ? all.length : 1 }]
+    })
     list.set(shown.toSorted((a, b) => b.at - a.at || keyOf(a).localeCompare(keyOf(b))))
   }
   const inTurn = <T>(step: () => Promise<T>): Promise<T> => {
@@ -123,8 +116,10 @@ export async function createLocalDeletions(
     return lone
   }
   /** All of them, or none: gives those that nobody else keeps. */
-  const letGo = async (ids: readonly DocumentId[], isForced: boolean): Promise<readonly DocumentId[]> => {
+  const letGo = async (ids: readonly DocumentId[], isForced: boolean, tries = TRIES): Promise<readonly DocumentId[]> => {
     const due = ids.filter(id => !isOut(id))
+    const before = due.map(id => [id, left.get(id)] as const)
+    let isGone = false
     for (const id of due) barred.add(id)
     try {
       await parts.onLeaving?.(sessionsOf(due))
@@ -140,15 +135,18 @@ export async function createLocalDeletions(
       }
       await save()
       let alone: readonly DocTag[] = due.map(tagOf)
-      for (let tries = 0; tries < TRIES && alone.length > 0; tries++) {
-        if (tries > 0) await clock.sleep(SECOND_MS, { signal: closing.signal })
+      for (let tried = 0; tried < tries && alone.length > 0; tried++) {
+        if (tried > 0) await clock.sleep(SECOND_MS, { signal: closing.signal })
         alone = await replica.leaveOut(due.map(tagOf), { isForced })
         if (isForced || !isLinked()) break
       }
-      if (alone.length === 0) return []
-      for (const id of due) left.delete(id)
+      isGone = alone.length === 0
       return due.filter(id => alone.includes(tagOf(id)))
     } finally {
+      for (const [id, was] of isGone ? [] : before) {
+        if (was === undefined) left.delete(id)
+        else left.set(id, was)
+      }
       for (const id of due) barred.delete(id)
     }
   }
@@ -156,7 +154,6 @@ export async function createLocalDeletions(
     const going = new Set(ids)
     return [...known].flatMap(([session, { companions }]) => (companions.some(id => going.has(id)) ? [documentIdOf(session)] : []))
   }
-  let known: Awaited<ReturnType<typeof lists.read>> = new Map()
 
   /** Brings what is left out to what the entries and the sessions' lists say. */
   const look = async (): Promise<void> => {
@@ -181,11 +178,11 @@ export async function createLocalDeletions(
     const tags = new Set([...wanted].map(tagOf))
     const back = [...replica.leftOut].filter(docTag => !tags.has(docTag))
     if (back.length > 0) await replica.takeBack(back)
-    mayLeaveMore = false
+    let mayLeaveMore = false
     for (const id of wanted) {
       if (isOut(id) || replica.leftOut.size >= MAX_EXCEPT_TAGS) continue
       isChanged = true
-      if ((await loneAmong([id])).length > 0 || (await letGo([id], false)).length > 0) mayLeaveMore = true // its sender is not linked now
+      if ((await loneAmong([id])).length > 0 || (await letGo([id], false, 1)).length > 0) mayLeaveMore = true // its sender is not linked now
       else await parts.onLeft?.()
     }
     const needed = new Set(
@@ -194,6 +191,8 @@ export async function createLocalDeletions(
     for (const id of left.keys()) if (!needed.has(id)) isChanged = left.delete(id)
     if (isChanged) await save()
     show()
+    cancelLater?.()
+    cancelLater = mayLeaveMore && !closing.signal.aborted ? clock.after(RETRY_MS, lookSoon) : undefined
   }
   const lookSoon = (): void => {
     if (isLookDue || closing.signal.aborted) return
@@ -236,7 +235,10 @@ export async function createLocalDeletions(
   }
   const comeBackSoon = (key: string): void => {
     comeBack(key).catch((error: unknown) => {
-      if (!closing.signal.aborted) logger.warn('not-brought-back', { error: String(error) })
+      if (closing.signal.aborted) return
+      logger.warn('not-brought-back', { error: String(error) })
+      const again = clock.sleep(RETRY_MS, { signal: closing.signal }).then(() => comeBackSoon(key))
+      again.catch(() => undefined) // closing
     })
   }
 
@@ -292,6 +294,8 @@ export async function createLocalDeletions(
       // With a session come those of its documents that were deleted here one by one.
       const asked = new Set(wanted.flatMap(({ target, documents: all }) => [keyOf(target), ...all]))
       const back = [...asked].filter(key => entries.has(key))
+      const isOfSession = wanted.some(({ target }) => 'document' in target && !entries.has(target.document) && isOut(target.document))
+      if (isOfSession) throw new SegueError('DOCUMENT_NOT_HERE') // it comes with its session
       for (const key of back) entries.set(key, { ...(entries.get(key) as HereEntry), state: 'back' })
       if (back.length > 0) await save()
       await look()
@@ -299,13 +303,15 @@ export async function createLocalDeletions(
       return back
     })
 
+  const stateOf: LocalDeletions['stateOf'] = session => STATES[entries.get(session)?.state ?? 'leaving']
+
   const stored = await records.get(recordKey)
   const record = stored === undefined ? undefined : decodeHere(stored)
   for (const [id, each] of record?.left ?? []) left.set(id, each)
   for (const entry of record?.entries ?? []) {
     // One batch took all of it out, or nothing.
     const all = entry.document === undefined ? entry.documents : [entry.document]
-    if (entry.state === 'leaving' && !all.every(isOut)) continue
+    if (entry.state === 'leaving' && !all.some(isOut)) continue
     entries.set(keyOf(entry), entry.state === 'leaving' ? { ...entry, state: 'gone' } : entry)
   }
   show()
@@ -319,9 +325,9 @@ export async function createLocalDeletions(
   for (const source of [index.sessions, deletions.version] as const) {
     opened.add(source.subscribe(() => (entries.size > 0 ? lookSoon() : undefined)))
   }
-  opened.add(replica.peers.subscribe(() => (mayLeaveMore ? lookSoon() : undefined)))
   opened.add(async () => {
     closing.abort(new SegueError('CLOSED'))
+    cancelLater?.()
     await work
     await Promise.allSettled(returning.values())
   })
@@ -331,10 +337,8 @@ export async function createLocalDeletions(
   return {
     list,
     isNotHere: id => barred.has(id) || isOut(id),
-    stateOf: session => STATES[entries.get(session)?.state ?? 'leaving'],
-    lacks: session =>
-      STATES[entries.get(session)?.state ?? 'leaving'] !== 'here' ||
-      (replica.leftOut.size > 0 && (known.get(session)?.members ?? []).some(isOut)),
+    stateOf,
+    lacks: session => stateOf(session) !== 'here' || (replica.leftOut.size > 0 && (known.get(session)?.members ?? []).some(isOut)),
     plan: (targets, { signal } = {}) => inTurn(async () => (await planned(targets, signal)).plan),
     delete: (targets, options) => inTurn(() => deleteNow(targets, options)),
     async bringBack(targets, { signal } = {}) {
@@ -354,6 +358,7 @@ export async function createLocalDeletions(
 const STATES = { leaving: 'here', gone: 'not-here', back: 'coming-back' } as const
 /** Seconds that peers are given to confirm, and to answer. */
 const TRIES = 5
+const RETRY_MS: number = 10 * SECOND_MS
 
 function keyOf(target: Partial<Pick<NotHere, 'session' | 'document'>> | DeletionTarget): string {
   const { session, document } = target as Partial<Pick<NotHere, 'session' | 'document'>>
