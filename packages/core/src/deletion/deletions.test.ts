@@ -283,6 +283,16 @@ test('[X8] a document that another session lists stays, and one deleted alone le
   expect(other.documents.list.peek()).toHaveLength(1)
 })
 
+test('[X8] a session whose view shows a document that was deleted opens all the same', async () => {
+  const { document, session } = await write(laptop, 'Notes', 'hello')
+  const opened = await laptop.sessions.open(session)
+  await opened.views.open({ document })
+  await opened.close()
+  await laptop.deletions.delete([{ document }])
+  const again = await laptop.sessions.open(session)
+  expect(again.documents.list.peek()).toEqual([])
+})
+
 test('[X10] what lies under the name of its receipts and is not signed by it does not end them', async () => {
   const foreign = sealChunk({
     keys: laptop.device.keyring,

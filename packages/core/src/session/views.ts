@@ -99,7 +99,13 @@ export async function createViews({
     return moved[0]?.[0]
   }
   const openShown = async (device: string, options?: { readonly signal?: AbortSignal }): Promise<void> => {
-    for (const view of Object.values(handle.doc().layouts[device]?.views ?? {})) await openFor(view.document.val as DocumentId, options)
+    for (const view of Object.values(handle.doc().layouts[device]?.views ?? {})) {
+      const document = view.document.val as DocumentId
+      if (documents.isAbsent(document)) continue // deleted, or not kept here: there is no position to read
+      await openFor(document, options).catch((error: unknown) => {
+        if (!documents.isAbsent(document)) throw error
+      })
+    }
   }
   await openShown(identity.id)
 
