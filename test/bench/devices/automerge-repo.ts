@@ -68,7 +68,10 @@ const methods = {
     const startedAt = monotonicMs()
     repo = new Repo({ network: [new WebSocketClientAdapter(`ws://127.0.0.1:${port}`)], ...storedIn(directory), peerId: 'client' as PeerId })
     const isReady = (): boolean => Object.values(running().handles).filter(handle => handle.isReady()).length >= count
-    while (!isReady()) await new Promise(resolve => setTimeout(resolve, POLL_MS))
+    while (!isReady()) {
+      if (monotonicMs() - startedAt > FETCH_DEADLINE_MS) throw new Error(`not all of ${count} documents came${saidSoFar()}`)
+      await new Promise(resolve => setTimeout(resolve, POLL_MS))
+    }
     return monotonicMs() - startedAt
   },
   /** So many clients connect at once; resolves with how long it took until each has `count` documents. */
@@ -80,7 +83,9 @@ const methods = {
     )
     const isReady = (each: Repo): boolean => Object.values(each.handles).filter(handle => handle.isReady()).length >= count
     while (!repos.every(isReady)) {
-      if (monotonicMs() - startedAt > CROWD_DEADLINE_MS) throw new Error(`${repos.filter(isReady).length} of ${clients} clients have all`)
+      if (monotonicMs() - startedAt > CROWD_DEADLINE_MS) {
+        throw new Error(`${repos.filter(isReady).length} of ${clients} clients have all${saidSoFar()}`)
+      }
       await new Promise(resolve => setTimeout(resolve, POLL_MS))
     }
     return monotonicMs() - startedAt
@@ -145,12 +150,19 @@ export type AutomergeRepoPeer = typeof methods
 
 /** It has no event for documents that others bring. */
 const POLL_MS = 20
-/** It gives up on a document itself after a minute, and its process ends. */
-const CROWD_DEADLINE_MS = 55_000
+const CROWD_DEADLINE_MS = 120_000
+const FETCH_DEADLINE_MS = 280_000
 /** How soon it dials again after a cut. */
 const RETRY_MS = 100
 
+/** It gives up on a document after a minute by a promise that nobody handles, which would end its process: here it may go on. */
+const unhandled: unknown[] = []
+process.on('unhandledRejection', error => unhandled.push(error))
 serve(methods)
+
+function saidSoFar(): string {
+  return unhandled.length === 0 ? '' : `; it gave up ${unhandled.length} times: ${String(unhandled[0])}`
+}
 
 function running(): Repo {
   if (repo === undefined) throw new Error('not started')
