@@ -20,8 +20,9 @@ export default defineConfig({
   resolve: { conditions: ['@segue/source'] },
   ssr: { resolve: { conditions: ['@segue/source'], externalConditions: ['@segue/source'] } },
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only what hangs ends here: four at a time on two cores, and whatever else the machine does.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Twice the cores of a small machine: tests of whole devices wait for processes, disks and links more than they compute.
     maxWorkers: Math.max(4, availableParallelism()),
     sequence: { sequencer: LongestFirst },
