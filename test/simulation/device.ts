@@ -50,8 +50,8 @@ export interface Device {
   /** From what is durable; with a group given it enters that one, as after a pairing. Rejects when the disk takes nothing. */
   start(entered?: Group): Promise<Process>
   /**
-   * With all it has into another group, which knows it already, the way the engine goes. At the write that `trouble` names the power goes,
-   * or the disk is full from then on. `onLeaving`: its links end. Rejects when the disk takes nothing, or the power went; what became of it
+   * With all it has into another group, which knows it already, the way the engine goes. There is `trouble` at the
+   * write that it names. `onLeaving`: its links end. Rejects when the disk takes nothing, or the power went; what became of it
    * shows when it starts again.
    */
   adopt(group: Group, options: { readonly trouble: Trouble | undefined; readonly onLeaving: () => void }): Promise<Process>
@@ -73,7 +73,8 @@ export interface Device {
 export interface Trouble {
   /** Counts writes. */
   readonly at: number
-  readonly kind: 'power' | 'full'
+  /** power: it goes. full: the disk takes nothing from then on. once: it does not take that write. */
+  readonly kind: 'power' | 'full' | 'once'
 }
 
 export interface Disk {
@@ -123,9 +124,15 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
     <Change extends ChunkBatch | ReadonlyMap<string, Uint8Array | undefined>>(write: (change: Change) => Promise<void>) =>
     (change: Change): Promise<void> => {
       if (fuse === undefined || fuse.at-- > 0) return write(change)
-      if (fuse.kind === 'power') device.crash()
-      else device.failDisk(true)
-      return fuse === undefined ? new Promise(() => undefined) : write(change)
+      const { kind } = fuse
+      fuse = undefined
+      if (kind === 'once') return Promise.reject(new Error('EIO: the simulated disk did not take that'))
+      if (kind === 'full') {
+        device.failDisk(true)
+        return write(change)
+      }
+      device.crash()
+      return new Promise(() => undefined)
     }
   const untilDeath = <Value>(work: Promise<Value>): Promise<Value> =>
     new Promise((resolve, reject) => {
@@ -254,6 +261,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
           { id: group.id, secret: group.secret, entries, dropChunks: true },
           beside,
         )
+        await way.decide(runtime)
         await sayGoodbye(runtime, { identity, clock, random, logger: silent })
         onLeaving()
         await stopNow()

@@ -61,7 +61,7 @@ export async function strangerAct(day: Day): Promise<void> {
   const hosts = running(strangers.without(devices)).filter(({ device, runtime }) => runtime.group.device(device.id)?.role === 'admin')
   if (hosts.length === 0) return
   for (const device of devices) if (random.chance(0.7)) device.failDisk(false)
-  const trouble: Trouble = { at: random.below(24), kind: random.chance(0.7) ? 'power' : 'full' }
+  const trouble: Trouble = { at: random.below(24), kind: random.pick(['power', 'power', 'full', 'once'] as const) }
   await bring(day, stranger, random.pick(hosts).runtime, random.chance(0.7) ? trouble : undefined)
 }
 
@@ -73,6 +73,13 @@ export async function comeOver(day: Day): Promise<void> {
     const host = running(strangers.without(devices)).find(({ device, runtime }) => runtime.group.device(device.id)?.role === 'admin')
     if (host !== undefined) await bring(day, stranger, host.runtime, undefined)
     if (strangers.all.has(stranger.device)) oracle.violate('adopted', `${stranger.device.name} could not come over on a quiet evening`)
+  }
+  // What a failed write left over is brought to its end when it starts again.
+  for (const device of devices.filter(({ id }) => strangers.came.has(id))) {
+    if (!(await device.isAdopting())) continue
+    day.network.cutAllOf(device)
+    device.crash()
+    await startUp(day, device)
   }
 }
 

@@ -265,7 +265,13 @@ export function openSegueOn(
     const enter = async (joined: Joined): Promise<void> => {
       const left = runtime
       isLeaving = true
-      if (left !== undefined) await sayGoodbye(left, { identity, clock, random, logger })
+      if (left !== undefined) {
+        await adoption.decide(left).catch((error: unknown) => {
+          isLeaving = false // in the group it came from, as if nothing had been
+          throw error
+        })
+        await sayGoodbye(left, { identity, clock, random, logger })
+      }
       await left?.close().catch((error: unknown) => logger.warn('left-group-not-closed', { error: String(error) }))
       runtime = undefined
       isLeaving = false

@@ -5,6 +5,8 @@
  *     (nothing)           in its own group; copies that a try left behind go when Segue opens
  *     plan, not copied    let in. The own group's store is untouched: everything is copied from it, or, where that cannot be done, this
  *                         machine goes back to its own group as if nothing had been
+ *     plan, told          the same, all but the last edits copied; the own group's devices may have heard that this one left, so there is
+ *                         no way back: what cannot be copied now is when Segue opens next
  *     plan, copied        every copy was read back and compared. The own group's store goes, the copies come into the new group's
  *     (nothing)           every document there was found again with all of its history: the copies go
  *
@@ -89,6 +91,11 @@ export interface Adoption {
   prepare(runtime: Runtime): Promise<void>
   /** To be written in one with the record of the joined group: from then on the machine is on its way. */
   plan(): Promise<ReadonlyMap<string, Uint8Array>>
+  /**
+   * Before others hear that this machine leaves, while it still runs in its own group: copies what came since, and from then on goes on
+   * only. Rejects when that cannot be done; then it is as if nothing had been.
+   */
+  decide(runtime: Runtime): Promise<void>
   /** The joining came to nothing. */
   cancel(): Promise<void>
 }
@@ -107,6 +114,17 @@ export function createAdoption(records: RecordStore): Adoption {
       const own = await records.get(GROUP_KEY)
       if (own === undefined) throw new SegueError('STORE_DAMAGED', { record: GROUP_KEY })
       return new Map([[PLAN_KEY, encodePlan({ own, isCopied: false, sessions: [], documents: [] })]])
+    },
+    async decide(runtime) {
+      const plan = await loadPlan(records)
+      if (plan === undefined) return
+      try {
+        await copyAll(records, runtime)
+        await records.write(new Map([[PLAN_KEY, encodePlan({ ...plan, isTold: true })]]))
+      } catch (error) {
+        await undo(records, plan)
+        throw error
+      }
     },
     cancel: () => dropCopies(records),
   }
@@ -136,16 +154,16 @@ export async function copyForAdoption({ records, logger, open }: Steps): Promise
       await own.close()
     }
   } catch (error) {
+    if (plan.isTold === true) throw error // it goes on when Segue opens next
     logger.error('adoption-undone', { error: String(error) })
-    await records.write(
-      new Map([
-        [GROUP_KEY, plan.own],
-        [PLAN_KEY, undefined],
-      ]),
-    )
-    await dropCopies(records).catch(() => undefined) // when Segue opens next, then
+    await undo(records, plan)
     throw error
   }
+}
+
+/** Let in, and not there with everything yet. */
+export async function isOnTheWay(records: RecordStore): Promise<boolean> {
+  return (await loadPlan(records)) !== undefined
 }
 
 /** In the joined group's runtime: brings the copies in. What interrupts it, it goes on when Segue opens next. */
@@ -229,6 +247,17 @@ async function documentsOf(documents: Pick<Runtime['documents'], 'read'>, sessio
   return [session, ...companions, ...(Object.keys(doc.documents ?? {}) as DocumentId[])]
 }
 
+/** In its own group again. */
+async function undo(records: RecordStore, { own }: Plan): Promise<void> {
+  await records.write(
+    new Map([
+      [GROUP_KEY, own],
+      [PLAN_KEY, undefined],
+    ]),
+  )
+  await dropCopies(records).catch(() => undefined) // when Segue opens next, then
+}
+
 /** The own group, as if it had not been left; nothing of it is written. */
 function withOwnGroup(records: RecordStore, own: Uint8Array): RecordStore {
   return {
@@ -264,6 +293,7 @@ const PLAN = v.object({
   v: v.literal(1),
   own: bytesUpTo(MAX_PLAN_BYTES),
   isCopied: v.boolean(),
+  isTold: v.exactOptional(v.boolean()),
   sessions: v.array(v.object({ id: v.string(), documentId: v.string(), title: v.string(), createdAt: wholeNumber })),
   documents: v.array(v.object({ id: v.string(), kind: v.string(), title: v.optional(v.string()) })),
 })

@@ -1,7 +1,9 @@
-import { encodeCbor } from '@segue/core'
-import { createMemoryRecordStore } from '@segue/core/testing'
+import { createIdentity, createInlineWorker, encodeCbor } from '@segue/core'
+import { createManualClock, createMemoryChunkStore, createMemoryRecordStore, createSeededRandom } from '@segue/core/testing'
 import { expect, test } from 'vitest'
+import { nativeHasher } from '../platform/native-hasher.ts'
 import { silentLogger } from '../platform/loggers.ts'
+import { createRuntime } from '../runtime.ts'
 import { createAdoptionWay } from './way.ts'
 
 const OWN = new Uint8Array([1, 2, 3])
@@ -22,6 +24,25 @@ test('[J3] where the copying cannot be done, the own group is there again, and n
   expect(failing.isUndone()).toBe(true)
   expect(await keysOf(records)).toEqual(['device/group'])
   expect(await records.get('device/group')).toEqual(OWN)
+})
+
+test('[J3] once the others of the own group were told, it goes on only, however often the copying fails', async () => {
+  const records = createMemoryRecordStore()
+  const random = createSeededRandom(1)
+  const runtime = await createRuntime({
+    ...{ random, clock: createManualClock(), hasher: nativeHasher, logger: silentLogger, worker: createInlineWorker() },
+    store: { chunks: createMemoryChunkStore(), records },
+    identity: createIdentity({ name: 'phone', random }),
+    telemetry: { record: () => undefined },
+    linkTo: () => undefined,
+  })
+  const failing = createAdoptionWay({ records, logger: silentLogger, open: () => Promise.reject(new Error('disk full')) })
+  await records.write(new Map([...(await failing.plan()), ['device/group', JOINED]]))
+  await failing.decide(runtime)
+  await runtime.close()
+  for (let tries = 0; tries < 2; tries++) await expect(failing.start()).rejects.toThrow('disk full')
+  expect(failing.isUndone()).toBe(false)
+  expect(await records.get('device/group')).toEqual(JOINED)
 })
 
 test('[J3] copies of a try that came to nothing go when Segue opens', async () => {

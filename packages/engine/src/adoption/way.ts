@@ -6,6 +6,7 @@ import {
   copyForAdoption,
   createAdoption,
   finishAdoption,
+  isOnTheWay,
   sameTitles,
   type Adopted,
   type Adoption,
@@ -39,8 +40,8 @@ export function createAdoptionWay({ records, logger, open }: Parts): AdoptionWay
     ...createAdoption(records),
     async start() {
       isUndone = false
-      await copyForAdoption({ records, logger, open }).catch((error: unknown) => {
-        isUndone = true
+      await copyForAdoption({ records, logger, open }).catch(async (error: unknown) => {
+        isUndone = !(await isOnTheWay(records))
         throw error
       })
       const runtime = await open(records)
