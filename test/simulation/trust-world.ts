@@ -71,7 +71,8 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
     await runtime.replica.settled()
     for (const change of shown) change.keptBy.add(device.id)
     for (const document of new Set(theirs.map(change => change.document))) {
-      const loose = new Set((await commitsOf(device.chunks(), process, document)).map(({ hash }) => hash))
+      // What no person made, such as a claim, holds what it was written after as well.
+      const loose = new Set((await commitsOf(device.chunks(), process, document)).flatMap(({ hash, deps }) => [hash, ...deps]))
       const doc = await runtime.documents.read(document)
       for (const change of theirs) {
         const isHere = change.document === document && (loose.has(change.hash) || A.hasHeads(doc, [change.hash]))
@@ -134,12 +135,13 @@ export async function commitsOf(store: ChunkStore, { runtime }: Process, documen
     const secret = runtime.group.keyring.secretOf(chunk.epoch)
     const opened = secret && openChunk(chunk, secret)
     const commit = opened?.ok === true ? readCommit(opened.value.content) : undefined
-    return commit?.ok === true ? [{ hash: commit.value.hash, epoch: chunk.epoch }] : []
+    return commit?.ok === true ? [{ hash: commit.value.hash, deps: commit.value.deps, epoch: chunk.epoch }] : []
   })
 }
 
 export interface StoredCommit {
   readonly hash: string
+  readonly deps: readonly string[]
   readonly epoch: EpochId
 }
 
