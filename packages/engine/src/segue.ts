@@ -162,7 +162,7 @@ export interface DeviceStatus {
   readonly state: 'here' | 'linked' | 'away'
   /** How it is reached now. mailbox: not at all, but a relay that is linked keeps what is for it until it comes there. */
   readonly path: LinkPath | 'mailbox' | undefined
-  /** `in-sync`: everything here is on its disk, and the other way round, as far as both know. */
+  /** `in-sync`: everything here is on its disk, and the other way round, as far as both know, but for what either does not keep (`leavesOut`). */
   readonly sync: 'in-sync' | 'catching-up' | 'unknown'
   /** Chunks durable here that it has not confirmed. */
   readonly unconfirmed: number
