@@ -176,7 +176,7 @@ test('[R43] a relay that is full says so on the devices, which go on; with more 
   await laptop.relays.list.when(([one]) => one?.problem === 'RELAY_QUOTA')
   await session.flush()
   expect(session.durability.peek()).toMatchObject({ saved: 'saved', onRelays: [] })
-  await relay.operations.quotas({ account: laptop.device.id, quotas: { bytes: 1e9 } })
+  await relay.operations.terms({ account: laptop.device.id, quotas: { bytes: 1e9 } })
   await session.durability.when(({ onRelays }) => onRelays.includes(relay.id))
   await laptop.relays.list.when(([one]) => one !== undefined && one.problem === undefined && one.unconfirmed === 0)
 })
