@@ -32,6 +32,7 @@ import {
   recordInKey,
   recordKey,
   recordRange,
+  type KeyRange,
 } from './key-layout.ts'
 import type { LevelStore, LevelView, Transaction } from './level/level-store.ts'
 import { decodePointers, encodePointers, GROUP_POINTERS, pointersIn, type Pointer } from './pointers.ts'
@@ -87,6 +88,14 @@ export async function createChunkStore(
     })
   }
 
+  /** From the group on in which the next arrival may be: it may have begun before. */
+  const rangeAfter = async (view: LevelView, docTag: DocTag, after: number): Promise<KeyRange> => {
+    const whole = documentRange(docTag)
+    if (after <= 0) return whole
+    const group = await view.lastKey({ gte: whole.gte, lt: documentKey(docTag, after + 2) })
+    return { gte: group ?? documentKey(docTag, after + 1), lt: whole.lt }
+  }
+
   return {
     async apply(batch) {
       if (isClosed) throw new SegueError('CLOSED')
@@ -122,6 +131,18 @@ export async function createChunkStore(
       return head && recordOf(head)
     },
     listDocument: docTag => read(async view => resolve(view, await view.entries(documentRange(docTag)), 0)),
+    async *document(docTag, after = 0) {
+      let range = await read(view => rangeAfter(view, docTag, after))
+      for (;;) {
+        const page = await read(async view => {
+          const entries = await view.entries(range, PAGE)
+          return { entries: entries.length, last: entries.at(-1)?.[0], records: await resolve(view, entries, after) }
+        })
+        yield* page.records
+        if (page.last === undefined || page.entries < PAGE) return
+        range = { gte: Uint8Array.from([...page.last, 0]), lt: range.lt }
+      }
+    },
     async *docTags({ from, limit = Infinity } = {}) {
       let range = documentsFrom(from)
       for (let given = 0; given < limit;) {

@@ -25,6 +25,11 @@ export interface ChunkStore {
 
   /** All chunks of one document, in order of arrival, without their bytes. Exactly this tag, not tags it prefixes. */
   listDocument(docTag: DocTag): Promise<readonly ChunkRecord[]>
+  /**
+   * The same, a page at a time, those that arrived after `after`: a document may be longer than memory. What is written meanwhile may be
+   * in it or not; what was there all the while is in it once.
+   */
+  document(docTag: DocTag, after?: number): AsyncIterable<ChunkRecord>
   /** Every docTag with at least one chunk, once, sorted; those from `from` on. */
   docTags(options?: { readonly from?: DocTag; readonly limit?: number }): AsyncIterable<DocTag>
   /** Everything that arrived after `arrival`, in order of arrival, without bytes. Removed chunks are not in it. */

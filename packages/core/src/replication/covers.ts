@@ -28,6 +28,9 @@ export function documentCover(fragments: readonly Fragment[]): DocumentCover {
   return { fragments, ...coverOf(fragments) }
 }
 
+/** Without keys: it is never known what a fragment contains. */
+export const NO_COVERS: Covers = { of: async () => undefined, replace: () => undefined, forget: () => undefined }
+
 export function createCovers(store: ChunkStore, inspector: Inspector, isUnchecked: (id: ChunkId) => boolean): Covers {
   /** Least recently used first. `undefined` is an answer too. */
   const cache = new Map<DocTag, DocumentCover | undefined>()

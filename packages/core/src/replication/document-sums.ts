@@ -7,7 +7,7 @@ import type { Pending } from '../lib/pending.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
-import { sumOfRecords } from './summary.ts'
+import { sumOfDocument } from './document-reading.ts'
 
 export interface DocumentSums {
   /** In the order of `docTags`; at once when none of them changed since they were asked for last. */
@@ -16,7 +16,7 @@ export interface DocumentSums {
   changed(docTag: DocTag): void
 }
 
-export function createDocumentSums(store: Pick<ChunkStore, 'listDocument'>, hasher: Hasher): DocumentSums {
+export function createDocumentSums(store: Pick<ChunkStore, 'document'>, hasher: Hasher): DocumentSums {
   const entries = new Map<DocTag, Entry>()
 
   const count = async (docTag: DocTag): Promise<bigint> => {
@@ -25,7 +25,7 @@ export function createDocumentSums(store: Pick<ChunkStore, 'listDocument'>, hash
     entries.set(docTag, entry)
     if (entry.sum !== undefined) return entry.sum
     const { changes } = entry
-    const sum = sumOfRecords(await store.listDocument(docTag), hasher)
+    const sum = await sumOfDocument(store, docTag, hasher)
     if (entry.changes === changes) entry.sum = sum // else a comparison finds a difference, and looks again a little later
     return sum
   }

@@ -7,7 +7,7 @@ import type { ChunkId, DeviceId, DocTag } from '../lib/ids.ts'
 import { HOUR_MS } from '../lib/units.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { DroppedSince } from './dropped.ts'
+import { leftMoving, stillMoving, type DroppedSince } from './dropped.ts'
 import type { Journal } from './journal.ts'
 import type { Session } from './session-host.ts'
 
@@ -22,12 +22,15 @@ export interface DropWords {
   onDropped(docTags: readonly DocTag[], from: Session): void
   /** The same, of the document of a chunk that it did not take. */
   onRefused(id: ChunkId, peer: DeviceId): Promise<void>
+  drop(docTags: readonly DocTag[]): Promise<void>
   undrop(docTags: readonly DocTag[]): Promise<void>
+  /** Ends what a run before did not come to the end of. */
+  resume(): Promise<void>
   takeBack(peer: DeviceId, docTags: readonly DocTag[]): void
 }
 
 export interface DropWordsParts {
-  readonly store: Pick<ChunkStore, 'head'>
+  readonly store: Pick<ChunkStore, 'head' | 'getRecord' | 'listRecords'>
   readonly clock: Clock
   readonly journal: Pick<Journal, 'dropDocuments' | 'undropDocuments'>
   readonly dropped: ReadonlyMap<DocTag, DroppedSince>
@@ -41,7 +44,7 @@ export interface DropWordsParts {
 
 /** Who took what back is kept in memory: a restart forgets that, not what was dropped. */
 export function createDropWords(parts: DropWordsParts): DropWords {
-  const { clock, journal, dropped, sessions, isKeyless } = parts
+  const { store, clock, journal, dropped, sessions, isKeyless } = parts
   const takenBack = new Map<DocTag, { readonly by: DeviceId; readonly at: number }>()
 
   const isBelieved = (docTag: DocTag, peer: DeviceId): boolean => {
@@ -54,12 +57,16 @@ export function createDropWords(parts: DropWordsParts): DropWords {
     const [oldest] = takenBack.keys()
     if (takenBack.size > MAX_REMEMBERED && oldest !== undefined) takenBack.delete(oldest)
   }
+  const dropAll = async (docTags: readonly DocTag[]): Promise<void> => {
+    const at = Math.max(0, Math.trunc(clock.now()))
+    for (let left = docTags; left.length > 0; left = await stillMoving(store, left, 'drop')) await journal.dropDocuments(left, at)
+  }
   const drop = async (docTags: readonly DocTag[], from: Session): Promise<void> => {
-    await journal.dropDocuments(docTags, Math.max(0, Math.trunc(clock.now())))
+    await dropAll(docTags)
     for (const session of sessions) if (session !== from && session.isLive()) session.drop(docTags)
   }
   const undrop = async (docTags: readonly DocTag[]): Promise<void> => {
-    await journal.undropDocuments(docTags)
+    for (let left = docTags; left.length > 0; left = await stillMoving(store, left, 'undrop')) await journal.undropDocuments(left)
     parts.onUndropped(docTags)
     for (const session of sessions) session.onChanged()
   }
@@ -79,10 +86,16 @@ export function createDropWords(parts: DropWordsParts): DropWords {
     },
     onDropped: (docTags, { peer }) => tell(peer, docTags),
     async onRefused(id, peer) {
-      const head = await parts.store.head(id)
+      const head = await store.head(id)
       if (head !== undefined) tell(peer, [head.docTag])
     },
+    drop: dropAll,
     undrop,
+    async resume() {
+      await dropAll(await leftMoving(store, 'drop'))
+      const back = await leftMoving(store, 'undrop')
+      if (back.length > 0) await undrop(back)
+    },
     takeBack(peer, docTags) {
       for (const session of sessions) if (session.peer === peer && session.isLive()) session.undrop(docTags)
     },

@@ -74,6 +74,7 @@ export interface JournalParts {
   readonly store: ChunkStore
   readonly clock: Clock
   readonly hasher: Hasher
+  readonly isKeyless: boolean
   readonly covers: Covers
   readonly summary: Summary & { delta(hasher: Hasher): SummaryDelta }
   /** Stored and of an epoch not held yet; kept up to date here. */
@@ -90,7 +91,7 @@ export interface JournalParts {
 }
 
 export function createJournal(parts: JournalParts): Journal {
-  const { store, clock, hasher, covers, summary, unchecked, mending, doubted, dropped, leftOut } = parts
+  const { store, clock, hasher, covers, summary, unchecked, mending, doubted, dropped, leftOut, isKeyless } = parts
   const ending = new AbortController()
   let queue: Task[] = []
   let records = new Map<string, Uint8Array | undefined>()
@@ -150,8 +151,8 @@ export function createJournal(parts: JournalParts): Journal {
       doubts: new Map(),
     }
     const items = tasks.flatMap(task => task.items)
-    const reconsidered = new Set(tasks.flatMap(task => task.reconsider))
-    for (const item of items) if (item.chunk.class === 'fragment') reconsidered.add(item.chunk.docTag)
+    const reconsidered = new Set(isKeyless ? [] : tasks.flatMap(task => task.reconsider))
+    for (const item of items) if (item.chunk.class === 'fragment' && !isKeyless) reconsidered.add(item.chunk.docTag)
     const heads = await Promise.all(items.map(item => store.head(item.chunk.id))) // reading may find damage
     for (const [i, item] of items.entries()) if (isMending(item, heads[i])) batch.mended.add(item)
     for (const [i, item] of items.entries()) {

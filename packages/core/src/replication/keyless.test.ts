@@ -205,7 +205,7 @@ describe('retiring', () => {
     await relay.replica.add([fragment])
     await speakTo(relay, retire(made, [fragment, fragmentOf(made.slice(1))]))
     expect(await liveOn(relay)).toHaveLength(4)
-    await speakTo(relay, retire([...made, fragment], [fragment]))
+    await speakTo(relay, retire([...made, ...made, fragment], [fragment]))
     expect(await liveOn(relay)).toEqual([fragment.id])
     expect(await isCountedRight(relay)).toBe(true)
   })

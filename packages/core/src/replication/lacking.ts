@@ -1,6 +1,7 @@
 /** Of what a peer offers: what this replica lacks, and what it holds already, itself or contained in a fragment. */
 import type { ChunkId, DocTag } from '../lib/ids.ts'
 import type { ChunkRecord } from '../ports/chunk-store.ts'
+import { recordsAmong } from './document-reading.ts'
 import type { Offer } from './sync-records.ts'
 import type { SessionHost } from './session-host.ts'
 
@@ -43,7 +44,6 @@ function isAsGood({ doubted, unchecked }: Holdings, { id, sequence }: ChunkRecor
   return sequence === offer.sequence || (sequence > offer.sequence && !unchecked.has(id))
 }
 
-/** Point reads for documents with few chunks offered, one listing for those with many. */
 async function presentOf({ store }: Holdings, offered: readonly Offer[]): Promise<ReadonlyMap<ChunkId, ChunkRecord>> {
   const byDocument = new Map<DocTag, ChunkId[]>()
   for (const { docTag, id } of offered) {
@@ -51,10 +51,6 @@ async function presentOf({ store }: Holdings, offered: readonly Offer[]): Promis
     if (ids === undefined) byDocument.set(docTag, [id])
     else ids.push(id)
   }
-  const found = await Promise.all(
-    [...byDocument].map(([docTag, ids]) => (ids.length > FEW ? store.listDocument(docTag) : Promise.all(ids.map(id => store.head(id))))),
-  )
-  return new Map(found.flat().flatMap(record => (record === undefined ? [] : [[record.id, record]])))
+  const found = await Promise.all([...byDocument].map(([docTag, ids]) => recordsAmong(store, docTag, ids)))
+  return found.length === 1 ? (found[0] as ReadonlyMap<ChunkId, ChunkRecord>) : new Map(found.flatMap(each => [...each]))
 }
-
-const FEW = 32

@@ -66,7 +66,10 @@ export function createLeaving(parts: LeavingParts): Leaving {
     await Promise.all(askAll)
     return () => new Set(answers.flatMap(({ session, kept }) => kept.filter(session.mayKeep)))
   }
-  const hasAny = async (docTag: DocTag): Promise<boolean> => (await store.listDocument(docTag)).some(({ isEmptied }) => isEmptied !== true)
+  const hasAny = async (docTag: DocTag): Promise<boolean> => {
+    for await (const { isEmptied } of store.document(docTag)) if (isEmptied !== true) return true
+    return false
+  }
 
   return {
     async leave(docTags, isForced) {

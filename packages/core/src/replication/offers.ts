@@ -9,10 +9,11 @@ import type { Hello } from '../wire/hello.ts'
 import { FINGERPRINT_BYTES } from '../wire/hello.ts'
 import { MAX_DOC_RECORDS, SUMMARY_BUCKETS, type SyncMessage } from '../wire/sync-messages.ts'
 import { packDocSums, packIds, packOffers, sumBytes, sumOf, unpackIds, type DocSum, type Offer } from './sync-records.ts'
+import { liveUnless, sumOfDocument } from './document-reading.ts'
 import type { Exceptions } from './exceptions.ts'
 import { OFFERED_AT_ONCE } from './pace.ts'
 import type { SessionHost } from './session-host.ts'
-import { bucketOf, sumOfRecords, tagsOfBucket } from './summary.ts'
+import { bucketOf, tagsOfBucket } from './summary.ts'
 
 export interface Offers {
   offerLog(last?: boolean): Promise<void>
@@ -89,10 +90,26 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
     onKnown()
     await sendHave(offers, true)
   }
+  /** They are sent as they fill a frame, the rest at the end. */
+  const offering = (): { offer(records: readonly ChunkRecord[]): Promise<void>; end(): Promise<void> } => {
+    let offers: Offer[] = []
+    const end = (): Promise<void> => {
+      const due = offers
+      offers = []
+      return sendHave(due, false)
+    }
+    return {
+      offer(records) {
+        offers = offers.concat(owing(records))
+        return offers.length < OFFERED_AT_ONCE ? Promise.resolve() : end()
+      },
+      end,
+    }
+  }
   /** As nothing, where something could not be checked: the peer has to name what there is, to hear what of it was. */
   const sumsOf = (docTags: readonly DocTag[]): Promise<DocSum[]> => {
     const unread = new Set(unchecked.values())
-    const sumHeld = async (docTag: DocTag): Promise<bigint> => sumOfRecords(await store.listDocument(docTag), hasher)
+    const sumHeld = async (docTag: DocTag): Promise<bigint> => await sumOfDocument(store, docTag, hasher)
     return Promise.all(docTags.map(async docTag => ({ docTag, sum: unread.has(docTag) ? 0n : await sumHeld(docTag) })))
   }
   const sendSummary = async (isAnswer: boolean): Promise<void> => send({ type: 'summary', buckets: await exceptions.buckets(), isAnswer })
@@ -144,17 +161,12 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
       const sums = new Map(theirs.map(({ docTag, sum }) => [docTag, sum]))
       const mine: DocTag[] = common() === undefined ? [] : scoped()
       for (const index of new Set(buckets)) mine.push(...(await keptIn(index)))
-      let offers: Offer[] = []
+      const { offer, end } = offering()
       for (const docTag of mine) {
-        const records = await store.listDocument(docTag)
+        for await (const live of liveUnless(store, docTag, sums.get(docTag) ?? 0n, hasher)) await offer(live)
         receipts.knowDocument(docTag)
-        if (sumOfRecords(records, hasher) === (sums.get(docTag) ?? 0n)) continue
-        offers = offers.concat(owing(records))
-        if (offers.length < OFFERED_AT_ONCE) continue
-        await sendHave(offers, false)
-        offers = []
       }
-      await sendHave(offers, false)
+      await end()
       for (const index of buckets) {
         listed.add(index)
         receipts.knowBucket(index)
@@ -174,18 +186,15 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
       const within = common()
       // Of a document named again the last sum counts; and one after the other, or a frame of names could bring the whole store to memory.
       const asked = new Map(unpackIds<DocTag>(tags, DOC_TAG_BYTES).map((docTag, i) => [docTag, i]))
-      let offers: Offer[] = []
+      const { offer, end } = offering()
       for (const [docTag, i] of asked) {
         if (exceptions.has(docTag)) continue
-        const records = within === undefined || within.has(docTag) ? await store.listDocument(docTag) : []
         const theirs = sumOf(sums.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES))
-        if (sumOfRecords(records, hasher) !== theirs) offers = offers.concat(owing(records))
+        const isWithin = within === undefined || within.has(docTag)
+        if (isWithin) for await (const live of liveUnless(store, docTag, theirs, hasher)) await offer(live)
         receipts.knowDocument(docTag)
-        if (offers.length < OFFERED_AT_ONCE) continue
-        await sendHave(offers, false)
-        offers = []
       }
-      await sendHave(offers, false)
+      await end()
       onKnown()
     },
   }

@@ -46,6 +46,8 @@ export function createProofs(parts: ProofsParts): Proofs {
   const { peer, store, hasher, receipts, history, journal, send, onProven, maxLoaded = MAX_LOADED } = parts
   /** With the arrival they had then: a register that came since is asked about again. */
   const asked = new Map<ChunkId, number>()
+  /** Not answered yet, in order. */
+  const questions: (readonly ChunkId[])[] = []
   let isOn = false
   let shown = 0
   /** Up to where what is here was looked through; less than all where that is very much. */
@@ -76,7 +78,9 @@ export function createProofs(parts: ProofsParts): Proofs {
     if (receipts.isLoading()) await load(shown)
   }
   const askFor = async (ids: readonly ChunkId[]): Promise<void> => {
-    if (ids.length > 0) await send({ type: 'prove', ids: packIds(ids) })
+    if (ids.length === 0) return
+    questions.push(ids)
+    await send({ type: 'prove', ids: packIds(ids) })
   }
   const askAll = async (): Promise<void> => {
     let ids: ChunkId[] = []
@@ -112,14 +116,17 @@ export function createProofs(parts: ProofsParts): Proofs {
     },
     async take(items) {
       const others: ChunkId[] = []
+      const missing = new Set(questions.shift())
       for (const [i, packed] of unpackIds<ChunkId>(items, PROOF_BYTES).entries()) {
         const id = packed.slice(0, 2 * CHUNK_ID_BYTES) as ChunkId
         const said = items.subarray(i * PROOF_BYTES + CHUNK_ID_BYTES, (i + 1) * PROOF_BYTES)
+        missing.delete(id)
         const own = await store.get(id)
         if (own === undefined) receipts.forget(id)
         else if (said.every(byte => byte === 0) || equalBytes(hasher.sha256(own.bytes), said)) receipts.prove(id, own.sequence)
         else others.push(id)
       }
+      for (const id of missing) asked.delete(id) // not there yet: asked again after the next comparison
       if (isShown()) await this.ask()
       onProven()
       return others

@@ -11,7 +11,7 @@ import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { MAX_CHUNK_BYTES } from '../wire/limits.ts'
 import { slicesOf, sumHex, type Offer } from './sync-records.ts'
 import { containedAt } from './contained.ts'
-import { createCovers } from './covers.ts'
+import { createCovers, NO_COVERS } from './covers.ts'
 import { createDocumentSums } from './document-sums.ts'
 import { openDropped } from './dropped.ts'
 import { openDoubted } from './doubts.ts'
@@ -42,7 +42,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   const unchecked = await openUnchecked(store)
   const onListenerError = (error: unknown): void => logger?.error('listener-failed', { error: String(error) })
   const summary = await openSummary(store)
-  const covers = createCovers(store, inspector, id => unchecked.has(id))
+  const covers = keyless ? NO_COVERS : createCovers(store, inspector, id => unchecked.has(id))
   const durability = createSubject<Durability>(GOOD, onListenerError)
   const confirmations = createSubject(0, onListenerError)
   const peers = createSubject<ReadonlyMap<DeviceId, PeerSync>>(new Map(), onListenerError)
@@ -115,7 +115,6 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     }
     publish()
   }
-  const wholeNow = (): number => Math.max(0, Math.trunc(clock.now()))
   const tell = (call: (listener: ReplicaListener) => void): void => {
     for (const listener of [...listeners]) {
       try {
@@ -134,8 +133,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
 
   const journal = createJournal({
     store,
-    clock,
-    hasher,
+    ...{ clock, hasher, isKeyless: keyless },
     covers,
     summary,
     unchecked,
@@ -274,6 +272,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     tell(listener => listener.onTakenOut?.(docTags))
   }
 
+  void dropWords.resume().catch(() => undefined) // CLOSED: in the next run
   const closing = createCloseables()
   closing.add(() => journal.close())
   closing.add(() => {
@@ -346,7 +345,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       for (const keys of slicesOf(await expiredKeys(store, before), 64)) await journal.expire(keys)
     },
     async drop(docTags) {
-      await journal.dropDocuments(docTags, wholeNow())
+      await dropWords.drop(docTags)
       onTakenOut(docTags)
       for (const session of sessions) session.drop(docTags)
     },

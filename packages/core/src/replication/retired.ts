@@ -16,6 +16,7 @@ import { DAY_MS, MIB } from '../lib/units.ts'
 import type { ChunkRecord, ChunkStore, NewChunk } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { ChunkHeader } from '../ports/sealed-chunk.ts'
+import { recordsAmong } from './document-reading.ts'
 import type { SummaryDelta } from './summary.ts'
 import { packIds, unpackIds } from './sync-records.ts'
 
@@ -57,17 +58,17 @@ export async function retireIn(
   { docTag, ids, keep, at }: RetireRequest,
   isDoubted: (id: ChunkId) => boolean,
 ): Promise<void> {
-  const held = new Map((await store.listDocument(docTag)).map(record => [record.id, record]))
+  const held = await recordsAmong(store, docTag, [...ids, ...keep])
   const isKept = (id: ChunkId): boolean => {
     const chunk = batch.put.get(id) ?? held.get(id)
     return chunk?.class === 'fragment' && chunk.docTag === docTag && chunk.live && !isDoubted(id)
   }
   if (keep.length === 0 || !keep.every(isKept)) return
   const kept = new Set(keep)
-  const chunks = ids.flatMap(id => {
+  const chunks = [...new Set(ids)].flatMap(id => {
     const record = held.get(id)
     const isFree = record !== undefined && !batch.put.has(id) && !batch.remove.has(id) && !batch.live.has(id)
-    const isContent = record?.class === 'commit' || record?.class === 'fragment'
+    const isContent = (record?.class === 'commit' || record?.class === 'fragment') && record.docTag === docTag
     return isFree && isContent && record.live && !kept.has(id) ? [record] : []
   })
   if (chunks.length === 0) return

@@ -267,7 +267,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const onDrop = async (docTags: readonly DocTag[]): Promise<void> => {
     if (!host.isKeyless) return
     const held: DocTag[] = []
-    for (const docTag of new Set(docTags)) if ((await store.listDocument(docTag)).length > 0) held.push(docTag)
+    for (const docTag of new Set(docTags)) {
+      for await (const found of store.docTags({ from: docTag, limit: 1 })) if (found === docTag) held.push(docTag)
+    }
     if (held.length > 0) host.dropWords.onDrop(held, session)
   }
   const hears = (version: number): boolean => (meeting.theirs()?.versions.current ?? 0) >= version

@@ -77,7 +77,7 @@ export async function openSummary(store: ChunkStore): Promise<Summary & { delta(
       },
       async recount(from) {
         for await (const docTag of from.docTags()) {
-          for (const record of await from.listDocument(docTag)) {
+          for await (const record of from.document(docTag)) {
             if (record.class === 'log') this.addLog(record.id)
             else if (record.live) change(record, 1n)
           }
@@ -131,9 +131,17 @@ export function valueOf(header: Counted, hasher: Hasher): bigint {
 
 /** The sum of the live ones among a document's chunks. */
 export function sumOfRecords(records: readonly ChunkRecord[], hasher: Hasher): bigint {
+  const total = addUp(hasher)
+  for (const record of records) if (record.live) total.add(record)
+  return total.sum()
+}
+
+export function addUp(hasher: Hasher): { add(header: Counted): void; sum(): bigint } {
   let sum = 0n
-  for (const record of records) if (record.live) sum += valueOf(record, hasher)
-  return wrap(sum)
+  return {
+    add: header => void (sum += valueOf(header, hasher)),
+    sum: () => wrap(sum),
+  }
 }
 
 /** The docTags of one bucket. */

@@ -137,6 +137,24 @@ export function describeChunkStore(name: string, setup: () => Promise<ChunkStore
       ])
     })
 
+    test('gives a document a page at a time as it lists it, from any arrival on', async () => {
+      const { store } = await start()
+      for (let batch = 0; batch < 4; batch++) {
+        const put = Array.from({ length: 600 }, (_, i) => chunk(batch * 600 + i, { docTag: docTag(i % 3), bytes: pattern(4, i) }))
+        await store.apply({ put })
+      }
+      for (let i = 0; i < 60; i++) await store.apply({ put: [chunk(i, { docTag: docTag(1), bytes: pattern(5, i) })] })
+      await store.apply({ remove: [chunkId(601), chunkId(1_000)] })
+      const listed = await store.listDocument(docTag(1))
+      expect(listed.length).toBeGreaterThan(800)
+      expect((await all(store.document(docTag(1)))).slice(-2)).toEqual(listed.slice(-2))
+      for (const after of [0, 1, 599, 600, 601, 1_500, 2_400, 2_401, 2_459, 2_460]) {
+        const given = (await all(store.document(docTag(1), after))).map(({ arrival }) => arrival)
+        expect(given.join()).toBe(listed.flatMap(({ arrival }) => (arrival > after ? [arrival] : [])).join())
+      }
+      expect(await all(store.document(docTag(9)))).toEqual([])
+    })
+
     test('lists documents once each, sorted, from a given one on, up to a limit', async () => {
       const { store } = await start()
       const tags = [docTag(0), docTag(7), docTag(200), 'ff'.repeat(16) as DocTag]

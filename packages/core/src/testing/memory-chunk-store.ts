@@ -93,6 +93,10 @@ function openMemory(contents: Contents, options: MemoryChunkStoreOptions): Memor
       assertOpen()
       return [...(contents.documents.get(docTag)?.values() ?? [])].map(recordOf)
     },
+    async *document(docTag, after = 0) {
+      assertOpen()
+      for (const chunk of [...(contents.documents.get(docTag)?.values() ?? [])]) if (chunk.arrival > after) yield recordOf(chunk)
+    },
     async *docTags({ from, limit = Infinity } = {}) {
       assertOpen()
       const tags = [...contents.documents.keys()].filter(tag => from === undefined || tag >= from).sort()
