@@ -12,8 +12,8 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** What core means is pure: its files share a process, one after the other, and load what they import once. All others have one each. */
-const PURE = ['packages/core/src/**/*.test.ts']
+/** Their files share a process, one after the other, and load what they import once. All other files have one each. */
+const SHARED = 'packages/{core,storage,net}/src'
 
 /** Tests run on the sources (the `@segue/source` export condition), so a test never sees a stale build. */
 export default defineConfig({
@@ -27,10 +27,16 @@ export default defineConfig({
     maxWorkers: Math.max(4, availableParallelism()),
     sequence: { sequencer: LongestFirst },
     projects: [
-      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
       {
         extends: true,
-        test: { name: 'whole', include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts'], exclude: [...defaultExclude, ...PURE] },
+        test: { name: 'shared', include: [`${SHARED}/**/*.test.ts`], exclude: [...defaultExclude, '**/kill-*'], isolate: false },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'own',
+          include: ['packages/{demo-app,engine,relay}/src/**/*.test.ts', `${SHARED}/**/kill-*.test.ts`, 'test/**/*.test.ts'],
+        },
       },
     ],
   },
