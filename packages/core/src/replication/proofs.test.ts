@@ -178,3 +178,24 @@ test('[R62] a great many are looked through in turn, and until then nothing is c
   }
   expect([isHeld, receipts.holdsAll(), ...shown]).toEqual([false, true, 100, 110])
 })
+
+test('[R62] what was not there yet when it was asked about is asked about again', async () => {
+  const store = createMemoryChunkStore()
+  const chunk = edit('a')
+  await store.apply({ put: [{ ...chunk, live: true }] })
+  const receipts = createPeerReceipts()
+  receipts.begin('first' as Incarnation)
+  let questions = 0
+  const proofs = createProofs({
+    ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
+    history: { shownBy: () => 0, setShownBy: () => undefined },
+    send: async () => void questions++,
+  })
+  await proofs.begin(0)()
+  await proofs.ask()
+  await proofs.ask()
+  expect(questions).toBe(1)
+  await proofs.take(new Uint8Array())
+  await proofs.ask()
+  expect(questions).toBe(2)
+})
