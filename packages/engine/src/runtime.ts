@@ -138,7 +138,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
     const offers = createOfferWatch({ group, replica, carrier })
     const openIndex = (): Promise<DocumentIndex> => createIndex(documents, documentIdOfBytes(group.rootDocumentId))
     const isLarge = chunks.size().chunks > MANY_CHUNKS
-    if (isLarge) documents.warmUp() // else reading the index does it
+    documents.warmUp()
     const storedIndex = opened.use(isLarge ? createLaterIndex({ open: openIndex, clock, logger }) : await openIndex())
     const disk = opened.use(createDiskCleaner({ records, clock, logger, compact: () => store.compact?.() ?? Promise.resolve() }))
     const deletions = opened.use(
