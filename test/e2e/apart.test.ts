@@ -143,12 +143,3 @@ function command(prefix: readonly string[], script: string): [string, string[]] 
   const [first, ...rest] = prefix as [string, ...string[]]
   return [first, [...rest, process.execPath, '-e', script]]
 }
-
-function canConnect(prefix: readonly string[], host: string, port: number): boolean {
-  try {
-    execFileSync(...command(prefix, reaching(host, port)), { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
