@@ -133,9 +133,12 @@ export async function openHeadsBook(components: HeadsBookComponents): Promise<He
 const ENTRY_BYTES: number = DOC_TAG_BYTES + 32
 /** One that opens is enough; the first may be of an epoch not held. */
 const TRIED_CHUNKS = 8
-/** A closed document of long history takes most of a second to read: it waits a while before it is read again. */
-const CHEAP_MS = 20
-const PAUSE_FACTOR = 100
+/**
+ * A closed document of long history takes most of a second to read: it waits a while before it is read again, so that a twentieth of the time
+ * goes to it at most. On a busy machine any document takes tens of milliseconds; those are not kept waiting.
+ */
+const CHEAP_MS = 100
+const PAUSE_FACTOR = 20
 const MANY_DOCUMENTS = 64
 const LONGEST_PAUSE_MS: number = MINUTE_MS
 
