@@ -138,6 +138,16 @@ test('[N53] a reader that stands still after the link was fast holds the sender 
   await desk.arrivals.when(list => list.length === 164)
 })
 
+test('[N53] a reader that is slow, and pauses and goes on again and again, is sent no more than it takes', async () => {
+  const { desk, toDesk, laptop } = await linked()
+  desk.onFrame = async () => {
+    for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+  }
+  await Promise.all(Array.from({ length: 256 }, () => toDesk.send('sync-bulk', bytes(128 * 1024))))
+  await desk.arrivals.when(list => list.length === 256)
+  expect([...laptop.closes.peek(), ...desk.closes.peek()]).toEqual([])
+})
+
 test('[N7] a handler that rejects closes the link with internal-error on both sides', async () => {
   const { laptop, desk, toDesk } = await linked()
   desk.onFrame = () => Promise.reject(new Error('the store is gone'))
