@@ -371,6 +371,21 @@ describe('moving', () => {
     expect(laptop.replica.confirmedAt(desk.id, secret.docTag)).toBe(true)
   })
 
+  test('[R17] a chunk that a key came for while it was on its way to the disk is read', async () => {
+    const epoch = '22'.repeat(16) as EpochId
+    desk.missing.add(epoch)
+    const secret = cast.chunks.commit('report', 'secret', { epoch })
+    await laptop.replica.add([secret])
+    const release = desk.store.holdWrites()
+    cast.link(laptop, desk)
+    await clock.advance(1_000)
+    desk.missing.clear()
+    await desk.replica.onKeysChanged()
+    release()
+    await clock.advance(60_000)
+    expect(desk.arrived.map(({ id }) => id)).toEqual([secret.id])
+  })
+
   test('[R18] a keyless replica passes chunks on at once', async () => {
     const relay = await cast.join('relay', { keyless: true })
     await cast.inSync(laptop, relay)

@@ -33,6 +33,7 @@ import { createRejections } from './rejections.ts'
 import { expiredKeys } from './retired.ts'
 import { createSnapshotRequests } from './snapshot-requests.ts'
 import { openSummary } from './summary.ts'
+import { createLateKeys } from './late-keys.ts'
 import { openUnchecked } from './unchecked.ts'
 import { createWants } from './wants.ts'
 
@@ -69,6 +70,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       for (const each of receipts.values()) each.forget(header.id)
     }
     const arrived = new Map<DeviceId | undefined, SealedChunk[]>()
+    const unread: ChunkId[] = []
     const toGivers = new Map<Session, Offer[]>()
     const toOwing = new Map<Session, Offer[]>()
     const toOthers = new Map<Session, Offer[]>()
@@ -91,6 +93,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
         }
       }
       if (fate === 'stored' && item.origin !== 'made' && item.contents !== undefined) pushTo(arrived, entry?.from?.peer, chunk)
+      if (fate === 'stored' && item.origin === 'arrived' && item.contents === undefined && !keyless) unread.push(chunk.id)
       if (fate === 'covered') for (const session of knownBy) session.supersede([chunk])
       if (item.contents === undefined || fate === 'older') continue
       if (item.from !== undefined) receipts.get(item.from)?.prove(chunk.id, chunk.sequence)
@@ -106,6 +109,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     for (const [session, offers] of toGivers) session.announce(offers, 'given')
     for (const [session, offers] of toOwing) session.announce(offers, 'named')
     for (const [session, offers] of toOthers) session.announce(offers, 'news')
+    lateKeys.onUnread(unread)
     for (const [from, chunks] of arrived) tell(listener => listener.onArrived(chunks, from))
     for (const session of settled) session.onSettled()
     if (superfluous.length > 0) for (const session of sessions) session.supersede(superfluous)
@@ -157,6 +161,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     },
     onDropped: (peer, docTags) => tell(listener => listener.onDropped?.(peer, docTags)),
   })
+  const lateKeys = createLateKeys({ store, inspector, journal, unchecked, clock, logger })
   const history = await openHistory(store, random, journal.setRecord)
   const wants = createWants<Session>(
     clock,
@@ -330,17 +335,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       return () => listeners.delete(listener)
     },
     settled: () => journal.flush(),
-    async onKeysChanged() {
-      const items: JournalItem[] = []
-      const bad: SealedChunk[] = []
-      for (const stored of await store.getMany([...unchecked.keys()])) {
-        const verdict = await inspector.inspect(stored)
-        if (verdict.kind === 'bad') bad.push(stored)
-        if (verdict.kind === 'good') items.push({ chunk: stored, contents: verdict, origin: 'read' })
-      }
-      if (bad.length > 0) await journal.drop(bad)
-      if (items.length > 0) await journal.write(items)
-    },
+    onKeysChanged: lateKeys.onKeysChanged,
     async dropRetired(before) {
       for (const keys of slicesOf(await expiredKeys(store, before), 64)) await journal.expire(keys)
     },
