@@ -10,7 +10,7 @@ import { checkDisk, checkEvening, checkHolders } from './evening.ts'
 import { createNetwork, type Network } from './network.ts'
 import { createOracle, type Oracle, type Violation } from './oracle.ts'
 import { createPeople, type People } from './actions.ts'
-import { addRelays, changeShift, goToSleep, createRelayWorld, relayMishap, type RelayWorld } from './relay-day.ts'
+import { addRelays, changeShift, goToSleep, createRelayWorld, relayMishap, relayTrouble, type RelayWorld } from './relay-day.ts'
 import { onSeededPlatform } from './platform.ts'
 import { createTimeLine, type TimeLine } from './timeline.ts'
 import { createStrangers, meetStrangers, strangerAct, withoutStrangers, type Strangers } from './strangers.ts'
@@ -108,6 +108,8 @@ export async function liveDay(
 }
 
 const TRUST_STEPS = 12
+/** So many days of trust have a relay. */
+const TRUST_RELAYS = 0.06
 
 function hasRelays({ kind }: Day): boolean {
   return kind === 'relays' || kind === 'shifts'
@@ -133,6 +135,7 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
   if (founder === undefined) throw new Error('the first device founds a group')
   const count = random.chance(0.25) ? 4 : 3
   if (!hasRelays(day)) {
+    if (day.kind === 'trust' && random.chance(TRUST_RELAYS)) await addRelays(day, founder)
     while (devices.length < (day.kind === 'adoption' ? count - 1 : count)) await join(day)
     await timeline.during(people.begin(founder))
   } else {
@@ -148,6 +151,7 @@ async function liveThrough(day: Day, steps: number): Promise<void> {
     if (day.kind === 'shifts' && step % 4 === 3) await changeShift(day)
     if (day.kind === 'trust' && random.chance(0.4)) await trustAct(day)
     else if (random.chance(0.22)) await (!hasRelays(day) || (day.kind === 'relays' && random.chance(0.5)) ? mishap(day) : relayMishap(day))
+    else if (relays.all.length > 0 && day.kind === 'trust' && random.chance(0.15)) await relayTrouble(day)
     else if (day.kind === 'adoption' && random.chance(0.3)) await strangerAct(day)
     else if (random.chance(0.1)) deletionAct(day)
     else people.act()

@@ -70,6 +70,8 @@ function describeThem(title: string, seeds: readonly number[], kindOf: (seed: nu
     test('[I9] documents read from disk, compacted or not, are what they were', () => expect(brokenBy('I9')).toEqual([]))
     test('[X1] [X3] [X4] what was deleted is gone everywhere and stays away, and what nobody saw is kept', () =>
       expect(brokenBy('deleted')).toEqual([]))
+    test('[G57] the group leaves a mailbox whose key somebody knows who is out, and its relay takes whoever stays', () =>
+      expect(brokenBy('mailbox')).toEqual([]))
     test('[J2] [J3] who joins with work of their own brings all of it, wherever the power goes', () =>
       expect(brokenBy('adopted')).toEqual([]))
     test('[I10] every promise settles by its deadline', () => expect(brokenBy('I10')).toEqual([]))

@@ -24,6 +24,7 @@ export type InvariantId =
   | 'I10'
   | 'deleted'
   | 'adopted'
+  | 'mailbox'
   | 'duties'
   | 'relay disk'
   | 'relay named'

@@ -136,6 +136,18 @@ export async function relayMishap(day: Day): Promise<void> {
   }
 }
 
+/** What befalls an honest relay. */
+export async function relayTrouble(day: Day): Promise<void> {
+  const { random, timeline, relays } = day
+  const relay = random.pick(relays.all)
+  if (random.chance(0.5)) return relays.links.cut(0.5)
+  timeline.note(`${relay.name} crashes`)
+  relays.links.cutAllOf(relay)
+  relay.crash()
+  if (random.chance(0.6)) await timeline.clock.advance(random.below(3_000))
+  return comeBack(day, relay)
+}
+
 /** It has what it acknowledged, whatever became of its process. */
 export async function comeBack({ oracle, timeline }: Day, relay: Relay): Promise<void> {
   const lacking = await relay.start()

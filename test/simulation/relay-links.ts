@@ -42,6 +42,8 @@ export function createRelayLinks({ devices, relays, random, timeline, onFrame }:
     if (host === undefined || !process.mayConnect(relay.id)) return
     if (!host.mayConnect(device.id)) return process.onRefusedBy(relay.id)
     const isCopy = relay.isDeceiving(device.id)
+    // Of two machines under one key the last one to come has the link.
+    for (const each of links.values()) if (each.relay === relay && each.process.device.id === device.id) each.link.cut()
     const link = linkDevices(
       { id: device.id, accept: end => process.accept(end) },
       {

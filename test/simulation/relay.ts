@@ -42,6 +42,8 @@ export interface Relay {
   bytes(): Promise<readonly Uint8Array[]>
   /** The fingerprint of the one mailbox it has, as a device would give it. */
   fingerprint(): Promise<string | undefined>
+  /** Of each of its mailboxes. */
+  fingerprints(): Promise<ReadonlyMap<MailboxId, string>>
 }
 
 export interface RelayParts {
@@ -85,16 +87,17 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
   const theMailbox = async (): Promise<MailboxId | undefined> => (await inside?.engine.mailboxes())?.[0]?.id
 
   const lacking = async (): Promise<readonly string[]> => {
-    const mailbox = await theMailbox()
-    if (mailbox === undefined || inside === undefined) return claims.size === 0 ? [] : ['the mailbox']
-    return inside.mailboxes.use(mailbox, async ({ store }) => {
-      const missing: string[] = []
-      for (const [chunk, sequence] of claims) {
-        const held = await store.head(chunk)
-        if (held === undefined || held.sequence < sequence) missing.push(chunk.slice(0, 8))
-      }
-      return missing
-    })
+    if (inside === undefined) return []
+    const missing = new Map(claims)
+    for (const { id: mailbox } of await inside.engine.mailboxes()) {
+      await inside.mailboxes.use(mailbox, async ({ store }) => {
+        for (const [chunk, sequence] of missing) {
+          const held = await store.head(chunk)
+          if (held !== undefined && held.sequence >= sequence) missing.delete(chunk)
+        }
+      })
+    }
+    return [...missing.keys()].map(chunk => chunk.slice(0, 8))
   }
   const end = (running: RelayInside | undefined): void => void running?.close().catch(() => undefined) // its volume is gone
 
@@ -166,6 +169,13 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
     async bytes() {
       const entries = await volume.read(view => view.entries(EVERYTHING))
       return entries.flat()
+    },
+    async fingerprints() {
+      const found = new Map<MailboxId, string>()
+      for (const { id: mailbox } of (await inside?.engine.mailboxes()) ?? []) {
+        found.set(mailbox, (await inside?.mailboxes.use(mailbox, async ({ replica }) => replica.fingerprint())) ?? '')
+      }
+      return found
     },
     async fingerprint() {
       const mailbox = await theMailbox()

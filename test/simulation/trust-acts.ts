@@ -39,6 +39,7 @@ export async function trustAct(day: Day): Promise<void> {
       const { device } = process
       note(`${device.name} sleeps`)
       network.cutAllOf(device)
+      day.relays.links.cutAllOf(device)
       device.crash()
       return
     }
@@ -126,6 +127,7 @@ async function goBack(day: Day, device: Device): Promise<void> {
   }
   timeline.note(`${device.name} is set back`)
   network.cutAllOf(device)
+  day.relays.links.cutAllOf(device)
   if (device.process() !== undefined) device.crash()
   device.setBack({ chunks: image.chunks.copy(), records: image.records.copy() })
   trust.setBack(device, holders)

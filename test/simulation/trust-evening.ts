@@ -24,6 +24,7 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   network.reunite()
   const redial = (): void => {
     network.dial(1)
+    day.relays.links.dial(1)
     answerAll(day)
     clock.after(REDIAL_MS, redial)
   }
@@ -33,7 +34,7 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   const stay = present.filter(({ id }) => staying.has(id))
   const gone = present.filter(({ id }) => !staying.has(id))
   note(`stay: ${stay.map(({ name }) => name).join(' ')}; out: ${gone.map(({ name }) => name).join(' ')}`)
-  const inner: Day = { ...day, devices: stay }
+  const inner: Day = { ...day, devices: stay, relays: usable(day, stay) }
   await converge(inner, 'after healing')
   for (let left = 3; left > 0 && gone.length > 0; left--) people.act(random.pick(gone))
   await clock.advance(WRITTEN_MS)
@@ -48,14 +49,17 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   for (const { runtime } of running(stay)) await timeline.during(runtime.documents.late?.settled() ?? Promise.resolve(), 120_000)
   await clock.advance(REVIEW_MS)
   await settleDeletions(inner)
+  await moveMailboxes(inner)
   await converge(inner, 'after the last handoff')
 
   checkGroup(inner)
   checkDuties(inner)
   await checkRemoved(inner, gone)
   await checkLate(inner)
+  await checkMailboxes(inner, gone)
   for (const device of gone) {
     network.cutAllOf(device)
+    day.relays.links.cutAllOf(device)
     device.crash()
   }
   const owed = owedBy(inner)
@@ -73,10 +77,11 @@ export async function checkTrustEvening(day: Day): Promise<void> {
 }
 
 /** The copies of a machine are found and switched off; what they had time to tell is told. */
-function retire({ network, trust, timeline }: Day): void {
+function retire({ network, relays, trust, timeline }: Day): void {
   for (const clone of trust.clones) {
     if (clone.process() === undefined) continue
     network.cutAllOf(clone)
+    relays.links.cutAllOf(clone)
     clone.crash()
     timeline.note(`${clone.name} is switched off`)
   }
@@ -115,6 +120,52 @@ function whoStays({ oracle, timeline }: Day, present: readonly Device[]): Readon
 
 function activeIn({ devices }: Pick<GroupState, 'devices'>): readonly DeviceId[] {
   return devices.flatMap(({ id, active }) => (active ? [id] : []))
+}
+
+/** A relay that lets in no admin who stays is nobody's any more: it was never told of them, and tells them nothing. */
+function usable({ relays, timeline }: Day, stay: readonly Device[]): Day['relays'] {
+  const all = relays.all.filter(relay => {
+    const isTold = running(stay).some(
+      ({ device: { id }, runtime: { group } }) => group.device(id)?.role === 'admin' && relay.hostFor(id)?.mayConnect(id) === true,
+    )
+    if (!isTold) timeline.note(`${relay.name} is nobody's`)
+    return isTold
+  })
+  return { ...relays, all }
+}
+
+/** Where somebody who is out knows the key of a mailbox, the group is in a new one after a while. */
+async function moveMailboxes({ devices, relays, timeline, oracle }: Day): Promise<void> {
+  if (relays.all.length === 0) return
+  const isMoved = (): boolean =>
+    running(devices).every(({ runtime }) => runtime.group.state.peek().relays.every(({ retired, needsMove }) => retired || !needsMove))
+  try {
+    const took = await timeline.clock.runUntil(isMoved, { limitMs: MOVE_MS })
+    timeline.note(`in a mailbox of its own after ${took} ms`)
+  } catch {
+    oracle.violate('mailbox', 'the group is still in a mailbox whose key is known to somebody who is out')
+  }
+}
+
+/** The mailbox that the group's log names holds what the group holds, and takes whoever stays and nobody else. */
+async function checkMailboxes({ devices, relays, oracle, timeline }: Day, gone: readonly Device[]): Promise<void> {
+  const [process] = running(devices)
+  if (process === undefined) return
+  for (const relay of relays.all) {
+    const inUse = process.runtime.group.state.peek().relays.filter(each => each.id === relay.id && !each.retired)
+    const held = await timeline.during(relay.fingerprints())
+    if (!inUse.some(({ mailbox }) => held.get(mailbox) === process.runtime.replica.fingerprint())) {
+      oracle.violate('mailbox', `${relay.name} does not hold what devices hold`)
+    }
+    for (const { name, id } of devices)
+      if (relay.hostFor(id)?.mayConnect(id) !== true) oracle.violate('mailbox', `${relay.name} does not take ${name}`)
+    // The one that was left still lets in whom it let in; nobody writes to it.
+    for (const { name, id } of held.size > 1 ? [] : gone) {
+      const isOut = process.runtime.group.removalOf(id) !== undefined
+      if (isOut && relay.hostFor(id)?.mayConnect(id) === true) oracle.violate('mailbox', `${relay.name} still takes ${name}, which is out`)
+    }
+    for (const bytes of await relay.bytes()) relays.look(bytes, relay.name)
+  }
 }
 
 /** Everybody has the keys they need, nobody is locked out of the administration. */
@@ -205,5 +256,7 @@ const NEWS_MS = 20_000
 /** An edit and its claim are on the disk of who wrote it. */
 const WRITTEN_MS = 5_000
 const LONGEST_WORK_MS = 50_000
+/** A grace for each of several admins, and some of them try twice. */
+const MOVE_MS = 10 * 60_000
 /** An edit without a claim is not listed sooner. */
 const REVIEW_MS = 40_000

@@ -64,7 +64,13 @@ export function createRelayInside(options: RelayInsideOptions): Promise<RelayIns
       isDraining: () => false,
       onChosen: () => mailboxes.relocate(),
       onGone: async () => undefined,
-      onListed: options.onListed,
+      onListed(record) {
+        options.onListed()
+        mailboxes.relocate()
+        const old = record.list?.version === 2 ? directory.all().find(({ replaced }) => replaced?.by === record.id) : undefined
+        const failed = (error: unknown): void => logger.error('not-brought-along', { error: String(error) })
+        if (old !== undefined) mailboxes.bringAlong(old.id, record.id).catch(failed) // again before the old one goes
+      },
       onAnswered: () => undefined,
       retiredBytes: retiredBytesIn(engine, clock),
     })
