@@ -9,6 +9,7 @@ import { lpStream } from '@libp2p/utils'
 import { SegueError, type DeviceId } from '@segue/core'
 import type { Clock, Logger } from '@segue/core/ports'
 import { whenDrained } from '../link/framed-stream.ts'
+import { updateWindowRarely } from '../link/window-updates.ts'
 import { CIRCUIT_BURST_BYTES, CIRCUIT_BYTES_PER_SECOND, CIRCUIT_DEADLINE_MS, MAX_CIRCUITS } from '../limits.ts'
 import { encodeHopStatus, encodeStopConnect, decodeHopRequest, isStopAgreed } from './hop-messages.ts'
 import { MAX_CIRCUIT_MESSAGE_BYTES, STOP_PROTOCOL, type CircuitStatus } from './hop-messages.ts'
@@ -162,6 +163,7 @@ function createBucket(clock: Clock, bytesPerSecond: number): Bucket {
 }
 
 function pour(from: Stream, to: Stream, bucket: Bucket, clock: Clock, onEnd: (error?: Error) => void): void {
+  updateWindowRarely(from) // else it grants room while it is paused
   const over = new AbortController()
   const end = (error?: Error): void => {
     over.abort()

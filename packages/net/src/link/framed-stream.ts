@@ -102,7 +102,12 @@ export function createFramedStream(options: FramedStreamOptions): FramedStream {
 
   const taken = (size: number): void => {
     unreadBytes -= size
-    if (unreadBytes <= MAX_UNREAD_BYTES && stream.readStatus === 'paused') stream.resume()
+    if (unreadBytes > MAX_UNREAD_BYTES || stream.readStatus !== 'paused') return
+    try {
+      stream.resume()
+    } catch (error) {
+      ended(error instanceof Error ? error : new Error(String(error))) // the connection broke meanwhile
+    }
   }
 
   const ended = (error?: Error): void => {

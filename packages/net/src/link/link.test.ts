@@ -148,6 +148,26 @@ test('[N53] a reader that is slow, and pauses and goes on again and again, is se
   expect([...laptop.closes.peek(), ...desk.closes.peek()]).toEqual([])
 })
 
+test('[N54] a frame may be taken after the connection broke', async () => {
+  const { laptop, desk, toDesk, toLaptop } = await linked()
+  let release: () => void = () => undefined
+  const released = new Promise<void>(resolve => (release = resolve))
+  desk.onFrame = () => released
+  for (let i = 0; i < 8; i++) toDesk.send('sync-bulk', bytes(128 * 1024)).catch(() => undefined)
+  await desk.arrivals.when(list => list.length === 1)
+  laptop.node.setMembers(new Map())
+  // The moment in which the connection is gone and its streams have not heard of it.
+  const { connection } = toLaptop as unknown as { connection: { streams: readonly { protocol: string; resume(): void }[] } }
+  const bulk = connection.streams.find(({ protocol }) => protocol.startsWith('/segue/sync-bulk/'))
+  Object.assign(bulk ?? {}, {
+    resume() {
+      throw new Error('the cable was pulled')
+    },
+  })
+  release()
+  expect(await desk.closes.when(codes => codes.length > 0)).toEqual(['lost'])
+})
+
 test('[N7] a handler that rejects closes the link with internal-error on both sides', async () => {
   const { laptop, desk, toDesk } = await linked()
   desk.onFrame = () => Promise.reject(new Error('the store is gone'))
