@@ -226,8 +226,10 @@ async function checkLate({ devices, oracle, trust, timeline }: Day): Promise<voi
   if (process === undefined) return
   const { group, documents } = process.runtime
   const gone = deletedFor(process)
-  for (const { author, document, hash, heldBy } of trust.changes) {
-    if (group.removalOf(author) === undefined || heldBy.size > 0 || gone.has(document)) continue
+  const builtOn = new Set(trust.changes.flatMap(({ author, after }) => (group.removalOf(author) === undefined ? after : [])))
+  for (const change of trust.changes) {
+    const { author, document, hash, heldBy } = change
+    if (group.removalOf(author) === undefined || heldBy.size > 0 || builtOn.has(change) || gone.has(document)) continue
     if (A.hasHeads(await timeline.during(documents.read(document)), [hash])) {
       oracle.violate('I5', `${hash.slice(0, 6)} by ${group.device(author)?.name} is in ${document.slice(0, 6)} and nobody held it`)
     }
