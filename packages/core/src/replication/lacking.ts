@@ -1,11 +1,12 @@
 /** Of what a peer offers: what this replica lacks, and what it holds already, itself or contained in a fragment. */
-import type { ChunkId, DocTag } from '../lib/ids.ts'
+import { GROUP_DOC_TAG, type ChunkId, type DocTag } from '../lib/ids.ts'
 import type { ChunkRecord } from '../ports/chunk-store.ts'
 import { recordsAmong } from './document-reading.ts'
 import type { Offer } from './sync-records.ts'
 import type { SessionHost } from './session-host.ts'
+import { bucketOf } from './summary.ts'
 
-export type Holdings = Pick<SessionHost, 'store' | 'covers' | 'arriving' | 'doubted' | 'unchecked' | 'dropped'>
+export type Holdings = Pick<SessionHost, 'store' | 'summary' | 'isKeyless' | 'covers' | 'arriving' | 'doubted' | 'unchecked' | 'dropped'>
 
 export interface Lacked {
   readonly lacking: readonly Offer[]
@@ -28,7 +29,8 @@ export async function lackedOf(holdings: Holdings, offered: readonly Offer[]): P
     }
     const onItsWay = holdings.arriving.get(offer.id)
     if (onItsWay !== undefined && onItsWay.chunk.sequence >= offer.sequence) continue
-    const isCovered = offer.class === 'commit' && (await holdings.covers.of(offer.docTag))?.covered.has(offer.id)
+    const isCovered =
+      offer.class === 'commit' && mayHold(holdings, offer.docTag) && (await holdings.covers.of(offer.docTag))?.covered.has(offer.id)
     if (!isCovered) lacking.push(offer)
     else {
       held.push(offer)
@@ -44,13 +46,22 @@ function isAsGood({ doubted, unchecked }: Holdings, { id, sequence }: ChunkRecor
   return sequence === offer.sequence || (sequence > offer.sequence && !unchecked.has(id))
 }
 
-async function presentOf({ store }: Holdings, offered: readonly Offer[]): Promise<ReadonlyMap<ChunkId, ChunkRecord>> {
+/**
+ * Without a look at the disk: where a bucket of the summary is empty, nothing of its documents is here. A new device is offered ten thousand,
+ * and would look for each chunk and for each document's fragments. With keys, what is stored counts in the summary, but for the log.
+ */
+function mayHold({ summary, isKeyless }: Holdings, docTag: DocTag): boolean {
+  return isKeyless || docTag === GROUP_DOC_TAG || summary.bucket(bucketOf(docTag)) !== 0n
+}
+
+async function presentOf(holdings: Holdings, offered: readonly Offer[]): Promise<ReadonlyMap<ChunkId, ChunkRecord>> {
   const byDocument = new Map<DocTag, ChunkId[]>()
   for (const { docTag, id } of offered) {
+    if (!mayHold(holdings, docTag)) continue
     const ids = byDocument.get(docTag)
     if (ids === undefined) byDocument.set(docTag, [id])
     else ids.push(id)
   }
-  const found = await Promise.all([...byDocument].map(([docTag, ids]) => recordsAmong(store, docTag, ids)))
+  const found = await Promise.all([...byDocument].map(([docTag, ids]) => recordsAmong(holdings.store, docTag, ids)))
   return found.length === 1 ? (found[0] as ReadonlyMap<ChunkId, ChunkRecord>) : new Map(found.flatMap(each => [...each]))
 }
