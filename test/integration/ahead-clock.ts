@@ -1,4 +1,5 @@
 /** This machine's time, which a test can put forward: what would be due by then is due now, so that nobody waits for a grace to pass. */
+import { sleepOn } from '@segue/core/base'
 import type { Clock } from '@segue/core/ports'
 import { createSystemClock } from '@segue/engine/testing'
 
@@ -28,21 +29,7 @@ export function createAheadClock(): AheadClock {
     now: () => system.now() + aheadMs,
     monotonic,
     after,
-    sleep(ms, { signal } = {}) {
-      if (ms === 0) return system.sleep(0, { signal })
-      return new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason)
-        const onAbort = (): void => {
-          cancel()
-          reject(signal?.reason)
-        }
-        const cancel = after(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      })
-    },
+    sleep: (ms, { signal } = {}) => (ms === 0 ? system.sleep(0, { signal }) : sleepOn(after, ms, signal)),
     skip(ms) {
       aheadMs += ms
       for (const entry of [...waiting].toSorted((a, b) => a.dueAt - b.dueAt)) {

@@ -5,5 +5,6 @@
 export { ERROR_TABLE, SegueError, isSegueError, type ErrorCode } from './lib/errors.ts'
 export { bytesUpTo, decodeCbor, encodeCbor } from './lib/codec.ts'
 export { isHexId } from './lib/ids.ts'
+export { sleepOn } from './lib/sleep.ts'
 export { textOfFile } from './session/text-file.ts'
 export { ACTION_WORDS, RULE_WORDS, VOID_WORDS } from './audit/words.ts'

@@ -26,14 +26,7 @@ beforeEach(async () => {
 })
 afterEach(() => during(cast.close()))
 
-/** While time passes. */
-async function during<T>(work: Promise<T>): Promise<T> {
-  const over = new AbortController()
-  const done = work.finally(() => over.abort())
-  done.catch(() => undefined) // the caller hears of it
-  while (!over.signal.aborted) await clock.advance(1_000)
-  return done
-}
+const during = <T>(work: Promise<T>): Promise<T> => clock.during(work, 1_000)
 
 const link = (a: DeletionDevice, b: DeletionDevice): SimulatedLink => cast.documents.link(a.device, b.device)
 const settle = (): Promise<void> => clock.advance(60_000)

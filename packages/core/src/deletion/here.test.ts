@@ -25,14 +25,7 @@ beforeEach(async () => {
 })
 afterEach(() => during(cast.close()))
 
-/** While time passes. */
-async function during<T>(work: Promise<T>): Promise<T> {
-  const over = new AbortController()
-  const done = work.finally(() => over.abort())
-  done.catch(() => undefined) // the caller hears of it
-  while (!over.signal.aborted) await clock.advance(100)
-  return done
-}
+const during = <T>(work: Promise<T>): Promise<T> => clock.during(work, 100)
 
 interface Written {
   readonly session: SessionId

@@ -1,4 +1,5 @@
 /** Time that stands still until a test moves it. Timers fire inside `advance`, in order; what they start runs when the test next awaits. */
+import { sleepOn } from '../lib/sleep.ts'
 import type { Clock } from '../ports/clock.ts'
 
 export interface ManualClock extends Clock {
@@ -23,19 +24,7 @@ export function createManualClock({ now = 1_700_000_000_000 }: { readonly now?: 
     now: () => wall,
     monotonic: () => elapsed,
     after,
-    sleep: (ms, { signal } = {}) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted === true) return reject(signal.reason)
-        const onAbort = (): void => {
-          cancel()
-          reject(signal?.reason)
-        }
-        const cancel = after(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      }),
+    sleep: (ms, { signal } = {}) => sleepOn(after, ms, signal),
     advance(ms) {
       const end = elapsed + ms
       for (;;) {

@@ -2,11 +2,14 @@
  * Time that stands still until it is told to go on. Between two instants everything that can happen without time happens:
  * promises settle, listeners run. A run with the same seed is the same run.
  */
+import { sleepOn } from '../lib/sleep.ts'
 import type { Clock } from '../ports/clock.ts'
 
 export interface SimulatedClock extends Clock {
   /** Goes on by `ms`, doing what falls due on the way, in order. */
   advance(ms: number): Promise<void>
+  /** Goes on, `stepMs` at a time, until `work` is over; gives or throws what it does. */
+  during<T>(work: Promise<T>, stepMs: number): Promise<T>
   /** Goes on until `holds`; throws after `limitMs`. Gives the milliseconds it took. */
   runUntil(holds: () => boolean, options?: { readonly limitMs?: number }): Promise<number>
   /** Number of things waiting for their time: a leak shows here. */
@@ -45,28 +48,24 @@ export function createSimulatedClock(options: SimulatedClockOptions = {}): Simul
     next.task()
     return true
   }
+  const advance = async (ms: number): Promise<void> => {
+    const until = elapsed + ms
+    while (await step(until));
+    elapsed = until
+  }
   return {
     now: () => startsAt + offByMs + elapsed,
     monotonic: () => elapsed,
     after,
-    sleep: (ms, { signal } = {}) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason)
-        const onAbort = (): void => {
-          cancel()
-          reject(signal?.reason)
-        }
-        const cancel = after(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      }),
-    async advance(ms) {
-      const until = elapsed + ms
-      while (await step(until));
-      elapsed = until
+    sleep: (ms, { signal } = {}) => sleepOn(after, ms, signal),
+    async during(work, stepMs) {
+      const over = new AbortController()
+      const done = work.finally(() => over.abort())
+      done.catch(() => undefined) // the caller hears of it
+      while (!over.signal.aborted) await advance(stepMs)
+      return done
     },
+    advance,
     async runUntil(holds, { limitMs = 60_000 } = {}) {
       const started = elapsed
       await settle()

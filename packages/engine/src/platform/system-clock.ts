@@ -1,4 +1,5 @@
 /** The Clock port on this machine: Date for people, performance.now() for deadlines, unref'd timers. */
+import { sleepOn } from '@segue/core/base'
 import type { Clock } from '@segue/core/ports'
 
 export function createSystemClock(): Clock {
@@ -12,20 +13,9 @@ export function createSystemClock(): Clock {
     monotonic: () => performance.now(),
     after,
     sleep(ms, { signal } = {}) {
-      return new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason)
-        // Only others' turn is asked for: a timer would make it a millisecond at least.
-        if (ms === 0) return void setImmediate(resolve)
-        const onAbort = (): void => {
-          cancel()
-          reject(signal?.reason)
-        }
-        const cancel = after(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      })
+      if (ms !== 0 || signal?.aborted === true) return sleepOn(after, ms, signal)
+      // Only others' turn is asked for: a timer would make it a millisecond at least.
+      return new Promise(resolve => setImmediate(resolve))
     },
   }
 }
