@@ -177,8 +177,7 @@ export async function checkQuiet({ devices, network, relays, people, oracle, tim
   const [session] = people.sessions
   if (process === undefined || session === undefined || devices.length !== 3 || relays.all.length > 0) return
   const face = await timeline.during(process.runtime.faces.open(session, { signal: timeline.timeout(5_000) }))
-  const gone = deletedFor(process)
-  const listed = face.documents.list.peek().find(({ documentId }) => !gone.has(documentId))
+  const [listed] = face.documents.list.peek()
   if (listed === undefined) return
   const handle = await timeline.during(face.documents.open<{ text: string }>(listed.documentId, { signal: timeline.timeout(5_000) }))
   await clock.advance(5_000)

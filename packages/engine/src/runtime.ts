@@ -170,7 +170,7 @@ export function createRuntime(parts: RuntimeParts): Promise<Runtime> {
       }),
     )
     left = local
-    const sessions: Sessions = opened.use(createSessions({ documents, index, identity, clock, random }))
+    const sessions: Sessions = opened.use(createSessions({ documents, index, deletions, identity, clock, random }))
     const faces: SessionFaces = opened.use(
       createSessionFaces({ ...parts, group, replica, documents, sessions, lease: session => handoffs.lease(session) }),
     )

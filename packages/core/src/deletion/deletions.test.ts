@@ -5,7 +5,7 @@ import { createDeletionCast, type DeletionCast, type DeletionDevice } from '../t
 import { createSimulatedClock, type SimulatedClock } from '../testing/simulated-clock.ts'
 import type { SimulatedLink } from '../testing/simulated-link.ts'
 import { GROUP_DOCUMENT_ID, registerContentKey, sealChunk } from '../crypto/index.ts'
-import type { EpochId, SessionId } from '../lib/ids.ts'
+import { GROUP_DOC_TAG, type EpochId, type SessionId } from '../lib/ids.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import { RECEIPT_NAME } from './receipts.ts'
 
@@ -274,6 +274,27 @@ test('[X8] a document that another session lists stays, and one deleted alone le
   await settle()
   expect(await during(textOf(laptop, other.id))).toEqual(['shared'])
   expect(other.documents.list.peek()).toHaveLength(1)
+})
+
+test('[X8] an open session leaves out a deleted document that whoever deleted it did not live to take off the list', async () => {
+  const first = link(laptop, desk)
+  const { document, session } = await write(laptop, 'Notes', 'hello')
+  await settle()
+  const opened = await during(desk.sessions.open(session))
+  const seen: number[] = []
+  opened.documents.list.subscribe(list => void seen.push(list.length))
+  first.cut()
+  await laptop.deletions.delete([{ document }])
+  // Nothing else of what it wrote ever arrives.
+  const registers = (await laptop.device.store.listDocument(GROUP_DOC_TAG)).filter(each => each.class === 'register')
+  const courier = await cast.join('courier')
+  await courier.device.replica.add(await laptop.device.store.getMany(registers.map(({ id }) => id)))
+  link(courier, desk)
+  await settle()
+  expect(desk.deletions.list.peek()).toMatchObject([{ documents: [document], state: 'gone' }])
+  expect([seen, opened.documents.list.peek()]).toEqual([[0], []])
+  await during(opened.close())
+  expect(await during(textOf(desk, session))).toEqual([])
 })
 
 test('[X8] a session whose view shows a document that was deleted opens all the same', async () => {

@@ -30,6 +30,12 @@ export type SessionDocuments = Pick<
   'create' | 'open' | 'retain' | 'importText' | 'whenContains' | 'flush' | 'isDeleted' | 'isAbsent'
 >
 
+/** When what is deleted has to be asked again. */
+export interface SessionDeletions {
+  /** Changes when the answer of `SessionDocuments.isDeleted` may have changed. */
+  readonly version: Pick<Observable<unknown>, 'subscribe'>
+}
+
 /** Where sessions are listed for the whole group: the root document. */
 export type SessionIndex = Pick<DocumentIndex, 'sessions' | 'putSession' | 'putDocument'>
 

@@ -7,8 +7,12 @@ export interface Followed<Value> {
   readonly stop: () => void
 }
 
-/** `read` must give plain values: two readings are the same when their JSON is. */
-export function follow<T, Value>(handle: DocHandle<T>, read: (doc: T) => Value): Followed<Value> {
+/** `read` must give plain values: two readings are the same when their JSON is. What it reads beside the document is `beside`. */
+export function follow<T, Value>(
+  handle: DocHandle<T>,
+  read: (doc: T) => Value,
+  beside?: Pick<Observable<unknown>, 'subscribe'>,
+): Followed<Value> {
   const subject = createSubject(read(handle.doc()))
   let seen = JSON.stringify(subject.peek())
   const onChange = (): void => {
@@ -19,5 +23,12 @@ export function follow<T, Value>(handle: DocHandle<T>, read: (doc: T) => Value):
     subject.set(value)
   }
   handle.on('change', onChange)
-  return { value: subject, stop: () => void handle.off('change', onChange) }
+  const stopBeside = beside?.subscribe(onChange)
+  return {
+    value: subject,
+    stop() {
+      handle.off('change', onChange)
+      stopBeside?.()
+    },
+  }
 }

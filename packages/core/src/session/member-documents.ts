@@ -7,7 +7,7 @@ import { isValidAutomergeUrl, parseAutomergeUrl, type AutomergeUrl, type DocHand
 import { SegueError } from '../lib/errors.ts'
 import type { DeviceId } from '../lib/ids.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { MemberDocument, MemberDocuments, OpenDocument, SessionDocuments, SessionIndex } from './contract.ts'
+import type { MemberDocument, MemberDocuments, OpenDocument, SessionDeletions, SessionDocuments, SessionIndex } from './contract.ts'
 import { follow } from './follow.ts'
 import { textAt } from './points.ts'
 import type { MemberRecord, SessionDoc } from './schema/shapes.ts'
@@ -18,6 +18,7 @@ export interface MemberDocumentsComponents {
   readonly handle: DocHandle<SessionDoc>
   readonly documents: SessionDocuments
   readonly index: SessionIndex
+  readonly deletions: SessionDeletions
   readonly identity: { readonly id: DeviceId }
   readonly clock: Clock
 }
@@ -26,11 +27,15 @@ export function createMemberDocuments({
   handle,
   documents,
   index,
+  deletions,
   identity,
   clock,
 }: MemberDocumentsComponents): MemberDocuments & { close(): void } {
-  const list = follow(handle, doc =>
-    membersOf(doc).filter(member => member.removedBy === undefined && !documents.isDeleted(member.documentId)),
+  /** Whoever deleted one takes it off in the document, if it lives that long: until then, and for ever otherwise, it is left out here. */
+  const list = follow(
+    handle,
+    doc => membersOf(doc).filter(member => member.removedBy === undefined && !documents.isDeleted(member.documentId)),
+    deletions.version,
   )
 
   const enlist = <T>(member: DocHandle<T>, title: string | undefined): OpenDocument<T> => {

@@ -1,6 +1,7 @@
 import type { DocumentId } from '@automerge/automerge-repo'
 import { expect, test } from 'vitest'
 import { createIndex } from '../documents/index.ts'
+import { createSubject } from '../lib/observable.ts'
 import { MINUTE_MS } from '../lib/units.ts'
 import { createDocumentCast } from '../testing/document-cast.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
@@ -29,7 +30,14 @@ test('[S31] a session that nobody touched for long is as it was while others com
     }
   }
   const index = await during(createIndex(documents, documentIdOfBytes(group.rootDocumentId)))
-  const sessions = createSessions({ documents, index, identity, clock, random: createSeededRandom(3) })
+  const sessions = createSessions({
+    documents,
+    index,
+    deletions: { version: createSubject(0) },
+    identity,
+    clock,
+    random: createSeededRandom(3),
+  })
   const session = await during(sessions.create({ title: 'Report' }))
   const { documentId } = await during(session.documents.create({ title: 'First', initial: { text: 'hello' } }))
   const view = await during(session.views.open({ document: documentId, selection: { anchor: 1, head: 3 } }))

@@ -9,6 +9,7 @@ import {
   type Kind,
   type ManifestDocument,
   type Session,
+  type SessionDeletions,
   type SessionDocuments,
   type SessionHandles,
   type SessionIndex,
@@ -27,6 +28,7 @@ import { createViews } from './views.ts'
 export interface SessionComponents {
   readonly documents: SessionDocuments
   readonly index: SessionIndex
+  readonly deletions: SessionDeletions
   readonly identity: { readonly id: DeviceId }
   readonly clock: Clock
   readonly random: Random

@@ -57,7 +57,7 @@ export function createDeletionCast(clock: Clock, seed = 1): DeletionCast {
       onLeaving: ids => member.sessions.release(ids, 'DOCUMENT_NOT_HERE'),
     })
     device.isNotHere = here.isNotHere
-    Object.assign(member, { here, index, deletions, sessions: createSessions({ documents, index, identity, clock, random }) })
+    Object.assign(member, { here, index, deletions, sessions: createSessions({ documents, index, deletions, identity, clock, random }) })
   }
   return {
     documents: cast,

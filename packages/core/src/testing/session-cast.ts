@@ -68,7 +68,18 @@ export function createCastDevice(seed: number): CastDevice {
     documents: () => [...listed.values()],
   }
   const id = deviceIdOf(new Uint8Array(32).fill(seed))
-  const device = { id, identity: { id }, documents, index, clock: createManualClock(), random: createSeededRandom(seed), handles, receive }
+  const deletions = { version: createSubject(0) }
+  const device = {
+    id,
+    identity: { id },
+    documents,
+    index,
+    deletions,
+    clock: createManualClock(),
+    random: createSeededRandom(seed),
+    handles,
+    receive,
+  }
   return { ...device, sessions: createSessions(device) }
 }
 
