@@ -32,6 +32,7 @@ import {
   type AdoptionWay,
   type RelayKeeper,
   type Runtime,
+  withNativeSigner,
 } from '@segue/engine/testing'
 import { createInlineWorker } from '@segue/core'
 import type { NetNode } from '@segue/net'
@@ -111,7 +112,7 @@ export interface DeviceParts {
 }
 
 export function createDevice({ name, random, timeline, maxOpenDocuments, onComplaint, knock, twinOf }: DeviceParts): Device {
-  const identity: DeviceIdentity = twinOf?.identity ?? createIdentity({ name, random })
+  const identity: DeviceIdentity = twinOf?.identity ?? withNativeSigner(createIdentity({ name, random }))
   let { chunks, records }: Disk = twinOf?.image() ?? { chunks: createMemoryChunkStore(), records: createMemoryRecordStore() }
   let running: Process | undefined
   /** Counts runs and their ends, so that each run knows whether it is over. */

@@ -20,6 +20,7 @@ import {
 } from '@segue/core'
 import type { Random, RecordStore } from '@segue/core/ports'
 import * as v from 'valibot'
+import { nativeSigner } from './platform/native-signer.ts'
 
 const IDENTITY_KEY = 'device/identity'
 /** Its record is replaced in one with others where this device goes from one group to another. */
@@ -49,13 +50,17 @@ export interface PeerRecord {
 export async function loadIdentity(records: RecordStore, name: string, random: Random): Promise<DeviceIdentity> {
   const stored = await records.get(IDENTITY_KEY)
   if (stored === undefined) {
-    const identity = createIdentity({ name, random })
+    const identity = withNativeSigner(createIdentity({ name, random }))
     await records.write(new Map([[IDENTITY_KEY, encodeIdentity(identity)]]))
     return identity
   }
   const decoded = decodeIdentity(stored)
   if (!decoded.ok) throw new SegueError('STORE_DAMAGED', { record: IDENTITY_KEY })
-  return decoded.value
+  return withNativeSigner(decoded.value)
+}
+
+export function withNativeSigner(identity: DeviceIdentity): DeviceIdentity {
+  return { ...identity, signing: { ...identity.signing, signer: nativeSigner } }
 }
 
 export async function loadGroup(records: RecordStore): Promise<GroupRecord | undefined> {

@@ -58,7 +58,7 @@ export function exportAudit({ identity, group, entries, heads, time }: AuditExpo
     kind: KIND,
     ...said,
     entries: bytes.map(toHex),
-    signature: toHex(sign('audit-export', signedPart(said, bytes), identity.signing.secretKey)),
+    signature: toHex(sign('audit-export', signedPart(said, bytes), identity.signing)),
   })}\n`
 }
 

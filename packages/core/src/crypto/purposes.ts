@@ -12,6 +12,7 @@ export const PURPOSES = {
   'handoff-grant': 'segue/handoff-grant/v1',
   'member-list': 'segue/member-list/v1',
   'mailbox-move': 'segue/mailbox-move/v1',
+  'list-reader': 'segue/list-reader/v1',
   'erase-receipt': 'segue/erase-receipt/v1',
   'audit-export': 'segue/audit-export/v1',
   // keys derived from the group secret

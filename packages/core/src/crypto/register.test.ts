@@ -27,7 +27,7 @@ test('a register under another sequence or document is refused', () => {
 test('a device signs registers in its own name only', () => {
   expect(() => encodeRegister(claim, desk)).toThrow(RangeError)
   const unsigned = encodeCbor({ v: 1, document: documentId, name: 'claim', device: laptop.publicKey, sequence: 3, body: utf8('heads') })
-  const forged = encodeCbor([unsigned, sign('register', unsigned, desk.secretKey)])
+  const forged = encodeCbor([unsigned, sign('register', unsigned, desk)])
   expect(decodeRegister(forged, { sequence: 3, documentId })).toEqual({ ok: false, error: 'register: bad signature' })
 })
 

@@ -40,7 +40,7 @@ export function encodeRegister(register: Register, keys: SigningKeys): Uint8Arra
     sequence: register.sequence,
     body: register.body,
   })
-  const content = encodeCbor([unsigned, sign('register', unsigned, keys.secretKey)])
+  const content = encodeCbor([unsigned, sign('register', unsigned, keys)])
   if (content.length > MAX_REGISTER_BYTES) throw new RangeError(`a register has at most ${MAX_REGISTER_BYTES} bytes`)
   return content
 }

@@ -42,7 +42,7 @@ test.each(RFC_8032)('RFC 8032: seed %s', (seed, publicKey, text, signature) => {
 })
 
 test('a signature covers its label: it is none for another purpose', () => {
-  const signature = sign('register', message, laptop.secretKey)
+  const signature = sign('register', message, laptop)
   expect(verify('register', message, signature, laptop.publicKey)).toBe(true)
   expect(verify('group-entry', message, signature, laptop.publicKey)).toBe(false)
   expect(portableVerifier.verify(signature, encodeCbor([PURPOSES.register, message]), laptop.publicKey)).toBe(true)
@@ -108,7 +108,7 @@ test('torsion added to R by a dishonest signer is refused, though noble multipli
 })
 
 test('keys and signatures of the wrong length are refused, not thrown', () => {
-  const signature = sign('register', message, laptop.secretKey)
+  const signature = sign('register', message, laptop)
   expect(verify('register', message, signature.subarray(1), laptop.publicKey)).toBe(false)
   expect(verify('register', message, signature, laptop.publicKey.subarray(1))).toBe(false)
   expect(verify('register', message, new Uint8Array(64).fill(255), laptop.publicKey)).toBe(false)

@@ -11,6 +11,7 @@ import nacl from 'tweetnacl'
 import { toHex } from '../lib/bytes.ts'
 import { encodeCbor } from '../lib/codec.ts'
 import type { Random } from '../ports/random.ts'
+import type { Signer } from '../ports/signer.ts'
 import type { Verifier } from '../ports/verifier.ts'
 import { PURPOSES, type Purpose } from './purposes.ts'
 
@@ -19,7 +20,11 @@ export interface SigningKeys {
   readonly publicKey: Uint8Array
   /** 64 bytes: the seed, then the public key, as libp2p and tweetnacl both keep it. Never leaves the device. */
   readonly secretKey: Uint8Array
+  /** Without it the portable one. */
+  readonly signer?: Signer | undefined
 }
+
+export type SignerKeys = Pick<SigningKeys, 'secretKey' | 'signer'>
 
 export const SIGNATURE_BYTES = 64
 export const SIGNING_SEED_BYTES = 32
@@ -35,8 +40,8 @@ export function signingKeysOf(seed: Uint8Array): SigningKeys {
 }
 
 /** 64 bytes over `CBOR [label, bytes]`; deterministic. */
-export function sign(purpose: Purpose, bytes: Uint8Array, secretKey: Uint8Array): Uint8Array {
-  return ed25519.sign(signedBytes(purpose, bytes), secretKey.subarray(0, nacl.sign.seedLength))
+export function sign(purpose: Purpose, bytes: Uint8Array, { secretKey, signer = portableSigner }: SignerKeys): Uint8Array {
+  return signer.sign(signedBytes(purpose, bytes), secretKey.subarray(0, SIGNING_SEED_BYTES))
 }
 
 /** Never throws: anything odd about key or signature is simply not a signature. */
@@ -61,6 +66,11 @@ export function isAdmissibleKey(publicKey: Uint8Array): boolean {
   if (admitted.size >= MAX_ADMITTED) admitted.clear()
   admitted.add(name)
   return true
+}
+
+/** The reference: the same on every platform. The first signature takes some 50 ms (a table is made), each other one to three. */
+export const portableSigner: Signer = {
+  sign: (message, seed) => ed25519.sign(message, seed),
 }
 
 /** The reference: the same on every platform, about a millisecond. A native one may replace it for keys already admitted. */

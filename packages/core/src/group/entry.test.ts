@@ -28,7 +28,7 @@ test('[G1] the id is the hash of the unsigned bytes, whoever signs them and howe
   if (!outer.ok) throw new Error('not a pair')
   const [unsigned] = outer.value
   expect(genesis.id).toBe(hexId<EntryId>(sha256(unsigned)))
-  const other = decodeEntry(encodeCbor([unsigned, sign('group-entry', unsigned, desk.signing.secretKey)]))
+  const other = decodeEntry(encodeCbor([unsigned, sign('group-entry', unsigned, desk.signing)]))
   expect(other.ok && other.value.id).toBe(genesis.id)
 })
 
@@ -36,7 +36,7 @@ test('[G1] bytes that are not as this device would encode them are hashed and ve
   // The same map with its keys in another order than deterministic CBOR has them: {time, v, ...}.
   const pairs = Object.entries(rename).map(([key, value]) => [encodeCbor(key), encodeCbor(value)] as const)
   const reversed = new Uint8Array([0xa0 + pairs.length, ...pairs.toReversed().flatMap(([key, value]) => [...key, ...value])])
-  const bytes = encodeCbor([reversed, sign('group-entry', reversed, laptop.signing.secretKey)])
+  const bytes = encodeCbor([reversed, sign('group-entry', reversed, laptop.signing)])
   const entry = decodeEntry(bytes)
   expect(entry.ok && [entry.value.id, isSigned(entry.value)]).toEqual([hexId<EntryId>(sha256(reversed)), true])
 })

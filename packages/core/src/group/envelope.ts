@@ -61,7 +61,7 @@ export function signEnvelope(entry: UnsignedEntry, keys: SigningKeys): Uint8Arra
     body: entry.body,
     time: entry.time,
   })
-  const signed = encodeCbor([unsigned, sign('group-entry', unsigned, keys.secretKey)])
+  const signed = encodeCbor([unsigned, sign('group-entry', unsigned, keys)])
   if (signed.length > MAX_ENTRY_BYTES) throw new RangeError(`a group entry has at most ${MAX_ENTRY_BYTES} bytes`)
   return signed
 }

@@ -25,7 +25,7 @@ export function signErasure(erasure: Omit<Erasure, 'device'>, { signing }: Pick<
     erased: erasure.erased,
     time: erasure.time,
   })
-  return encodeGroupMessage({ v: 1, record, signature: sign('erase-receipt', record, signing.secretKey) })
+  return encodeGroupMessage({ v: 1, record, signature: sign('erase-receipt', record, signing) })
 }
 
 /** Undefined for anything that the device it names did not sign. */

@@ -41,7 +41,7 @@ export function createClaimWriter({ identity, clock, leases, devices, verifier }
   })
   const grantFor = (record: HandoffRecord, source: DeviceId, counter: number, expiresAt: number): StandingGrant => {
     const scope = { handoff: record.id, session: record.session, source, target: record.target }
-    return { counter, expiresAt, signature: signClaimGrant(scope, counter, expiresAt, identity.signing.secretKey) }
+    return { counter, expiresAt, signature: signClaimGrant(scope, counter, expiresAt, identity.signing) }
   }
   const granted = (target: DeviceId, by: DeviceId, handoff: HandoffId, { counter, expiresAt, signature, time }: CommittedClaim): Claim => ({
     counter,

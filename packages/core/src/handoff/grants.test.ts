@@ -23,7 +23,7 @@ describe('the desk of a target', () => {
     const desk = createGrantDesk({ clock: createManualClock(), random })
     const nonce = desk.ask(1)
     expect(desk.ask(1)).toEqual(nonce)
-    const grant = signLiveGrant(scope, 1, nonce, laptop.secretKey)
+    const grant = signLiveGrant(scope, 1, nonce, laptop)
     expect(desk.redeem(scope, 1, nonce, grant)).toBe(true)
     expect(desk.redeem(scope, 1, nonce, grant)).toBe(false)
     expect(desk.ask(1)).not.toEqual(nonce)
@@ -35,10 +35,10 @@ describe('the desk of a target', () => {
     const desk = createGrantDesk({ clock: { ...clock, now: () => (dayMs += 86_400_000) }, random })
     const early = desk.ask(1)
     clock.advance(GRANT_LIFETIME_MS - 1)
-    expect(desk.redeem(scope, 1, early, signLiveGrant(scope, 1, early, laptop.secretKey))).toBe(true)
+    expect(desk.redeem(scope, 1, early, signLiveGrant(scope, 1, early, laptop))).toBe(true)
     const late = desk.ask(1)
     clock.advance(GRANT_LIFETIME_MS)
-    expect(desk.redeem(scope, 1, late, signLiveGrant(scope, 1, late, laptop.secretKey))).toBe(false)
+    expect(desk.redeem(scope, 1, late, signLiveGrant(scope, 1, late, laptop))).toBe(false)
     expect(desk.ask(1)).not.toEqual(late)
   })
 
@@ -46,11 +46,11 @@ describe('the desk of a target', () => {
     const desk = createGrantDesk({ clock: createManualClock(), random })
     const first = desk.ask(1)
     desk.renew()
-    expect(desk.redeem(scope, 1, first, signLiveGrant(scope, 1, first, laptop.secretKey))).toBe(false)
+    expect(desk.redeem(scope, 1, first, signLiveGrant(scope, 1, first, laptop))).toBe(false)
     const second = desk.ask(1)
-    expect(desk.redeem(scope, 2, second, signLiveGrant(scope, 2, second, laptop.secretKey))).toBe(false)
+    expect(desk.redeem(scope, 2, second, signLiveGrant(scope, 2, second, laptop))).toBe(false)
     desk.ask(2)
-    expect(desk.redeem(scope, 1, second, signLiveGrant(scope, 1, second, laptop.secretKey))).toBe(false)
+    expect(desk.redeem(scope, 1, second, signLiveGrant(scope, 1, second, laptop))).toBe(false)
   })
 
   test('[H36] a grant of another device, session, handoff or target answers nothing', () => {
@@ -58,14 +58,14 @@ describe('the desk of a target', () => {
     const nonce = desk.ask(1)
     const other = hexId<never>(random.bytes(16))
     for (const wrong of [
-      signLiveGrant(scope, 1, nonce, phone.secretKey),
-      signLiveGrant({ ...scope, session: other }, 1, nonce, laptop.secretKey),
-      signLiveGrant({ ...scope, handoff: other }, 1, nonce, laptop.secretKey),
-      signLiveGrant({ ...scope, target: deviceIdOf(phone.publicKey) }, 1, nonce, laptop.secretKey),
+      signLiveGrant(scope, 1, nonce, phone),
+      signLiveGrant({ ...scope, session: other }, 1, nonce, laptop),
+      signLiveGrant({ ...scope, handoff: other }, 1, nonce, laptop),
+      signLiveGrant({ ...scope, target: deviceIdOf(phone.publicKey) }, 1, nonce, laptop),
     ]) {
       expect(desk.redeem(scope, 1, nonce, wrong)).toBe(false)
     }
-    expect(desk.redeem(scope, 1, nonce, signLiveGrant(scope, 1, nonce, laptop.secretKey))).toBe(true)
+    expect(desk.redeem(scope, 1, nonce, signLiveGrant(scope, 1, nonce, laptop))).toBe(true)
   })
 })
 

@@ -3,7 +3,7 @@
  * A *claim* grant lets one device hold one counter of one session; it is what other devices check to call that claim confirmed,
  * and, with an expiry, what stands behind a queued offer. Both name both devices, the session and the handoff.
  */
-import { sign, verify } from '../crypto/sign.ts'
+import { sign, verify, type SignerKeys } from '../crypto/sign.ts'
 import { toHex } from '../lib/bytes.ts'
 import { encodeCbor } from '../lib/codec.ts'
 import { idBytes, publicKeyOf, type DeviceId, type HandoffId, type SessionId } from '../lib/ids.ts'
@@ -17,8 +17,8 @@ export interface GrantScope {
   readonly target: DeviceId
 }
 
-export function signLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Array, secretKey: Uint8Array): Uint8Array {
-  return sign('handoff-grant', liveBytes(scope, attempt, nonce), secretKey)
+export function signLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Array, keys: SignerKeys): Uint8Array {
+  return sign('handoff-grant', liveBytes(scope, attempt, nonce), keys)
 }
 
 export function isLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Array, signature: Uint8Array, verifier?: Verifier): boolean {
@@ -26,8 +26,8 @@ export function isLiveGrant(scope: GrantScope, attempt: number, nonce: Uint8Arra
 }
 
 /** `expiresAt` 0: written by the granter itself. */
-export function signClaimGrant(scope: GrantScope, counter: number, expiresAt: number, secretKey: Uint8Array): Uint8Array {
-  return sign('handoff-grant', claimBytes(scope, counter, expiresAt), secretKey)
+export function signClaimGrant(scope: GrantScope, counter: number, expiresAt: number, keys: SignerKeys): Uint8Array {
+  return sign('handoff-grant', claimBytes(scope, counter, expiresAt), keys)
 }
 
 export function isClaimGrant(scope: GrantScope, counter: number, expiresAt: number, signature: Uint8Array, verifier?: Verifier): boolean {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createSigningKeys } from '../crypto/sign.ts'
+import { createSigningKeys, type SigningKeys } from '../crypto/sign.ts'
 import { deviceIdOf, hexId, type DeviceId, type HandoffId, type SessionId } from '../lib/ids.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import { isGenuineClaim, signClaimGrant } from './grants.ts'
@@ -23,7 +23,7 @@ const evidence = (changes: Partial<LeaseEvidence> = {}): LeaseEvidence => ({
 const opened: Claim = { counter: 1, device: laptop, kind: 'opened', time: 0 }
 const taken = (device: DeviceId, counter = 2): Claim => ({ counter, device, kind: 'taken', time: 0 })
 const granted = (target: DeviceId, kind: 'granted' | 'offered' = 'granted', expiresAt = 0): Claim => {
-  const signature = signClaimGrant({ handoff, session, source: laptop, target }, 2, expiresAt, keys[0]?.secretKey as Uint8Array)
+  const signature = signClaimGrant({ handoff, session, source: laptop, target }, 2, expiresAt, keys[0] as SigningKeys)
   return { counter: 2, device: target, kind, time: 0, grant: { by: laptop, handoff, expiresAt, signature } }
 }
 

@@ -1,6 +1,7 @@
 /** Between the wire and the records: what a record says, and what a message means, checked as far as signatures go. */
 import { hexId, idBytes, publicKeyOf, type DeviceId, type HandoffId, type SessionId, type TraceId } from '../lib/ids.ts'
 import { DAY_MS, SECOND_MS } from '../lib/units.ts'
+import type { SignerKeys } from '../crypto/sign.ts'
 import type { Verifier } from '../ports/verifier.ts'
 import { MAX_HOT_SET_BYTES } from '../wire/limits.ts'
 import type { AbortReason, ControlMessage } from '../wire/control-messages.ts'
@@ -36,7 +37,7 @@ export function composeMessage(
   type: SentMessage,
   here: {
     readonly self: DeviceId
-    readonly secretKey: Uint8Array
+    readonly signing: SignerKeys
     readonly now: number
     readonly hotSet: Uint8Array
     readonly bytes: number
@@ -60,7 +61,7 @@ export function composeMessage(
     case 'accept':
       return here.grants && { ...base, type, nonce: here.grants.ask(record.attempt) }
     case 'grant':
-      return nonce && { ...base, type, nonce, signature: signLiveGrant(scopeOf(record, here.self), record.attempt, nonce, here.secretKey) }
+      return nonce && { ...base, type, nonce, signature: signLiveGrant(scopeOf(record, here.self), record.attempt, nonce, here.signing) }
     case 'progress':
       return { ...base, type, milestone, bytes: here.bytes }
     case 'verified':

@@ -170,7 +170,7 @@ export function createRuntime(
 
   const here = (): Parameters<typeof composeMessage>[2] => ({
     self: identity.id,
-    secretKey: identity.signing.secretKey,
+    signing: identity.signing,
     now: clock.now(),
     hotSet: memory.hotSet ?? new Uint8Array(0),
     bytes: Math.max(memory.bytes, record.bytes),

@@ -69,7 +69,7 @@ export function createSteps(components: HandoffComponents, claims: ClaimWriter):
     if (carrier === undefined || memory.published === record.attempt) return
     memory.hotSet ??= await sessions.hotSet(record.session, record.kinds)
     const { hotSet, bytes } = memory
-    const here = { self: identity.id, secretKey: identity.signing.secretKey, now: clock.now(), hotSet, bytes }
+    const here = { self: identity.id, signing: identity.signing, now: clock.now(), hotSet, bytes }
     const offer = composeMessage(record, 'offer', here)
     if (offer === undefined) return
     await carrier.publish(record.id, record.target, registerRevision(record), encodeControlMessage(offer))

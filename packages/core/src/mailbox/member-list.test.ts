@@ -74,7 +74,7 @@ test('[M2] a list is not taken with members out of order, twice, none, or with f
     { ...record, more: 1 },
   ]) {
     const bytes = encodeCbor(wrong)
-    const signature = sign('member-list', bytes, adminKeys.secretKey)
+    const signature = sign('member-list', bytes, adminKeys)
     expect(verifyMemberList({ record: bytes, signature }, adminKeys.publicKey).ok).toBe(false)
   }
 })

@@ -64,7 +64,7 @@ export function encodeMemberList(list: MemberList, adminKeys: SigningKeys): Sign
   })
   const read = decodeMemberList(record)
   if (!read.ok) throw new RangeError(read.error)
-  return { record, signature: sign('member-list', record, adminKeys.secretKey) }
+  return { record, signature: sign('member-list', record, adminKeys) }
 }
 
 /** The list in a record; not whether it is signed: the record names the mailbox whose key has to be asked. */

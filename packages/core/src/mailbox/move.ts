@@ -19,7 +19,7 @@ export interface MailboxMove {
 }
 
 export function signMailboxMove(move: MailboxMove, oldKeys: SigningKeys): Uint8Array {
-  return sign('mailbox-move', bytesOf(move), oldKeys.secretKey)
+  return sign('mailbox-move', bytesOf(move), oldKeys)
 }
 
 export function isMailboxMoveSigned(move: MailboxMove, signature: Uint8Array, oldAdminKey: Uint8Array, verifier?: Verifier): boolean {

@@ -138,7 +138,7 @@ describe('who answers', () => {
     const bad: Partial<Introduction>[] = [
       { signingKey: others.publicKey },
       { proof: new Uint8Array(64) },
-      { proof: sign('pairing-possession', new Uint8Array(32), cast.desk.signing.secretKey) },
+      { proof: sign('pairing-possession', new Uint8Array(32), cast.desk.signing) },
       { sealingKey: new Uint8Array(32) },
       { name: 'desk\u0007' },
       { name: '\u202elaptop' },
@@ -338,7 +338,7 @@ function forgeAnswer(
     sealingKey: device.sealing.publicKey,
     name: device.name,
     platform: 'linux',
-    proof: sign('pairing-possession', keys.h0, signer.secretKey),
+    proof: sign('pairing-possession', keys.h0, signer),
     ...change,
   }
   const sealed = sealPart(keys.joinerKey, 'introduction', encodeIntroduction(introduction), cast.random)

@@ -204,7 +204,7 @@ export function createInviter(options: InviterOptions): Inviter {
     const { keys, h1, link, ended } = connection
     if (keys === undefined || h1 === undefined) return
     connection.isWelcomed = true
-    const signature = sign('pairing-admission', h1, identity.signing.secretKey)
+    const signature = sign('pairing-admission', h1, identity.signing)
     const frames = welcomeFrames({ group, device: link.peer, signature, key: keys.inviterKey, random })
     for (let pauseMs = PAIRING_RESEND_MS; !ended.signal.aborted; pauseMs *= 2) {
       for (const frame of frames) await link.send(frame)

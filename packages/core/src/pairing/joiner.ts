@@ -172,7 +172,7 @@ function createTalk(context: TalkContext): { readonly joined: Promise<Result<Joi
       sealingKey: identity.sealing.publicKey,
       name: identity.name,
       platform: options.platform,
-      proof: sign('pairing-possession', keys.h0, identity.signing.secretKey),
+      proof: sign('pairing-possession', keys.h0, identity.signing),
     })
     const sealed = sealPart(keys.joinerKey, 'introduction', introduction, random)
     const m1 = encodePairingFrame({

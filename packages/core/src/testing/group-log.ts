@@ -112,5 +112,5 @@ const EPOCH = { check: new Uint8Array(32), parents: [], wraps: [] }
 /** `CBOR [unsigned, signature]` of whatever is given. */
 export function signedEntryBytes(author: DeviceIdentity, unsigned: unknown): Uint8Array {
   const bytes = encodeCbor(unsigned)
-  return encodeCbor([bytes, sign('group-entry', bytes, author.signing.secretKey)])
+  return encodeCbor([bytes, sign('group-entry', bytes, author.signing)])
 }
