@@ -65,6 +65,14 @@ test('a command that only asks the daemon starts without the engine: neither Aut
   expect([...loaded].filter(name => name.startsWith('packages/core/')).length).toBeLessThan(15)
 })
 
+test('a relay, a store and a node start without Automerge', () => {
+  for (const entry of ['packages/relay/src/cli/segue-relay.ts', 'packages/storage/src/index.ts', 'packages/net/src/index.ts']) {
+    const loaded = loadedBy(entry)
+    expect(loaded).toContain('packages/core/src/sealed.ts')
+    expect([...loaded].filter(name => name.startsWith('@automerge/'))).toEqual([])
+  }
+})
+
 test('docs/architecture.md names the layers of core in this order', () => {
   const text = readRootFile('docs/architecture.md')
   const positions = CORE_LAYERS.map(layer => text.indexOf(`\n    ${layer}/`))

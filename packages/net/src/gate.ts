@@ -7,8 +7,8 @@
  * Anybody on the network who dials this device learns its id: Noise proves it to whoever asks.
  */
 import type { Connection, ConnectionGater, Stream } from '@libp2p/interface'
-import { CLOSE_CODES, PAIRING_PROTOCOL, STRANGER_DEADLINE_MS } from '@segue/core'
-import type { DeviceId } from '@segue/core'
+import { CLOSE_CODES, PAIRING_PROTOCOL, STRANGER_DEADLINE_MS } from '@segue/core/sealed'
+import type { DeviceId } from '@segue/core/sealed'
 import type { Clock, DeviceLinkHost, Logger } from '@segue/core/ports'
 import { MAX_STRANGERS } from './limits.ts'
 import { hangUp } from './link/hang-up.ts'

@@ -1,5 +1,5 @@
 /** Bounds and periods of the network part. What both ends must keep alike is in core's wire/limits.ts. */
-import { KIB, MIB, MINUTE_MS, SECOND_MS } from '@segue/core'
+import { KIB, MIB, MINUTE_MS, SECOND_MS } from '@segue/core/sealed'
 
 /** Reconnect: full jitter below this, doubled up to the maximum, back to the start after a link that lasted. */
 export const RECONNECT_FIRST_MS = 100

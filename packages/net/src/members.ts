@@ -2,7 +2,7 @@
  * Two loops per member: one that keeps it linked, and one that works while the link goes through a relay, for a better way. The second is
  * in no hurry: each of its dials costs a try at every address.
  */
-import type { CloseCode, DeviceId, Observable } from '@segue/core'
+import type { CloseCode, DeviceId, Observable } from '@segue/core/sealed'
 import type { Clock, DeviceLink, Random } from '@segue/core/ports'
 import { CLIMB_FIRST_MS, CLIMB_MAX_MS } from './limits.ts'
 import { createReconnect, type Reconnect } from './link/reconnect.ts'

@@ -5,7 +5,7 @@
  * Facts go up through `DeviceLinkHost` (see core's ports); intents come down here. Nothing in here contacts a third party: no
  * STUN, no bootstrap, no DNS, and whatever is neither loopback nor a private address is refused unless `allowPublic` is set.
  */
-import type { CloseCode, Closeable, DeviceId, Observable } from '@segue/core'
+import type { CloseCode, Closeable, DeviceId, Observable } from '@segue/core/sealed'
 import type { Clock, DeviceLink, DeviceLinkHost, Logger, NearbyDevice, PairingLink, Random } from '@segue/core/ports'
 import type { Libp2pOptions } from 'libp2p'
 import type { CircuitServing } from './circuit/circuit-server.ts'

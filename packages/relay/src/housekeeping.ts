@@ -1,5 +1,5 @@
 /** What goes by itself: what was retired long enough ago, what everybody has where the account says so, mailboxes nobody came to for long, invites that expired. */
-import { DAY_MS, HOUR_MS, RETIRED_KEPT_MS, type MailboxId } from '@segue/core'
+import { DAY_MS, HOUR_MS, RETIRED_KEPT_MS, type MailboxId } from '@segue/core/sealed'
 import type { Clock, Logger } from '@segue/core/ports'
 import type { MailboxEngine } from './engine/mailbox-engine.ts'
 import type { OpenMailbox } from './mailboxes/mailboxes.ts'

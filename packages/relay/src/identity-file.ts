@@ -1,7 +1,7 @@
 /** The relay's key, which is its address: 32 bytes (an Ed25519 seed) as hex in a file of its own, for the operator to keep. */
 import { randomBytes } from 'node:crypto'
 import { chmod, open, readFile, stat } from 'node:fs/promises'
-import { createIdentity, SegueError, type DeviceIdentity } from '@segue/core'
+import { createIdentity, SegueError, type DeviceIdentity } from '@segue/core/sealed'
 
 /** Made on first use, 0600. Throws STORE_NOT_PRIVATE when others may read it, STORE_DAMAGED when it is no key. */
 export async function readOrCreateKey(path: string): Promise<string> {

@@ -17,7 +17,7 @@ import {
   type DeviceId,
   type RelayQuotas,
   type Retention,
-} from '@segue/core'
+} from '@segue/core/sealed'
 import type { Clock, Logger } from '@segue/core/ports'
 import { createNode, systemClock } from '@segue/net'
 import { openVolume, type Damage, type Volume } from '@segue/storage/volume'

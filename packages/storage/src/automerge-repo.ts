@@ -13,7 +13,7 @@
  * | `n` | | the last ordinal given |
  */
 import type { Chunk, StorageAdapterInterface, StorageKey } from '@automerge/automerge-repo'
-import { SegueError, concatBytes, fromUtf8, utf8 } from '@segue/core'
+import { SegueError, concatBytes, fromUtf8, utf8 } from '@segue/core/sealed'
 import { checked, withChecksum } from './checksum.ts'
 import type { KeyRange } from './key-layout.ts'
 import { openLevel, type LevelStore } from './level/level-store.ts'

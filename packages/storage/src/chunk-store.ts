@@ -1,5 +1,5 @@
 /** The chunk store port on Level. Rules L1 to L13 in SPEC.md; the keys are in key-layout.ts, the values in chunk-value.ts. */
-import { SegueError, equalBytes, type ChunkId, type DocTag } from '@segue/core'
+import { SegueError, equalBytes, type ChunkId, type DocTag } from '@segue/core/sealed'
 import type { ChunkBatch, ChunkRecord, ChunkStore, NewChunk, StoredChunk } from '@segue/core/ports'
 import { checked, withChecksum } from './checksum.ts'
 import {

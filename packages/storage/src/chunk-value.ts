@@ -4,7 +4,7 @@
  *     flags u8 (class in the low 2 bits, live 4, bytes follow 8, emptied 16) || epoch 16 || docTag 16 || sequence u64 || arrival u64 ||
  *     place in its group of pointers u32 || byteLength u32 || sealed bytes when flagged || checksum
  */
-import { equalBytes, failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core'
+import { equalBytes, failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core/sealed'
 import type { ChunkClass, ChunkRecord, NewChunk } from '@segue/core/ports'
 import { CHECKSUM_BYTES, checked, writeChecksum } from './checksum.ts'
 

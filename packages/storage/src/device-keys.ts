@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
-import { SegueError, createIdentity, decodeIdentity, encodeIdentity, type DeviceId, type DeviceIdentity } from '@segue/core'
+import { SegueError, createIdentity, decodeIdentity, encodeIdentity, type DeviceId, type DeviceIdentity } from '@segue/core/sealed'
 import type { Random } from '@segue/core/ports'
 import { readIfThere, writeWhole } from './files.ts'
 import { assertPrivateIfThere, prepareDirectory } from './place.ts'

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SegueError, fromUtf8, utf8 } from '@segue/core'
+import { SegueError, fromUtf8, utf8 } from '@segue/core/sealed'
 import { isErrno, readIfThere, syncDirectory, writeWhole } from './files.ts'
 import { openLevel } from './level/level-store.ts'
 

@@ -6,7 +6,7 @@
  * 2: of a chunk only the head may be left. What was there stays as it is.
  */
 import { join } from 'node:path'
-import { SegueError, fromUtf8, utf8 } from '@segue/core'
+import { SegueError, fromUtf8, utf8 } from '@segue/core/sealed'
 import { readIfThere, writeWhole } from './files.ts'
 import type { LevelStore } from './level/level-store.ts'
 

@@ -13,7 +13,7 @@
  *
  * `d` and `a` only point (pointers.ts): a pointer counts when the head it points to has the same arrival.
  */
-import { fromUtf8, toHex, utf8, type ChunkId, type DocTag } from '@segue/core'
+import { fromUtf8, toHex, utf8, type ChunkId, type DocTag } from '@segue/core/sealed'
 
 export const COUNTERS_KEY: Uint8Array = utf8('m')
 const HEAD = 0x68

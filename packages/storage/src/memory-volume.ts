@@ -1,5 +1,5 @@
 /** A volume that is gone with the process: for tests and simulations of what is built on volumes. */
-import { SegueError } from '@segue/core'
+import { SegueError } from '@segue/core/sealed'
 import type { KeyRange } from './key-layout.ts'
 import type { LevelStore, LevelView } from './level/level-store.ts'
 

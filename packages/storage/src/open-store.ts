@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { SegueError, openOrCleanUp } from '@segue/core'
+import { SegueError, openOrCleanUp } from '@segue/core/sealed'
 import type { ChunkStore, Random, RecordStore } from '@segue/core/ports'
 import { createChunkStore } from './chunk-store.ts'
 import type { OnDamaged } from './damage.ts'

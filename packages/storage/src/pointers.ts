@@ -3,7 +3,7 @@
  *
  *     (offset u32 || chunk id 32) ... || checksum        arrival = the first arrival of the group (in the key) + offset
  */
-import { hexId, type ChunkId } from '@segue/core'
+import { hexId, type ChunkId } from '@segue/core/sealed'
 import { CHECKSUM_BYTES, checked, writeChecksum } from './checksum.ts'
 
 export interface Pointer {

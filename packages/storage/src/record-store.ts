@@ -4,7 +4,17 @@
  * `list`, and kept in memory (there are few: addresses, queued handoffs, settings).
  */
 import * as v from 'valibot'
-import { SegueError, bytesUpTo, decodeCbor, encodeCbor, hexId, labelledHmac, openRecord, sealRecord, type ChunkId } from '@segue/core'
+import {
+  SegueError,
+  bytesUpTo,
+  decodeCbor,
+  encodeCbor,
+  hexId,
+  labelledHmac,
+  openRecord,
+  sealRecord,
+  type ChunkId,
+} from '@segue/core/sealed'
 import type { Random, RecordStore } from '@segue/core/ports'
 import { checked, withChecksum } from './checksum.ts'
 import type { OnDamaged } from './damage.ts'

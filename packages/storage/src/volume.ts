@@ -4,7 +4,7 @@
  * lives in a part as well as in a whole one.
  */
 import { join } from 'node:path'
-import { openOrCleanUp } from '@segue/core'
+import { openOrCleanUp } from '@segue/core/sealed'
 import { decodeCounters } from './chunk-value.ts'
 import { migrate, readFormat } from './format.ts'
 import { COUNTERS_KEY, type KeyRange } from './key-layout.ts'

@@ -4,14 +4,11 @@ export { RETIRED_KEPT_MS } from './retired.ts'
 export { createRoom, type Room } from './room.ts'
 export { keylessInspector } from './keyless-inspector.ts'
 export type {
-  AddOptions,
   AttachOptions,
   Durability,
   FragmentCover,
   PeerSync,
   Replica,
-  ReplicaComponents,
-  ReplicaListener,
   ReplicaSession,
   Shown,
 } from './replica-types.ts'

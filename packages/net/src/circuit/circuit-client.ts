@@ -8,7 +8,7 @@
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import type { Connection, PeerId, Stream, StreamHandler, Transport } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { createSubject, type DeviceId, type Observable } from '@segue/core'
+import { createSubject, type DeviceId, type Observable } from '@segue/core/sealed'
 import type { Clock, Logger, Random } from '@segue/core/ports'
 import { CIRCUIT_AGAIN_MS, MAX_STREAMS, RESERVE_FIRST_MS, RESERVE_MAX_MS } from '../limits.ts'
 import { jitteredDelay } from '../link/reconnect.ts'

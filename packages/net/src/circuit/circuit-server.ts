@@ -6,7 +6,7 @@
  */
 import type { Connection, Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import { SegueError, type DeviceId } from '@segue/core'
+import { SegueError, type DeviceId } from '@segue/core/sealed'
 import type { Clock, Logger } from '@segue/core/ports'
 import { whenDrained } from '../link/framed-stream.ts'
 import { updateWindowRarely } from '../link/window-updates.ts'

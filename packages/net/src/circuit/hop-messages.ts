@@ -8,7 +8,7 @@
  * https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md. libp2p's own server is not used because it keeps whatever a slow
  * reader has not taken, without bound, and knows no rates.
  */
-import { concatBytes, deviceIdOf, equalBytes, publicKeyOf, type DeviceId } from '@segue/core'
+import { concatBytes, deviceIdOf, equalBytes, publicKeyOf, type DeviceId } from '@segue/core/sealed'
 
 export const HOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/hop'
 export const STOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/stop'

@@ -3,7 +3,7 @@
  * an authenticated link) and sighted (mDNS; anybody can claim that, so they expire and are the first to go). All are tried at the same
  * time, at most MAX_ADDRESSES per device.
  */
-import type { DeviceId } from '@segue/core'
+import type { DeviceId } from '@segue/core/sealed'
 import type { Clock } from '@segue/core/ports'
 import { MAX_ADDRESSES, MAX_SIGHTINGS, SIGHTING_MS } from '../limits.ts'
 

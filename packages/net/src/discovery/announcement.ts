@@ -7,8 +7,8 @@
  *
  * Anybody on the network can say anything: addresses are hints (Noise proves who answers there), the name is what somebody claims.
  */
-import { fromUtf8, isDeviceId, isDeviceName, utf8 } from '@segue/core'
-import type { DeviceId } from '@segue/core'
+import { fromUtf8, isDeviceId, isDeviceName, utf8 } from '@segue/core/sealed'
+import type { DeviceId } from '@segue/core/sealed'
 import { isPrivateAddress } from '../private-addresses.ts'
 
 export const SERVICE = '_segue._udp.local'

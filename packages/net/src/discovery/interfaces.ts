@@ -1,6 +1,6 @@
 /** The machine's own private IPv4 addresses, and word when they change: Node has no event for that, so they are looked at every 5 s. */
 import { networkInterfaces } from 'node:os'
-import { SECOND_MS } from '@segue/core'
+import { SECOND_MS } from '@segue/core/sealed'
 import type { Clock } from '@segue/core/ports'
 import { isPrivateAddress } from '../private-addresses.ts'
 

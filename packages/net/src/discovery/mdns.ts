@@ -6,8 +6,8 @@
  * interface, and speaks up by itself when what it says changes. On the way out it says goodbye, so that nobody waits for it.
  */
 import multicastDns from 'multicast-dns'
-import { SECOND_MS } from '@segue/core'
-import type { DeviceId } from '@segue/core'
+import { SECOND_MS } from '@segue/core/sealed'
+import type { DeviceId } from '@segue/core/sealed'
 import type { Clock, Logger } from '@segue/core/ports'
 import { SERVICE, decodeAnnouncement, encodeAnnouncement, instanceName, type Announcement } from './announcement.ts'
 import { privateInterfaces } from './interfaces.ts'

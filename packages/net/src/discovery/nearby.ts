@@ -1,6 +1,6 @@
 /** Devices nearby that have pairing open, as they say themselves. */
-import { createSubject } from '@segue/core'
-import type { DeviceId, Observable } from '@segue/core'
+import { createSubject } from '@segue/core/sealed'
+import type { DeviceId, Observable } from '@segue/core/sealed'
 import type { Clock, NearbyDevice } from '@segue/core/ports'
 import { SIGHTING_MS } from '../limits.ts'
 import type { Announcement } from './announcement.ts'

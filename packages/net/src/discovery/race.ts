@@ -5,8 +5,8 @@
  */
 import type { Connection } from '@libp2p/interface'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
-import { SegueError } from '@segue/core'
-import type { DeviceId } from '@segue/core'
+import { SegueError } from '@segue/core/sealed'
+import type { DeviceId } from '@segue/core/sealed'
 import type { Clock } from '@segue/core/ports'
 import { CIRCUIT_AFTER_MS, DIAL_DEADLINE_MS, SECOND_CHOICE_MS } from '../limits.ts'
 import { hangUp } from '../link/hang-up.ts'

@@ -2,8 +2,8 @@
  * What this device can say about the network it is on, for a person whose devices do not find each other: whether its own announcements
  * come back, which other Segue devices were heard, and how far their clocks are off.
  */
-import { SECOND_MS, createSubject } from '@segue/core'
-import type { DeviceId, Observable } from '@segue/core'
+import { SECOND_MS, createSubject } from '@segue/core/sealed'
+import type { DeviceId, Observable } from '@segue/core/sealed'
 import type { Clock } from '@segue/core/ports'
 import { MAX_SIGHTINGS, SIGHTING_MS } from '../limits.ts'
 

@@ -7,7 +7,7 @@
  * The length is judged as soon as its four bytes are there, before anything of the frame is kept. Signals travel between frames,
  * never inside one; they say why a link closes and whether the peer is alive.
  */
-import { failed, ok, type Result } from '@segue/core'
+import { failed, ok, type Result } from '@segue/core/sealed'
 
 export const SIGNALS = {
   /** The last thing on a stream; the value is a number of core's CLOSE_CODES. */

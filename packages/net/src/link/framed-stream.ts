@@ -7,7 +7,7 @@
  */
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { concatBytes } from '@segue/core'
+import { concatBytes } from '@segue/core/sealed'
 import { MAX_UNREAD_BYTES, PIECE_BYTES } from '../limits.ts'
 import { updateWindowRarely } from './window-updates.ts'
 import { createFrameReader, encodeHeader, encodeSignal, type Read, type Signal } from './frame-reader.ts'

@@ -6,7 +6,7 @@
  * once under one key are two machines with a copy of the same keys.
  */
 import * as v from 'valibot'
-import { bytesOf, decodeCbor, encodeCbor, failed, ok, wholeNumber, type Result } from '@segue/core'
+import { bytesOf, decodeCbor, encodeCbor, failed, ok, wholeNumber, type Result } from '@segue/core/sealed'
 import { MAX_ADDRESSES, MAX_HELLO_BYTES } from '../limits.ts'
 import { isPrivateAddress } from '../private-addresses.ts'
 

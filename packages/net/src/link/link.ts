@@ -6,8 +6,8 @@
  * of them (or after a grace, if its own handlers are stuck) and hangs up, so that the code is never lost to a reset.
  */
 import type { Connection, Stream } from '@libp2p/interface'
-import { CHANNELS, CLOSE_CODES, MAX_FRAME_BYTES, SegueError, closeCodeOf } from '@segue/core'
-import type { Channel, CloseCode, DeviceId, ErrorCode } from '@segue/core'
+import { CHANNELS, CLOSE_CODES, MAX_FRAME_BYTES, SegueError, closeCodeOf } from '@segue/core/sealed'
+import type { Channel, CloseCode, DeviceId, ErrorCode } from '@segue/core/sealed'
 import type { Clock, DeviceLink, DeviceLinkHandler, Logger } from '@segue/core/ports'
 import { CLOSE_GRACE_MS } from '../limits.ts'
 import { linkPathOf } from '../circuit/link-path.ts'

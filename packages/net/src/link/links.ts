@@ -7,8 +7,8 @@
  * and if what it replaces still answers, the key is there twice, which both of them and the host are told.
  */
 import type { Connection, Stream } from '@libp2p/interface'
-import { CHANNELS, PROTOCOL_OF, SegueError, createSubject, equalBytes } from '@segue/core'
-import type { Channel, CloseCode, DeviceId, Observable } from '@segue/core'
+import { CHANNELS, PROTOCOL_OF, SegueError, createSubject, equalBytes } from '@segue/core/sealed'
+import type { Channel, CloseCode, DeviceId, Observable } from '@segue/core/sealed'
 import type { Clock, DeviceLink, DeviceLinkHost, Logger } from '@segue/core/ports'
 import { LINK_DEADLINE_MS, PROBE_MS, TWICE_PROBE_MS } from '../limits.ts'
 import { hangUp } from './hang-up.ts'

@@ -3,7 +3,7 @@
  * does: a random delay below 100 ms, doubled after each failure up to 30 s (full jitter, so that two devices that lose each other do
  * not meet in step for ever), back to the start after a link that lasted 10 s or when woken.
  */
-import type { CloseCode, Observable } from '@segue/core'
+import type { CloseCode, Observable } from '@segue/core/sealed'
 import type { Clock, Random } from '@segue/core/ports'
 import { HEALTHY_AFTER_MS, RECONNECT_FIRST_MS, RECONNECT_MAX_MS } from '../limits.ts'
 

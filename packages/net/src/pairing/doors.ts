@@ -1,7 +1,7 @@
 /** The doors beside the members' streams, pairing and membership proof first: what stands open, and how to knock at another's. */
 import type { Connection, Stream } from '@libp2p/interface'
-import { GROUP_PROTOCOL, PAIRING_PROTOCOL, SegueError } from '@segue/core'
-import type { DeviceId, ErrorCode } from '@segue/core'
+import { GROUP_PROTOCOL, PAIRING_PROTOCOL, SegueError } from '@segue/core/sealed'
+import type { DeviceId, ErrorCode } from '@segue/core/sealed'
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
 import type { Gate } from '../gate.ts'
 import { hangUp } from '../link/hang-up.ts'

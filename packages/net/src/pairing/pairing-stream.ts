@@ -1,7 +1,7 @@
 /** A pairing or proof stream as core's PairingLink: small frames, read one at a time by whoever runs the exchange. */
 import type { Connection, Stream } from '@libp2p/interface'
-import { MAX_PAIRING_FRAME_BYTES, SegueError } from '@segue/core'
-import type { DeviceId, ErrorCode } from '@segue/core'
+import { MAX_PAIRING_FRAME_BYTES, SegueError } from '@segue/core/sealed'
+import type { DeviceId, ErrorCode } from '@segue/core/sealed'
 import type { Clock, PairingLink } from '@segue/core/ports'
 import { createFramedStream } from '../link/framed-stream.ts'
 

@@ -3,8 +3,8 @@
  * would hold up the writes behind it. So what is on its way to disk counts already here, and a chunk too many is rejected by name, which
  * its sender hears. Who brings too fast is not refused but waits, and its link with it.
  */
-import { MINUTE_MS } from '@segue/core'
-import type { ChunkId, DeviceId } from '@segue/core'
+import { MINUTE_MS } from '@segue/core/sealed'
+import type { ChunkId, DeviceId } from '@segue/core/sealed'
 import type { ChunkStore, Clock, SealedChunk } from '@segue/core/ports'
 import type { Account, MailboxEngine, Usage } from '../engine/mailbox-engine.ts'
 

@@ -3,7 +3,15 @@
  * Noise proved it to be; until it has an account or is on a list, nothing it says is stored.
  */
 import { createHash } from 'node:crypto'
-import { MAX_RELAY_REQUESTS, SegueError, decodeMemberList, decodeRelayRequest, encodeRelayAnswer, hexId, refusalFor } from '@segue/core'
+import {
+  MAX_RELAY_REQUESTS,
+  SegueError,
+  decodeMemberList,
+  decodeRelayRequest,
+  encodeRelayAnswer,
+  hexId,
+  refusalFor,
+} from '@segue/core/sealed'
 import {
   isMailboxMoveSigned,
   verifyMemberList,
@@ -12,7 +20,7 @@ import {
   type RelayAnswer,
   type RelayRefusal,
   type RelayRequest,
-} from '@segue/core'
+} from '@segue/core/sealed'
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
 import type { MailboxEngine, MailboxRecord } from '../engine/mailbox-engine.ts'
 import type { Directory } from '../mailboxes/directory.ts'

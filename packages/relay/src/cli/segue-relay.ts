@@ -1,7 +1,7 @@
 /** The `segue-relay` command: `serve` (also without a word) runs the relay, the others ask one that runs, or open its folder themselves. */
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { decodeInvite, isSegueError } from '@segue/core'
+import { decodeInvite, isSegueError } from '@segue/core/sealed'
 import { openVolume } from '@segue/storage/volume'
 import { Command, Option } from 'commander'
 import QRCode from 'qrcode'

@@ -4,7 +4,7 @@
  * file that holds the value, as containers hand over secrets.
  */
 import { readFileSync } from 'node:fs'
-import { MIB, RETENTIONS, type Retention } from '@segue/core'
+import { MIB, RETENTIONS, type Retention } from '@segue/core/sealed'
 import { CIRCUIT_BYTES_PER_SECOND, MAX_CIRCUITS } from '@segue/net'
 import { LOG_LEVELS, type LogLevel } from '../ops/log.ts'
 import { isSeed } from '../identity-file.ts'

@@ -2,7 +2,7 @@
  * What a mailbox grows by is charged to its account in the commit that writes it. Nearly every write finds the account and its usage as the
  * last one left them, so what was decoded is kept beside the bytes it came from; only what is stored counts.
  */
-import { SegueError, equalBytes, type DeviceId } from '@segue/core'
+import { SegueError, equalBytes, type DeviceId } from '@segue/core/sealed'
 import type { VolumeTransaction } from '@segue/storage/volume'
 import { accountKey, usageKey } from './keys.ts'
 import { decodeAccount, decodeUsage, encodeUsage } from './records.ts'

@@ -11,7 +11,7 @@
  * | `p` | | written by the probe |
  * | `c` | mailbox (16), then the keys of a chunk store | its chunks |
  */
-import { concatBytes, fromHex, publicKeyOf, utf8, type DeviceId, type MailboxId } from '@segue/core'
+import { concatBytes, fromHex, publicKeyOf, utf8, type DeviceId, type MailboxId } from '@segue/core/sealed'
 
 export const INVITES: Uint8Array = utf8('i')
 export const ACCOUNTS: Uint8Array = utf8('a')

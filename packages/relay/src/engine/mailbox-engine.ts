@@ -9,7 +9,7 @@
  *   account in the same step as it writes.
  * - Nothing in here is readable content: ids, keys, sizes, times, and the operator's own notes.
  */
-import type { Closeable, DeviceId, MailboxId, RelayQuotas, Retention, SignedMemberList } from '@segue/core'
+import type { Closeable, DeviceId, MailboxId, RelayQuotas, Retention, SignedMemberList } from '@segue/core/sealed'
 import type { ChunkStore } from '@segue/core/ports'
 
 export interface MailboxEngine extends Closeable {

@@ -1,6 +1,6 @@
 /** The engine's own records as bytes: CBOR of a fixed shape behind a version, a checksum after it. */
-import { RETENTIONS, bytesOf, bytesUpTo, decodeCbor, encodeCbor, isDeviceId, isHexId, wholeNumber } from '@segue/core'
-import type { DeviceId, MailboxId } from '@segue/core'
+import { RETENTIONS, bytesOf, bytesUpTo, decodeCbor, encodeCbor, isDeviceId, isHexId, wholeNumber } from '@segue/core/sealed'
+import type { DeviceId, MailboxId } from '@segue/core/sealed'
 import { checked, withChecksum } from '@segue/storage/volume'
 import * as v from 'valibot'
 import type { Account, Invite, MailboxRecord, Usage } from './mailbox-engine.ts'

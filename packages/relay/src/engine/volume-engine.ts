@@ -2,8 +2,8 @@
  * The engine on a volume: Level for a relay that runs, memory for tests and simulations, the same code for both. All mailboxes are
  * parts of one volume, so that writes of many groups share an fsync, and a mailbox's write and its account's usage are one commit.
  */
-import { SegueError } from '@segue/core'
-import type { DeviceId, MailboxId } from '@segue/core'
+import { SegueError } from '@segue/core/sealed'
+import type { DeviceId, MailboxId } from '@segue/core/sealed'
 import { createChunkStore, keysUnder, partOf, sizeIn, transactionIn } from '@segue/storage/volume'
 import type { OnDamaged, Volume, VolumeTransaction } from '@segue/storage/volume'
 import { createCharging } from './charging.ts'

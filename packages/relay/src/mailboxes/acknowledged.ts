@@ -8,8 +8,8 @@
  *
  * The replica owns the store; what is written here adds no arrival and touches no record of its own.
  */
-import { bytesOf, decodeCbor, deviceIdOf, encodeCbor, hexId, idBytes, publicKeyOf, wholeNumber, SECOND_MS } from '@segue/core'
-import type { ChunkId, DeviceId, Incarnation, Replica } from '@segue/core'
+import { bytesOf, decodeCbor, deviceIdOf, encodeCbor, hexId, idBytes, publicKeyOf, wholeNumber, SECOND_MS } from '@segue/core/sealed'
+import type { ChunkId, DeviceId, Incarnation, Replica } from '@segue/core/sealed'
 import type { ChunkStore, Clock, Logger } from '@segue/core/ports'
 import * as v from 'valibot'
 

@@ -1,5 +1,5 @@
 /** What lies in a mailbox that another took the place of, and is not in that one: brought after it was drained, by a device that may never come again. */
-import type { ChunkId } from '@segue/core'
+import type { ChunkId } from '@segue/core/sealed'
 import type { OpenMailbox } from './mailboxes.ts'
 
 /** Gives the number of chunks. What a fragment in the new one contains as well is retired by the next device that sees it. */

@@ -6,7 +6,7 @@
  * and so draw its connections away: between accounts the one whose mailbox the peer itself asked for by name last, in this run, has it; of
  * a peer that asked for none, who listed it first. Every device asks for its own when it comes, so who listed a stranger first gains nothing.
  */
-import type { DeviceId, MailboxId } from '@segue/core'
+import type { DeviceId, MailboxId } from '@segue/core/sealed'
 import type { Account, MailboxRecord } from '../engine/mailbox-engine.ts'
 
 export interface Directory {

@@ -2,7 +2,7 @@
  * The mailboxes that are open: each a replica without keys on its chunk store, opened when a member's link comes up, closed when none was
  * there for a while. Replication itself is core's; here are only the gate, the quota and the comings and goings.
  */
-import { createReplica, isSegueError, type CloseCode, type DeviceId, type MailboxId, type Replica } from '@segue/core'
+import { createReplica, isSegueError, type CloseCode, type DeviceId, type MailboxId, type Replica } from '@segue/core/sealed'
 import type { ChunkStore, Clock, DeviceLink, DeviceLinkHandler, DeviceLinkHost, Hasher, Inspector, Logger, Random } from '@segue/core/ports'
 import type { Admission } from '../accounts/admission.ts'
 import type { Mailbox, MailboxEngine, MailboxRecord } from '../engine/mailbox-engine.ts'

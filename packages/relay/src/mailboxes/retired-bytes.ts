@@ -1,5 +1,5 @@
 /** How much of a mailbox is retired: counted when a device asks, at most once in a while, because it reads every chunk's head. */
-import { MINUTE_MS, type MailboxId } from '@segue/core'
+import { MINUTE_MS, type MailboxId } from '@segue/core/sealed'
 import type { Clock } from '@segue/core/ports'
 import type { MailboxEngine } from '../engine/mailbox-engine.ts'
 

@@ -2,7 +2,7 @@
  * What all links of one account together may make this relay keep: links, requests that wait, and what they do not read. It follows from
  * the account's quota of mailboxes, each of which is one group with so many devices.
  */
-import { createRoom, type CloseCode, type DeviceId, type Room } from '@segue/core'
+import { createRoom, type CloseCode, type DeviceId, type Room } from '@segue/core/sealed'
 import type { DeviceLink } from '@segue/core/ports'
 import type { Account } from '../engine/mailbox-engine.ts'
 

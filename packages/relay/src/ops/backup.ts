@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
-import { SegueError } from '@segue/core'
+import { SegueError } from '@segue/core/sealed'
 import type { Volume } from '@segue/storage/volume'
 import { isSeed } from '../identity-file.ts'
 

@@ -1,5 +1,5 @@
 /** Reads everything a relay holds and says what is wrong with it. Changes nothing. */
-import { parseChunk, type MailboxId } from '@segue/core'
+import { parseChunk, type MailboxId } from '@segue/core/sealed'
 import type { Volume } from '@segue/storage/volume'
 import type { MailboxEngine } from '../engine/mailbox-engine.ts'
 

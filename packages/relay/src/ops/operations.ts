@@ -1,7 +1,7 @@
 /** What an operator may ask, of a relay that runs (through its socket) or of its store when it does not: the same code. */
 import { randomBytes } from 'node:crypto'
-import { DAY_MS, MAX_RELAY_ADDRESSES, RETENTIONS, encodeInvite, isDeviceId, wholeNumber } from '@segue/core'
-import type { DeviceId, RelayQuotas, Retention } from '@segue/core'
+import { DAY_MS, MAX_RELAY_ADDRESSES, RETENTIONS, encodeInvite, isDeviceId, wholeNumber } from '@segue/core/sealed'
+import type { DeviceId, RelayQuotas, Retention } from '@segue/core/sealed'
 import type { Clock } from '@segue/core/ports'
 import type { Volume } from '@segue/storage/volume'
 import * as v from 'valibot'

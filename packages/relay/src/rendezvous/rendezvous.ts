@@ -3,8 +3,15 @@
  * come there, and what one says is handed to the other. Nothing is stored: each side is read only as fast as the other takes it. All of it
  * is bounded: places, guests, messages, their rate, and time.
  */
-import { MAX_RENDEZVOUS_GUESTS, RENDEZVOUS_MS, SECOND_MS, SegueError, decodeRendezvousMessage, encodeRendezvousMessage } from '@segue/core'
-import { publicKeyOf, toHex, type DeviceId, type RendezvousMessage, type RendezvousRefusal } from '@segue/core'
+import {
+  MAX_RENDEZVOUS_GUESTS,
+  RENDEZVOUS_MS,
+  SECOND_MS,
+  SegueError,
+  decodeRendezvousMessage,
+  encodeRendezvousMessage,
+} from '@segue/core/sealed'
+import { publicKeyOf, toHex, type DeviceId, type RendezvousMessage, type RendezvousRefusal } from '@segue/core/sealed'
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
 
 export interface RendezvousOptions {

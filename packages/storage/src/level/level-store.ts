@@ -10,7 +10,7 @@
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { SegueError } from '@segue/core'
+import { SegueError } from '@segue/core/sealed'
 import type { KeyRange } from '../key-layout.ts'
 import { makeFilesPrivate } from './private-files.ts'
 

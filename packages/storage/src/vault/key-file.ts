@@ -4,7 +4,7 @@
  */
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { SegueError, fromHex, fromUtf8, openRecord, sealRecord, toHex } from '@segue/core'
+import { SegueError, fromHex, fromUtf8, openRecord, sealRecord, toHex } from '@segue/core/sealed'
 import { isErrno, readIfThere, syncDirectory } from '../files.ts'
 import { assertPrivateIfThere } from '../place.ts'
 import type { Unlock } from './unlock.ts'

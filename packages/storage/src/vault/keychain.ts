@@ -11,7 +11,7 @@
  * On Linux the library would fall back to the kernel's keyring, which forgets at reboot, and the store with it: so the Secret
  * Service is required by name.
  */
-import { SegueError, openRecord, sealRecord, toHex } from '@segue/core'
+import { SegueError, openRecord, sealRecord, toHex } from '@segue/core/sealed'
 import { passphrase } from './passphrase.ts'
 import type { Unlock, VaultPlace } from './unlock.ts'
 

@@ -4,7 +4,7 @@
  *     salt 16 || sealed device key
  */
 import { scrypt } from 'node:crypto'
-import { openRecord, sealRecord } from '@segue/core'
+import { openRecord, sealRecord } from '@segue/core/sealed'
 import type { Unlock } from './unlock.ts'
 
 /** The passphrase itself, or what asks a person for it; asked only when it is needed. Compared in Unicode NFKC. */

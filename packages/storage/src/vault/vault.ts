@@ -2,7 +2,7 @@
  * The device key and its slots. Any one slot opens the vault; a failed try changes nothing. Changing slots wraps the same device key
  * anew, so no data is encrypted again; the file is replaced in one step, and until then the old slots open it.
  */
-import { SegueError, equalBytes, openRecord, sealRecord, toHex } from '@segue/core'
+import { SegueError, equalBytes, openRecord, sealRecord, toHex } from '@segue/core/sealed'
 import type { KeyVault, Random, SlotKind } from '@segue/core/ports'
 import { keychain, keychainAndPassphrase } from './keychain.ts'
 import { passphrase } from './passphrase.ts'
