@@ -122,14 +122,15 @@ function activeIn({ devices }: Pick<GroupState, 'devices'>): readonly DeviceId[]
   return devices.flatMap(({ id, active }) => (active ? [id] : []))
 }
 
-/** A relay that lets in no admin who stays is nobody's any more: it was never told of them, and tells them nothing. */
+/** A relay whose mailbox no admin who stays has the key of is nobody's any more: none of them was given it, and a person has to add it anew. */
 function usable({ relays, timeline }: Day, stay: readonly Device[]): Day['relays'] {
   const all = relays.all.filter(relay => {
-    const isTold = running(stay).some(
-      ({ device: { id }, runtime: { group } }) => group.device(id)?.role === 'admin' && relay.hostFor(id)?.mayConnect(id) === true,
-    )
-    if (!isTold) timeline.note(`${relay.name} is nobody's`)
-    return isTold
+    const hasKey = running(stay).some(({ device: { id }, runtime: { group } }) => {
+      const inUse = group.state.peek().relays.filter(each => each.id === relay.id && !each.retired)
+      return group.device(id)?.role === 'admin' && inUse.some(({ mailbox }) => group.relayAdminKeys(mailbox) !== undefined)
+    })
+    if (!hasKey) timeline.note(`${relay.name} is nobody's`)
+    return hasKey
   })
   return { ...relays, all }
 }

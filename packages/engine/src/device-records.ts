@@ -28,6 +28,7 @@ export const GROUP_KEY = 'device/group'
 const PEER_PREFIX = 'device/peers/'
 const ERASED_KEY = 'device/erased'
 const NEW_MAILBOX_PREFIX = 'device/new-mailboxes/'
+const LISTED_PREFIX = 'device/listed/'
 
 export interface GroupRecord {
   readonly id: GroupId
@@ -127,6 +128,15 @@ export async function loadNewMailbox(records: RecordStore, relay: DeviceId): Pro
 export async function saveNewMailbox(records: RecordStore, relay: DeviceId, made: NewMailbox | undefined): Promise<void> {
   const value = made === undefined ? undefined : encodeCbor({ v: 1, ...made, mailbox: idBytes(made.mailbox) })
   await records.write(new Map([[NEW_MAILBOX_PREFIX + relay, value]]))
+}
+
+/** Whether a list of this mailbox ever named this device, as far as it saw. */
+export async function loadWasListed(records: RecordStore, mailbox: MailboxId): Promise<boolean> {
+  return (await records.get(LISTED_PREFIX + mailbox)) !== undefined
+}
+
+export async function saveWasListed(records: RecordStore, mailbox: MailboxId): Promise<void> {
+  await records.write(new Map([[LISTED_PREFIX + mailbox, new Uint8Array([1])]]))
 }
 
 const MAX_PEER_RECORD_BYTES = 32 * 1024

@@ -8,6 +8,9 @@ import {
   encodeRelayAnswer,
   foundGroup,
   hexId,
+  idBytes,
+  isListReader,
+  isOnList,
   mayReplaceList,
   memberListOf,
   openGroup,
@@ -20,8 +23,8 @@ import {
   type RelayAnswer,
   type SignedMemberList,
 } from '@segue/core'
-import type { PairingLink } from '@segue/core/ports'
-import { createSeededRandom, createSimulatedClock } from '@segue/core/testing'
+import type { PairingLink, RecordStore } from '@segue/core/ports'
+import { createMemoryRecordStore, createSeededRandom, createSimulatedClock } from '@segue/core/testing'
 import type { NetNode } from '@segue/net'
 import { expect, onTestFinished, test } from 'vitest'
 import { createMemberLists, type ListStatus, type MemberLists } from './member-lists.ts'
@@ -86,21 +89,72 @@ test('who loses the race reads the list of the winner, and has nothing left to d
   expect([relay.lists(), relay.members()]).toEqual([2, memberListOf(group.state.peek(), mailbox, 2).members])
 })
 
+test('[M11] an admin whom no list names, nobody else being left to name it, puts itself on the list, and its log decides the rest', async () => {
+  const group = groupWithRelay()
+  const relay = startRelay(group)
+  addTo(group, desk, 'admin')
+  const theirs = openGroup({ identity: desk, random, secret: group.secret, entries: group.entries().map(entry => entry.bytes) })
+  theirs.setRole(laptop.id, 'member', 3)
+  const lists = watch(theirs, desk, relay, 'connecting')
+  expect(relay.members()).toEqual([laptop.id])
+  lists.onRefused(relayId)
+  await current(lists)
+  expect(new Set(relay.members())).toEqual(new Set([laptop.id, desk.id]))
+})
+
+test('[M11] who joins the list takes nobody off it whom it does not know; with all of the log the list follows from that', async () => {
+  const group = groupWithRelay()
+  addTo(group, desk, 'admin')
+  const older = openGroup({ identity: desk, random, secret: group.secret, entries: group.entries().map(entry => entry.bytes) })
+  addTo(group, phone)
+  const relay = startRelay(group)
+  relay.put(encodeMemberList({ mailbox, version: 2, members: [laptop.id, phone.id] }, signingKeysOf(adminSeed)))
+  const lists = watch(older, desk, relay, 'connecting')
+  lists.onRefused(relayId)
+  await expect.poll(() => relay.members().length).toBe(3)
+  expect(new Set(relay.members())).toEqual(new Set([laptop.id, desk.id, phone.id]))
+})
+
+test('[M11] who was on the list and is taken off does not come back by the key, unless its log has its removal and stays', async () => {
+  const group = groupWithRelay()
+  addTo(group, desk, 'admin')
+  const theirs = openGroup({ identity: desk, random, secret: group.secret, entries: group.entries().map(entry => entry.bytes) })
+  const relay = startRelay(group)
+  const records = createMemoryRecordStore()
+  await current(watch(group, laptop, relay, 'in-sync', records))
+  // The junior removes the senior, who has not heard of it.
+  const removal = theirs.remove(laptop.id, { time: 3 })
+  relay.put(encodeMemberList(memberListOf(theirs.state.peek(), mailbox, 2), signingKeysOf(adminSeed)))
+  const away = watch(group, laptop, relay, 'connecting', records)
+  away.onRefused(relayId)
+  await away.statuses.when(statuses => statuses.get(mailbox)?.problem === 'RELAY_NOT_YOURS')
+  expect(relay.members()).toEqual([desk.id])
+  // It removes the junior at the same time, and hears of the other removal: the senior's prevails.
+  group.remove(desk.id, { time: 3 })
+  group.receive([removal.bytes])
+  expect(group.isActive(laptop.id)).toBe(true)
+  const whenDialledAgain = (): readonly DeviceId[] => {
+    away.onRefused(relayId)
+    return relay.members()
+  }
+  await expect.poll(whenDialledAgain).toEqual([laptop.id])
+})
+
 function groupWithRelay(): Group {
   const group = foundGroup({ identity: laptop, random, time: 0 })
   group.addRelay({ relay: relayId, addresses: ['/ip4/127.0.0.1/tcp/1'], mailbox, adminSeed, time: 1 })
   return group
 }
 
-function addTo(group: Group, { name, signing, sealing }: DeviceIdentity): void {
-  group.add({ keys: { signing: signing.publicKey, sealing: sealing.publicKey }, role: 'member', name, time: 2 })
+function addTo(group: Group, { name, signing, sealing }: DeviceIdentity, role: 'admin' | 'member' = 'member'): void {
+  group.add({ keys: { signing: signing.publicKey, sealing: sealing.publicKey }, role, name, time: 2 })
 }
 
 const current = (lists: MemberLists): Promise<ReadonlyMap<MailboxId, ListStatus>> =>
   lists.statuses.when(statuses => statuses.get(mailbox)?.members === 'current')
 
 interface TinyRelay {
-  readonly node: NetNode
+  nodeOf(device: DeviceId): NetNode
   members(): readonly DeviceId[]
   /** How many it has taken. */
   lists(): number
@@ -125,26 +179,30 @@ function startRelay(group: Group): TinyRelay {
     taken += 1
     return true
   }
-  const answer = (frame: Uint8Array): RelayAnswer => {
+  const mayRead = (reader: DeviceId, { proof }: { readonly proof?: Uint8Array | undefined }): boolean =>
+    isOnList(read(list), reader) ||
+    (proof !== undefined && isListReader({ mailbox: idBytes(mailbox), reader }, proof, signingKeysOf(adminSeed).publicKey))
+  const answer = (peer: DeviceId, frame: Uint8Array): RelayAnswer => {
     const request = decodeRelayRequest(frame)
     if (!request.ok) throw new Error(request.error.reason)
+    if (request.value.type === 'get-list' && !mayRead(peer, request.value)) return { v: 1, type: 'refused', why: 'not-yours' }
     if (request.value.type !== 'list') return { v: 1, type: 'member-list', list }
     interrupt()
     interrupt = () => undefined
     return put(request.value) ? { v: 1, type: 'listed', version: read(list).version } : { v: 1, type: 'refused', why: 'stale' }
   }
-  const dial = async (): Promise<PairingLink> => {
+  const dial = async (self: DeviceId): Promise<PairingLink> => {
     const answers: Uint8Array[] = []
     return {
       peer: relayId,
-      self: laptop.id,
-      send: async frame => void answers.push(encodeRelayAnswer(answer(frame))),
+      self,
+      send: async frame => void answers.push(encodeRelayAnswer(answer(self, frame))),
       receive: async () => answers.shift() ?? expect.fail('asked before it was told'),
       close: async () => undefined,
     }
   }
   return {
-    node: { dial } as unknown as NetNode,
+    nodeOf: device => ({ dial: () => dial(device) }) as unknown as NetNode,
     members: () => read(list).members,
     lists: () => taken,
     put,
@@ -152,7 +210,13 @@ function startRelay(group: Group): TinyRelay {
   }
 }
 
-function watch(group: Group, { id }: DeviceIdentity, relay: TinyRelay, state: PeerSync['state'] = 'in-sync'): MemberLists {
+function watch(
+  group: Group,
+  { id }: DeviceIdentity,
+  relay: TinyRelay,
+  state: PeerSync['state'] = 'in-sync',
+  records: RecordStore = createMemoryRecordStore(),
+): MemberLists {
   const peers = createSubject(
     new Map([
       [
@@ -164,7 +228,8 @@ function watch(group: Group, { id }: DeviceIdentity, relay: TinyRelay, state: Pe
   const runtime = { group, replica: { peers } } as unknown as Runtime
   const lists = createMemberLists({
     self: id,
-    node: () => relay.node,
+    records,
+    node: () => relay.nodeOf(id),
     clock: createSimulatedClock(),
     logger: silentLogger,
     runtime: () => runtime,

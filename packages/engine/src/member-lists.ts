@@ -2,6 +2,9 @@
  * Whether each relay of the group lets in exactly the group's devices, and if not, an admin's device tells it so. The list follows from
  * the group's log, so it is only written by who has all of the log that the relay has: a device that was away for long would otherwise
  * take those off who were added meanwhile. Two admins at once: the relay takes one list, the other reads it and finds nothing to do.
+ *
+ * An admin whom no list names yet, because the relay was told of none but one who is an admin no more, puts itself on it: it has the key.
+ * One that was on it and is taken off has to take that for its removal, unless its log has that removal and it does not prevail.
  */
 import {
   MINUTE_MS,
@@ -12,18 +15,22 @@ import {
   isOnList,
   isSegueError,
   memberListOf,
+  proveListReader,
   verifyMemberList,
   createSubject,
   type Closeable,
   type DeviceId,
   type ErrorCode,
+  type Group,
   type GroupRelay,
   type MailboxId,
   type MemberList,
   type Observable,
+  type SignedMemberList,
 } from '@segue/core'
-import type { Clock, Logger } from '@segue/core/ports'
+import type { Clock, Logger, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
+import { loadWasListed, saveWasListed } from './device-records.ts'
 import { nativeVerifier } from './platform/native-verifier.ts'
 import { talkToRelay, type AskRelay } from './relay-client.ts'
 import type { Runtime } from './runtime.ts'
@@ -47,6 +54,7 @@ export interface MemberLists extends Closeable {
 
 interface Parts {
   readonly self: DeviceId
+  readonly records: RecordStore
   readonly node: () => NetNode | undefined
   readonly clock: Clock
   readonly logger: Logger
@@ -55,10 +63,11 @@ interface Parts {
   readonly relays: () => readonly GroupRelay[]
 }
 
-export function createMemberLists({ self, node, clock, logger, runtime, relays }: Parts): MemberLists {
+export function createMemberLists({ self, records, node, clock, logger, runtime, relays }: Parts): MemberLists {
   const statuses = createSubject<ReadonlyMap<MailboxId, ListStatus>>(new Map())
   const admitted = createSubject<ReadonlyMap<MailboxId, readonly DeviceId[]>>(new Map())
   const checks = new Map<MailboxId, Check>()
+  const listed = new Set<MailboxId>()
   const stopped = new AbortController()
   const tasks = new Set<Promise<void>>()
 
@@ -72,8 +81,17 @@ export function createMemberLists({ self, node, clock, logger, runtime, relays }
     const next = { ...before, ...status }
     if (next.members !== before.members || next.problem !== before.problem) statuses.set(new Map([...statuses.peek(), [mailbox, next]]))
   }
-  const note = (mailbox: MailboxId, { members }: MemberList): void => {
+  const note = async (mailbox: MailboxId, list: MemberList): Promise<void> => {
+    const { members } = list
+    if (isOnList(list, self) && !(await wasListed(mailbox))) {
+      await saveWasListed(records, mailbox)
+      listed.add(mailbox)
+    }
     if (admitted.peek().get(mailbox)?.join() !== members.join()) admitted.set(new Map([...admitted.peek(), [mailbox, members]]))
+  }
+  const wasListed = async (mailbox: MailboxId): Promise<boolean> => {
+    if (!listed.has(mailbox) && (await loadWasListed(records, mailbox))) listed.add(mailbox)
+    return listed.has(mailbox)
   }
   const hasItsLog = (relay: DeviceId): boolean => runtime()?.replica.peers.peek().get(relay)?.state === 'in-sync'
   const membersNow = (): string => memberIds(runtime()).join()
@@ -116,22 +134,26 @@ export function createMemberLists({ self, node, clock, logger, runtime, relays }
 
   const keepInStep = async ({ id, mailbox, adminKey }: GroupRelay, ask: AskRelay): Promise<ListStatus['members']> => {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const { list } = await ask({ v: 1, type: 'get-list', mailbox: idBytes(mailbox) })
+      const { list } = await readList(mailbox, ask)
       const read = list === undefined ? undefined : verifyMemberList(list, adminKey, nativeVerifier)
       if (read?.ok === false) return 'behind' // not what an admin signed: nothing to go by
       const present = read?.value
-      if (present !== undefined) note(mailbox, present)
+      if (present !== undefined) await note(mailbox, present)
       const group = runtime()?.group
       if (group === undefined) return 'unknown'
       const wanted = memberListOf(group.state.peek(), mailbox, (present?.version ?? 0) + 1)
       if (present !== undefined && admitsTheSame(present, wanted)) return 'current'
       say(mailbox, { members: 'behind' })
-      const keys = group.device(self)?.role === 'admin' ? group.relayAdminKeys(mailbox) : undefined
-      if (keys === undefined || !mayReplace(present, id)) return 'behind'
+      const keys = adminKeys(mailbox)
+      const unknown = present === undefined ? [] : unknownOf(group, present)
+      const isOff = present !== undefined && !isOnList(present, self)
+      // The relay gives its log to whoever is on the list: who joins it takes nobody off before.
+      const next = isOff ? { ...wanted, members: [...wanted.members, ...unknown] } : wanted
+      if (keys === undefined || !(isOff || (unknown.length === 0 && (present === undefined || hasItsLog(id))))) return 'behind'
       try {
-        await ask({ v: 1, type: 'list', ...encodeMemberList(wanted, keys) })
-        note(mailbox, wanted)
-        return 'current'
+        await ask({ v: 1, type: 'list', ...encodeMemberList(next, keys) })
+        await note(mailbox, next)
+        return next === wanted || unknown.length === 0 ? 'current' : 'behind'
       } catch (error) {
         if (!isSegueError(error, 'RELAY_STALE')) throw error // another admin was faster: look again
       }
@@ -139,15 +161,22 @@ export function createMemberLists({ self, node, clock, logger, runtime, relays }
     return 'behind'
   }
 
-  /** Only with all of the log that the relay has, as far as that can be: it gives none to a device that it does not let in. */
-  const mayReplace = (present: MemberList | undefined, relay: DeviceId): boolean => {
-    const known = new Set(
-      runtime()
-        ?.group.state.peek()
-        .devices.map(device => device.id),
-    )
-    const isKnown = present?.members.every(member => known.has(member)) ?? true
-    return isKnown && (present === undefined || !isOnList(present, self) || hasItsLog(relay))
+  /** Of the mailbox's lists, if this device may write them. */
+  const adminKeys = (mailbox: MailboxId): ReturnType<Group['relayAdminKeys']> => {
+    const group = runtime()?.group
+    return group?.device(self)?.role === 'admin' ? group.relayAdminKeys(mailbox) : undefined
+  }
+  /** An admin that no list names yet reads it by the key: nobody else may be left to tell the relay of it. */
+  const readList = async (id: MailboxId, ask: AskRelay): Promise<{ readonly list?: SignedMemberList | undefined }> => {
+    const mailbox = idBytes(id)
+    const keys = adminKeys(id)
+    try {
+      return await ask({ v: 1, type: 'get-list', mailbox })
+    } catch (error) {
+      if (keys === undefined || !isSegueError(error, 'RELAY_NOT_YOURS')) throw error
+      if ((await wasListed(id)) && !stays(runtime()?.group, self)) throw error
+      return ask({ v: 1, type: 'get-list', mailbox, proof: proveListReader({ mailbox, reader: self }, keys) })
+    }
   }
 
   const look = (): void => {
@@ -197,4 +226,15 @@ function memberIds(runtime: Runtime | undefined): readonly DeviceId[] {
   const phrase = runtime?.group.state.peek().recovery?.id
   const ids = devices.filter(device => device.active).map(device => device.id)
   return [...ids.sort(), ...(phrase === undefined ? [] : [phrase])]
+}
+
+/** On the list, and in this device's log nowhere. */
+function unknownOf(group: Group, { members }: MemberList): readonly DeviceId[] {
+  const known = new Set(group.state.peek().devices.map(device => device.id))
+  return members.filter(member => !known.has(member))
+}
+
+/** Its log has that this device was removed, and that this does not prevail. */
+function stays(group: Group | undefined, self: DeviceId): boolean {
+  return group?.isActive(self) === true && group.entries().some(({ content }) => content.kind === 'remove' && content.target === self)
 }

@@ -118,7 +118,7 @@ export function createRelays(parts: Parts): RelayKeeper {
       ?.group.state.peek()
       .relays.filter(relay => !relay.retired || leaving.has(relay.mailbox)) ?? []
   const moves = createMailboxMoves({ ...parts, relays: inUse, graceMs: parts.moveGraceMs })
-  const lists: MemberLists = createMemberLists({ self, node, clock, logger, runtime, relays: inUse })
+  const lists: MemberLists = createMemberLists({ self, records, node, clock, logger, runtime, relays: inUse })
 
   const statusOf = ({ id, addresses, mailbox, needsMove }: GroupRelay): RelayStatus => {
     const isLinked = node()?.links.peek().has(id) === true

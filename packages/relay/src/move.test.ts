@@ -1,5 +1,14 @@
 /** A mailbox in the place of another. */
-import { DAY_MS, encodeMemberList, idBytes, signMailboxMove, type MailboxId, type RelayAnswer, type RelayRequest } from '@segue/core'
+import {
+  DAY_MS,
+  encodeMemberList,
+  idBytes,
+  proveListReader,
+  signMailboxMove,
+  type MailboxId,
+  type RelayAnswer,
+  type RelayRequest,
+} from '@segue/core'
 import { systemClock } from '@segue/net'
 import { expect, test } from 'vitest'
 import { chunks, listOf, mailboxId, shareMailbox, startDevice, startRelay, until, type TestDevice } from './testing/cast.ts'
@@ -104,4 +113,32 @@ test('[B31] what a device brought to the old mailbox at the last moment is in th
   laptop.connect(relay)
   await laptop.ask(relay, listBy(NEW, 2, [laptop, desk], laptop))
   await laptop.has(...last)
+})
+
+test('[B38] who has the key of a mailbox reads its list although no list names it, until the group is in another', async () => {
+  const relay = await startRelay()
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop])
+  const plain: RelayRequest = { v: 1, type: 'get-list', mailbox: idBytes(OLD) }
+  const provenBy = (admin: TestDevice, reader: TestDevice, mailbox = OLD): RelayRequest => ({
+    ...plain,
+    mailbox: idBytes(mailbox),
+    proof: proveListReader({ mailbox: idBytes(mailbox), reader: reader.id }, admin.identity.signing),
+  })
+  // A key that is not its key, a proof made for somebody else, and a mailbox that is not there: one answer.
+  const refused = [plain, provenBy(desk, desk), provenBy(laptop, laptop), provenBy(laptop, desk, OTHER)]
+  expect((await desk.ask(relay, ...refused)).map(wordOf)).toEqual(['not-yours', 'not-yours', 'not-yours', 'not-yours'])
+  // By a proof that the holder of the key made for it.
+  const [read] = await desk.ask(relay, provenBy(laptop, desk))
+  expect(read).toEqual({
+    v: 1,
+    type: 'member-list',
+    list: encodeMemberList({ mailbox: OLD, version: 1, members: [laptop.id] }, laptop.identity.signing),
+  })
+
+  const moved = await laptop.ask(relay, moveTo(NEW, laptop, laptop), listBy(NEW, 1, [laptop], laptop))
+  expect(moved.map(wordOf)).toEqual(['moved', 'listed'])
+  expect((await desk.ask(relay, provenBy(laptop, desk))).map(wordOf)).toEqual(['member-list'])
+  await laptop.ask(relay, listBy(NEW, 2, [laptop], laptop))
+  expect((await desk.ask(relay, provenBy(laptop, desk))).map(wordOf)).toEqual(['not-yours'])
 })

@@ -9,5 +9,6 @@ export {
   memberListOf,
   verifyMemberList,
 } from './member-list.ts'
+export { isListReader, proveListReader, type ListReading } from './list-reader.ts'
 export type { MemberList, SignedMemberList } from './member-list.ts'
 export { isMailboxMoveSigned, signMailboxMove, type MailboxMove } from './move.ts'

@@ -8,7 +8,8 @@
  *     list      who may use a mailbox, signed with its admin key; its   -> listed; `stale` unless it is the one after the relay's
  *               version is the relay's plus one
  *     get-list  the list in force, for members and the account; asked   -> member-list
- *               with an id of zeros: of the mailbox that this peer's links lead to, for whoever has only the words of a phrase
+ *               with an id of zeros: of the mailbox that this peer's links lead to, for whoever has only the words of a phrase;
+ *               asked with a proof of the admin key (mailbox/list-reader.ts): for whoever may write it and is not on it
  *     status    how full it is, for members and the account             -> mailbox-status
  *
  *     move      a mailbox in the place of another, signed with the old    -> moved; the same again: the same answer; `stale` when
@@ -18,7 +19,7 @@
  *
  * | version | change |
  * |---|---|
- * | 1 | first, `move` among them |
+ * | 1 | first; `move`, and `get-list` with a proof, among them |
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from '../lib/codec.ts'
@@ -77,7 +78,7 @@ export type RelayRequest =
   | { readonly v: 1; readonly type: 'create'; readonly mailbox: Uint8Array; readonly adminKey: Uint8Array }
   /** `record`: see mailbox/member-list.ts. */
   | { readonly v: 1; readonly type: 'list'; readonly record: Uint8Array; readonly signature: Uint8Array }
-  | { readonly v: 1; readonly type: 'get-list'; readonly mailbox: Uint8Array }
+  | { readonly v: 1; readonly type: 'get-list'; readonly mailbox: Uint8Array; readonly proof?: Uint8Array | undefined }
   | { readonly v: 1; readonly type: 'status'; readonly mailbox: Uint8Array }
   | {
       readonly v: 1
@@ -170,7 +171,7 @@ export const relayRequest: v.GenericSchema<unknown, RelayRequest> = v.variant('t
   v.strictObject({ v: version, type: v.literal('claim'), token: bytesOf(INVITE_TOKEN_BYTES) }),
   v.strictObject({ v: version, type: v.literal('create'), mailbox, adminKey: bytesOf(PUBLIC_KEY_BYTES) }),
   v.strictObject({ v: version, type: v.literal('list'), ...signed }),
-  v.strictObject({ v: version, type: v.literal('get-list'), mailbox }),
+  v.strictObject({ v: version, type: v.literal('get-list'), mailbox, proof: v.optional(bytesOf(64)) }),
   v.strictObject({ v: version, type: v.literal('status'), mailbox }),
   v.strictObject({
     v: version,

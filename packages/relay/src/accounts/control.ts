@@ -13,6 +13,7 @@ import {
   refusalFor,
 } from '@segue/core/sealed'
 import {
+  isListReader,
   isMailboxMoveSigned,
   verifyMemberList,
   type DeviceId,
@@ -22,7 +23,7 @@ import {
   type RelayRequest,
 } from '@segue/core/sealed'
 import type { Clock, Logger, PairingLink } from '@segue/core/ports'
-import type { MailboxEngine, MailboxRecord } from '../engine/mailbox-engine.ts'
+import { isSettled, type MailboxEngine, type MailboxRecord } from '../engine/mailbox-engine.ts'
 import type { Directory } from '../mailboxes/directory.ts'
 
 export interface ControlOptions {
@@ -65,7 +66,7 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
         return replaceList(request)
       case 'get-list': {
         const asked = request.mailbox.every(byte => byte === 0) ? directory.mailboxOf(peer) : undefined
-        const record = asked ?? ownMailbox(peer, request.mailbox)
+        const record = asked ?? mailboxByKey(peer, request) ?? ownMailbox(peer, request.mailbox)
         if (typeof record === 'string') return record
         return { v: 1, type: 'member-list', ...(record.list === undefined ? {} : { list: record.list.signed }) }
       }
@@ -85,6 +86,14 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
     if (directory.isRevoked(record.account)) return 'revoked'
     if (record.list?.peers.includes(peer) === true && directory.choose(peer, record.account)) options.onChosen()
     return record
+  }
+
+  /** Who has the key that signs its lists, while that key may still do so. Of a proof that is none nobody hears anything. */
+  const mailboxByKey = (reader: DeviceId, { mailbox, proof }: Extract<RelayRequest, { type: 'get-list' }>): MailboxRecord | undefined => {
+    const record = directory.get(hexId<MailboxId>(mailbox))
+    if (proof === undefined || record === undefined || directory.isRevoked(record.account)) return undefined
+    const next = record.replaced && directory.get(record.replaced.by)
+    return isSettled(next) || !isListReader({ mailbox, reader }, proof, record.adminKey) ? undefined : record
   }
 
   /** Whoever brings it: the old admin key's signature is what counts. The account stays what it was. */

@@ -121,3 +121,8 @@ export interface ListInForce extends NewList {
   /** For each peer the order of the list that brought it here first. */
   readonly since: ReadonlyMap<DeviceId, number>
 }
+
+/** The group is in it: it has its second list, and nothing about the one whose place it took changes any more. */
+export function isSettled(mailbox: Pick<MailboxRecord, 'list'> | undefined): boolean {
+  return (mailbox?.list?.version ?? 0) >= 2
+}

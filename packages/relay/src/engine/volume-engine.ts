@@ -8,6 +8,7 @@ import { createChunkStore, keysUnder, partOf, sizeIn, transactionIn } from '@seg
 import type { OnDamaged, Volume, VolumeTransaction } from '@segue/storage/volume'
 import { createCharging } from './charging.ts'
 import { ACCOUNTS, INVITES, LIST_COUNT, MAILBOXES, PROBE, accountKey, chunksPrefix, inviteKey, mailboxKey, usageKey } from './keys.ts'
+import { isSettled } from './mailbox-engine.ts'
 import type { Account, CreateOutcome, Invite, Mailbox, MailboxEngine, MailboxRecord, Usage } from './mailbox-engine.ts'
 import { decodeAccount, decodeInvite, decodeMailbox, decodeNumber, decodeUsage } from './records.ts'
 import { encodeAccount, encodeInvite, encodeMailbox, encodeNumber, encodeUsage } from './records.ts'
@@ -203,10 +204,6 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
 }
 
 /** Its first list names only whoever fills it. */
-function isSettled(mailbox: MailboxRecord | undefined): boolean {
-  return (mailbox?.list?.version ?? 0) >= 2
-}
-
 const NO_USAGE: Usage = { mailboxes: 0, bytes: 0, chunks: 0 }
 const REMOVE_AT_ONCE = 1_000
 /** Beyond the quota, of one account: what was replaced stays for a week, and what is to take a place stays once it holds something. */
