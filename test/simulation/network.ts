@@ -38,11 +38,14 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
   const refusedProofs = new Set<string>()
   /** Once a run, of either. */
   const called = new WeakMap<Process, WeakSet<Process>>()
+  /** Those that are out, and somebody knows that they know. */
+  const hasTold = new WeakSet<Process>()
   let sideOf = new Map<Device, number>()
   let frames = 0
 
   const isApart = (a: Device, b: Device): boolean => sideOf.get(a) !== sideOf.get(b)
   const twinsOf = (a: Device): readonly Device[] => devices.filter(({ id }, i) => id === a.id && devices[i] !== a)
+  const isOut = ({ device, runtime: { group } }: Process): boolean => group.removalOf(device.id) !== undefined
   const keyOf = (a: Device, b: Device): string => [a.name, b.name].sort().join('-')
   const connect = (dialler: Process, other: Process): void => {
     const [a, b] = [dialler.device, other.device]
@@ -57,11 +60,17 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
     past.push({ name: keyOf(a, b), link })
     note(`link ${a.name}-${b.name}`)
   }
-  /** As engine/members.ts does it when a dial was turned away, and engine/removal/courtesy.ts where nobody dials. */
+  /** As engine/members.ts does it when a dial was turned away, and engine/removal/courtesy.ts and own-removal.ts where nobody dials. */
   const prove = (newcomer: Process, member: Process, show = proveMembership): void => {
+    if (isOut(newcomer) && hasTold.has(newcomer)) return
     const pair = createPairingLinks({ a: newcomer.device.id, b: member.device.id })
     note(`${newcomer.device.name} ${show === proveMembership ? 'proves itself to' : 'calls on'} ${member.device.name}`)
-    for (const talk of [show(pair.a, newcomer.runtime.group), receiveProof(pair.b, member.runtime.group)]) {
+    const shown = show(pair.a, newcomer.runtime.group).finally(() => void pair.a.close())
+    shown.then(
+      proven => !proven.ok && proven.error === 'DEVICE_REMOVED' && hasTold.add(newcomer),
+      () => undefined,
+    )
+    for (const talk of [shown, receiveProof(pair.b, member.runtime.group).finally(() => void pair.b.close())]) {
       talk.then(
         proven => proven.ok || refusedProofs.add(`proof of ${newcomer.device.name} to ${member.device.name}: ${proven.error}`),
         () => undefined, // a process ended meanwhile
@@ -83,7 +92,9 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
           const [dialler, other] = ends
           if (dialler === undefined || other === undefined) continue
           const [knows, isKnown] = [dialler.mayConnect(other.device.id), other.mayConnect(dialler.device.id)]
-          if (knows && isKnown) connect(dialler, other)
+          if (isOut(dialler)) {
+            if (knows) prove(dialler, other) // it dials nobody but to say that it heard
+          } else if (knows && isKnown) connect(dialler, other)
           else if (knows) prove(dialler, other)
           else if (isKnown) prove(other, dialler)
           else if (dialler.runtime.group.removalOf(other.device.id) !== undefined && called.get(dialler)?.has(other) !== true) {

@@ -235,7 +235,7 @@ test('[G60] a removed device signs that it erased, and the receiver learns it', 
     receiveProof(links.a, onDesk, { onErasure: (erasure, frame) => heard.push([erasure, frame]) }),
     proveMembership(links.b, onPhone, {
       onRemoved: entry => Promise.resolve(signErasure({ group: entry.group, removal: entry.id, erased: true, time: 8 }, phone)),
-    }),
+    }).finally(() => void links.b.close()),
   ])
   const [[erasure, frame] = []] = heard
   expect(erasure).toEqual({ group: onDesk.id, removal: onDesk.removalOf(phone.id)?.entry, device: phone.id, erased: true, time: 8 })
@@ -251,10 +251,9 @@ test('[G60] a word on erasing by another device, about another removal, or with 
     const links = createPairingLinks({ a: desk.id, b: phone.id })
     links.inject('a', answer)
     const heard: unknown[] = []
-    expect(await receiveProof(links.a, onDesk, { onErasure: erasure => heard.push(erasure) })).toEqual({
-      ok: false,
-      error: 'DEVICE_REMOVED',
-    })
+    const received = receiveProof(links.a, onDesk, { onErasure: erasure => heard.push(erasure) })
+    await links.b.close()
+    expect(await received).toEqual({ ok: false, error: 'DEVICE_REMOVED' })
     expect(heard).toEqual([])
   }
 })
@@ -306,7 +305,7 @@ test('[G60] an admin that left by itself hears it from others as well, and may a
     receiveProof(ends.a, onDesk, { onErasure: erasure => heard.push(erasure.removal) }),
     proveMembership(ends.b, onLaptop, {
       onRemoved: entry => Promise.resolve(signErasure({ group: entry.group, removal: entry.id, erased: false, time: 8 }, laptop)),
-    }),
+    }).finally(() => void ends.b.close()),
   ])
   expect(outcomes.map(outcome => (outcome.ok ? 'ok' : outcome.error))).toEqual(['DEVICE_REMOVED', 'DEVICE_REMOVED'])
   expect(heard).toEqual([left.id])
@@ -372,7 +371,7 @@ test('[G63] [G60] a junior that calls on the senior hears that it is out, and sa
     receiveProof(links.b, onLaptop, { onErasure: erasure => heard.push(erasure.device) }),
     callOnRemoved(links.a, onDesk, {
       onRemoved: entry => Promise.resolve(signErasure({ group: entry.group, removal: entry.id, erased: false, time: 8 }, desk)),
-    }),
+    }).finally(() => void links.a.close()),
   ])
   expect(outcomes).toEqual([
     { ok: false, error: 'DEVICE_REMOVED' },

@@ -54,12 +54,14 @@ export async function proveMembership(
   if ('removed' in theirs.value) {
     const { removed } = theirs.value
     const removal = ownRemoval(link.self, group, removed)
-    if (removal !== undefined) return acknowledge(link, removal, onRemoved)
+    if (removal !== undefined) return acknowledge(link, group, removal, onRemoved)
     const path = staysBeside(link.self, group, removed)
     return path === undefined ? failed('NOT_A_MEMBER') : bring(link, path, waiting)
   }
+  // To one that belongs and has not heard that this device is out, and may be the one to stay by what this device heard.
+  const ends = group.removalOf(link.self) === undefined ? [added.id] : group.state.peek().heads
   const path = group.path(
-    [added.id],
+    ends,
     theirs.value.heads.map(head => hexId<EntryId>(head)),
   )
   return bring(link, path, waiting)
@@ -84,8 +86,10 @@ export async function callOnRemoved(
   if (!('removed' in theirs.value)) return failed('NOT_A_MEMBER')
   const { removed } = theirs.value
   const removal = ownRemoval(link.self, group, removed)
-  if (removal !== undefined) return acknowledge(link, removal, onRemoved)
-  return staysBeside(link.self, group, removed) === undefined ? failed('NOT_A_MEMBER') : bring(link, [shown], waiting)
+  if (removal !== undefined) return acknowledge(link, group, removal, onRemoved)
+  if (staysBeside(link.self, group, removed) === undefined) return failed('NOT_A_MEMBER')
+  const known = decodeEntry(removed)
+  return bring(link, group.path([shown.id], known.ok ? known.value.parents : []), waiting)
 }
 
 /**
@@ -102,11 +106,13 @@ export async function receiveProof(
   const removed = removal === undefined ? undefined : group.entry(removal.entry)
   if (removed !== undefined) {
     await link.send(encodeGroupMessage({ v: 1, removed: removed.bytes }))
-    const answer = await link.receive(waiting).catch(() => undefined) // most do not answer
+    const next = (): Promise<Uint8Array | undefined> => link.receive(waiting).catch(() => undefined) // most do not answer
+    let answer = await next()
     const erasure = answer === undefined ? undefined : readErasure(answer)
     const isAboutThis = erasure?.device === link.peer && erasure.group === group.id && erasure.removal === removed.id
     if (answer !== undefined && erasure !== undefined && isAboutThis) onErasure?.(erasure, answer)
-    if (answer !== undefined && erasure === undefined && (await overrules(link, group, answer, waiting))) {
+    if (erasure !== undefined) answer = await next()
+    if (answer !== undefined && (await overrules(link, group, answer, waiting))) {
       await link.send(encodeGroupMessage({ v: 1, admitted: true }))
       return ok(link.peer)
     }
@@ -128,9 +134,19 @@ async function bring(link: PairingLink, path: readonly SignedEntry[], waiting: W
   return answer.value.admitted ? ok(undefined) : failed('NOT_A_MEMBER')
 }
 
-async function acknowledge(link: PairingLink, removal: SignedEntry, onRemoved: Proving['onRemoved']): Promise<Result<void, ErrorCode>> {
+/** Whoever it was that removed this device, what others removed beside it may have to reach those who stay by way of this device alone. */
+async function acknowledge(
+  link: PairingLink,
+  group: Group,
+  removal: SignedEntry,
+  onRemoved: Proving['onRemoved'],
+): Promise<Result<void, ErrorCode>> {
   const answer = await onRemoved?.(removal)
   if (answer !== undefined) await link.send(answer)
+  const beside = group.path(group.state.peek().heads, [...removal.parents, removal.id])
+  const isSaid = beside.some(({ content }) => content.kind === 'remove')
+  const entries = isSaid ? beside.map(({ bytes }) => bytes) : []
+  if (entries.length > 0 && sizeOf(entries) <= MAX_PROOF_BYTES) for (const frame of framesOf(entries)) await link.send(frame)
   return failed('DEVICE_REMOVED')
 }
 
@@ -142,14 +158,12 @@ function staysBeside(self: DeviceId, group: Group, bytes: Uint8Array): readonly 
   const removal = decodeEntry(bytes)
   if (!removal.ok || !isSigned(removal.value)) return undefined
   const { author, content, parents } = removal.value
-  const by = group.device(author)
-  const isByMember = by?.active === true && by.role === 'member'
-  if (content.kind !== 'remove' || content.target !== self || by === undefined || isByMember) return undefined
+  if (content.kind !== 'remove' || content.target !== self || !mayHaveRemoved(group, author)) return undefined
   const isIn = group.evaluateWith([bytes])?.devices.some(({ id, active }) => id === self && active)
   return isIn === true ? group.path(group.state.peek().heads, parents) : undefined
 }
 
-/** What the removed peer brings, beginning with `first`, is taken if it stays with it. */
+/** What the removed peer brings, beginning with `first`, is taken if it stays with it; else what removes others by it, and what that rests on. */
 async function overrules(link: PairingLink, group: Group, first: Uint8Array, waiting: Waiting): Promise<boolean> {
   const brought = await receiveEntries(link, waiting, first).catch(() => undefined) // it went
   if (brought?.ok !== true) return false
@@ -158,7 +172,32 @@ async function overrules(link: PairingLink, group: Group, first: Uint8Array, wai
     const entry = decodeEntry(bytes)
     return entry.ok && entry.value.content.kind === 'remove'
   })
-  return mayOverrule && admit(link.peer, group, brought.value).ok
+  const together = mayOverrule ? group.evaluateWith(brought.value) : undefined
+  if (together === undefined) return false
+  if (!together.devices.some(({ id, active }) => id === link.peer && active)) {
+    group.receive(pastOf(together.removals, brought.value))
+    return false
+  }
+  group.receive(brought.value)
+  return group.isActive(link.peer)
+}
+
+/** Those of the entries that `ends` descend from, themselves included. */
+function pastOf(ends: readonly EntryId[], entries: readonly Uint8Array[]): readonly Uint8Array[] {
+  const brought = new Map<EntryId, SignedEntry>()
+  for (const bytes of entries) {
+    const entry = decodeEntry(bytes)
+    if (entry.ok) brought.set(entry.value.id, entry.value)
+  }
+  const past = new Set<EntryId>()
+  const below = [...ends]
+  for (let id = below.pop(); id !== undefined; id = below.pop()) {
+    const entry = past.has(id) ? undefined : brought.get(id)
+    if (entry === undefined) continue
+    past.add(id)
+    below.push(...entry.parents)
+  }
+  return [...past].flatMap(id => brought.get(id)?.bytes ?? [])
 }
 
 // Leaves room for an entry of full size and the CBOR around it.
@@ -207,8 +246,8 @@ function admit(peer: DeviceId, group: Group, entries: readonly Uint8Array[]): Re
   if (!group.isActive(peer)) {
     const device = group.evaluateWith(entries)?.devices.find(each => each.id === peer)
     if (device?.active !== true) return failed('NOT_A_MEMBER')
-    group.receive(entries)
   }
+  group.receive(entries)
   return group.isActive(peer) ? ok(peer) : failed('NOT_A_MEMBER')
 }
 
@@ -233,6 +272,19 @@ function ownRemoval(self: DeviceId, group: Group, bytes: Uint8Array): SignedEntr
 }
 
 function isOutWith(self: DeviceId, group: Group, { author, id, bytes }: SignedEntry): boolean {
-  if (group.device(author)?.removal === undefined) return false // an active member's word is nothing, and costs nothing
+  if (!mayHaveRemoved(group, author)) return false
   return group.evaluateWith([bytes])?.devices.find(each => each.id === self)?.removal?.entry === id
+}
+
+/** The word of a member that never was anything else is nothing, and costs nothing; one that was demoted may have spoken before it heard. */
+function mayHaveRemoved(group: Group, author: DeviceId): boolean {
+  const by = group.device(author)
+  if (by === undefined) return false
+  if (by.removal !== undefined || by.role === 'admin') return true
+  return group.entries().some(entry => {
+    const { content } = entry
+    if (content.kind === 'genesis') return entry.author === author
+    if (content.kind === 'add') return content.device === author && content.role === 'admin'
+    return content.kind === 'role' && content.target === author && content.role === 'admin'
+  })
 }

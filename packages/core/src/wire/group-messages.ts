@@ -11,7 +11,8 @@
  *     receiver -> removed    removed  {v: 1, removed: bytes}                        the signed entry that removed it
  *     removed  -> receiver   receipt  {v: 1, record: bytes, signature: 64}          if it likes
  *
- * to which one that by its own log stays answers with `entries`, everything beside that entry, and hears `answer` if with them it does.
+ * to which one that by its own log stays answers with `entries`, everything beside that entry, and hears `answer` if with them it does; one
+ * that believes it sends `entries`, everything beside that entry, if somebody is removed in it, after its receipt, and hears nothing.
  *
  *     record    = CBOR {v: 1, group: 32, removal: 32, device: 32, erased: bool, time}
  *     signature = Ed25519 over ["segue/erase-receipt/v1", record], with the removed device's key
@@ -20,7 +21,7 @@
  *
  * | version | changed |
  * |---|---|
- * | 1 | the first; `removed` and `receipt` were added before anybody used it |
+ * | 1 | the first; `removed`, `receipt` and the `entries` after it were added before anybody used it |
  */
 import * as v from 'valibot'
 import { bytesOf, bytesUpTo, decodeCbor, encodeCbor, wholeNumber, type DecodeFailure } from '../lib/codec.ts'
