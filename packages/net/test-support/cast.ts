@@ -1,8 +1,8 @@
 /** The cast of the tests: devices with keys, nodes on 127.0.0.1 that write down what happens to them, and a clock that stands still. */
 import '../src/polyfills.ts'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { createSubject, deviceIdOf } from '@segue/core'
-import type { Channel, CloseCode, DeviceId, Observable } from '@segue/core'
+import { createSubject, deviceIdOf } from '@segue/core/sealed'
+import type { Channel, CloseCode, DeviceId, Observable } from '@segue/core/sealed'
 import type { Clock, DeviceLink } from '@segue/core/ports'
 import { createNode } from '../src/node.ts'
 import type { NetNode, NodeOptions } from '../src/net-node.ts'

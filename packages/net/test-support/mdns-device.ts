@@ -4,7 +4,7 @@
  */
 import '../src/polyfills.ts'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { deviceIdOf } from '@segue/core'
+import { deviceIdOf } from '@segue/core/sealed'
 import { createNode } from '../src/node.ts'
 
 const [own = '1', other = '2', name = 'nobody'] = process.argv.slice(2)
