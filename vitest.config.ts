@@ -1,19 +1,22 @@
 import { availableParallelism } from 'node:os'
 import { defaultExclude, defineConfig } from 'vitest/config'
-import { BaseSequencer } from 'vitest/node'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Kinds of files, those that take longest first, so that no long one is left over when the others are done. */
-const LONGEST_FIRST = [/kill/, /\/test\/simulation\//, /\/test\/e2e\//, /\/test\/integration\//, /\/packages\/relay\//, /./]
+/** What waits most goes first, and what is in small pieces last, so that no long file is left over when the others are done. */
+const ORDER = ['kills', 'days', 'own', 'shared', 'devices']
 
 class LongestFirst extends BaseSequencer {
   override async sort(...[files]: Parameters<BaseSequencer['sort']>): ReturnType<BaseSequencer['sort']> {
-    const kindOf = ({ moduleId }: { readonly moduleId: string }): number => LONGEST_FIRST.findIndex(kind => kind.test(moduleId))
-    return (await super.sort(files)).toSorted((a, b) => kindOf(a) - kindOf(b))
+    const placeOf = ({ project }: TestSpecification): number => ORDER.indexOf(project.name)
+    return (await super.sort(files)).toSorted((a, b) => placeOf(a) - placeOf(b))
   }
 }
 
-/** Their files share a process, one after the other, and load what they import once. All other files have one each. */
-const SHARED = 'packages/{core,storage,net}/src'
+const PARTS = 'packages/{core,storage,net}/src'
+const DEVICES = '{packages/{engine,relay}/src,test/integration}'
+const KILLS = `{${PARTS},${DEVICES}}/**/*kill*.test.ts`
+/** They replace modules. */
+const REPLACING = 'packages/engine/src/{forgetting,open-segue}.test.ts'
 
 /** Tests run on the sources (the `@segue/source` export condition), so a test never sees a stale build. */
 export default defineConfig({
@@ -26,17 +29,22 @@ export default defineConfig({
     // Twice the cores of a small machine: tests of whole devices wait for processes, disks and links more than they compute.
     maxWorkers: Math.max(4, availableParallelism()),
     sequence: { sequencer: LongestFirst },
+    // Files of a project without isolation share a process, one after the other, and load once what they import: loading the engine takes
+    // longer than most tests of it. Nothing there changes or measures what is global. All other files have a process each.
     projects: [
+      { extends: true, test: { name: 'kills', include: [KILLS] } },
+      { extends: true, test: { name: 'days', include: ['test/simulation/**/*.test.ts'], isolate: false } },
       {
         extends: true,
-        test: { name: 'shared', include: [`${SHARED}/**/*.test.ts`], exclude: [...defaultExclude, '**/kill-*'], isolate: false },
+        test: { name: 'own', include: ['packages/demo-app/src/**/*.test.ts', 'test/{e2e,meta}/**/*.test.ts', REPLACING] },
       },
       {
         extends: true,
-        test: {
-          name: 'own',
-          include: ['packages/{demo-app,engine,relay}/src/**/*.test.ts', `${SHARED}/**/kill-*.test.ts`, 'test/**/*.test.ts'],
-        },
+        test: { name: 'shared', include: [`${PARTS}/**/*.test.ts`], exclude: [...defaultExclude, KILLS], isolate: false },
+      },
+      {
+        extends: true,
+        test: { name: 'devices', include: [`${DEVICES}/**/*.test.ts`], exclude: [...defaultExclude, KILLS, REPLACING], isolate: false },
       },
     ],
   },

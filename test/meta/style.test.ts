@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { filesUnder } from './source-files.ts'
+import { filesUnder, readRootFile } from './source-files.ts'
 
 const sources = [...filesUnder('packages', '.ts'), ...filesUnder('test', '.ts'), ...filesUnder('tools', '.ts')]
 const MAX_LINES = 400
@@ -20,6 +20,13 @@ test(`no file is over ${MAX_LINES} lines`, () => {
 test('no test is focused or switched off without a reason', () => {
   const tests = sources.filter(file => file.path.endsWith('.test.ts'))
   expect(tests.filter(file => /\b(test|it|describe)\.(only|todo|skip)\(/.test(file.text)).map(file => file.path)).toEqual([])
+})
+
+test('a test that replaces modules is named in vitest.config.ts, where it gets a process for itself', () => {
+  const config = readRootFile('vitest.config.ts')
+  const replacing = sources.filter(file => file.path.endsWith('.test.ts') && /^vi\.(mock|stub\w+)\(/m.test(file.text))
+  const nameOf = ({ path: file }: { readonly path: string }): string => path.posix.basename(file, '.test.ts')
+  expect(replacing.map(nameOf).filter(name => !config.includes(name))).toEqual([])
 })
 
 test('nothing unfinished is left in the sources', () => {
