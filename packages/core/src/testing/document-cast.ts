@@ -51,6 +51,8 @@ export interface DocumentCast {
   readonly clock: Clock
   /** The first founds the group, the others are added by it; all know all that were added so far. */
   join(name: string): Promise<DocumentDevice>
+  /** Another machine with this one's keys and what is on its disk, nobody told. */
+  copy(device: DocumentDevice): Promise<DocumentDevice>
   link(a: DocumentDevice, b: DocumentDevice, options?: Partial<SimulatedLinkOptions>): SimulatedLink
   /** A new process on the same store: links gone, what was not durable lost. */
   restart(device: DocumentDevice, options?: DeviceOptions): Promise<void>
@@ -118,36 +120,46 @@ export function createDocumentCast(
     const entries = founder.group.entries().map(entry => entry.bytes)
     return openGroup({ identity, random, verifier, secret: founder.group.secret, entries })
   }
+  const begin = async (
+    identity: DeviceIdentity,
+    group: Group,
+    stores: Pick<DocumentDevice, 'store' | 'records'>,
+  ): Promise<DocumentDevice> => {
+    const unlocked = group.keyring
+    const keyring: Keyring = {
+      idKey: unlocked.idKey,
+      tagKey: unlocked.tagKey,
+      logKey: unlocked.logKey,
+      current: () => device.group.keyring.current(),
+      knows: epoch => device.group.keyring.knows(epoch),
+      secretOf: epoch => (device.isLocked ? undefined : device.group.keyring.secretOf(epoch)),
+    }
+    const parts = {
+      id: identity.id,
+      identity,
+      group,
+      keyring,
+      isLocked: false,
+      isDeleted: () => false,
+      isNotHere: () => false,
+      ...stores,
+      complaints: [],
+    }
+    const device = parts as unknown as DocumentDevice // the running parts come with `start`
+    await start(device, {})
+    devices.push(device)
+    return device
+  }
   return {
     clock,
     async join(name) {
       const identity = createIdentity({ name, random })
-      const group = groupFor(identity)
-      const unlocked = group.keyring
-      const keyring: Keyring = {
-        idKey: unlocked.idKey,
-        tagKey: unlocked.tagKey,
-        logKey: unlocked.logKey,
-        current: () => device.group.keyring.current(),
-        knows: epoch => device.group.keyring.knows(epoch),
-        secretOf: epoch => (device.isLocked ? undefined : device.group.keyring.secretOf(epoch)),
-      }
-      const stores = { store: createMemoryChunkStore(), records: createMemoryRecordStore() }
-      const parts = {
-        id: identity.id,
-        identity,
-        group,
-        keyring,
-        isLocked: false,
-        isDeleted: () => false,
-        isNotHere: () => false,
-        ...stores,
-        complaints: [],
-      }
-      const device = parts as unknown as DocumentDevice // the running parts come with `start`
-      await start(device, {})
-      devices.push(device)
-      return device
+      return begin(identity, groupFor(identity), { store: createMemoryChunkStore(), records: createMemoryRecordStore() })
+    },
+    copy({ identity, group, store, records }) {
+      const entries = group.entries().map(entry => entry.bytes)
+      const same = openGroup({ identity, random, verifier, secret: group.secret, entries })
+      return begin(identity, same, { store: store.copy(), records: records.copy() })
     },
     link(a, b, options = {}) {
       const link = linkDevices(

@@ -7,6 +7,7 @@ import { MAX_INFLATED_BYTES } from '../../wire/limits.ts'
 import type { AnyDoc } from '../any-doc.ts'
 import type { OpenedContent } from '../apply-contents.ts'
 import { readCommit } from '../commit.ts'
+import { commitContentKey } from '../content-keys.ts'
 import type { DocumentsContext } from '../context.ts'
 import { isContent, type DocumentName } from '../stored-document.ts'
 import { readEvidence, rootsOf, type Evidence } from './evidence.ts'
@@ -35,6 +36,8 @@ export interface Judging {
   judge(name: DocumentName, doc: AnyDoc, isIn: (record: ChunkRecord) => boolean, inAnyCase?: boolean): Promise<Judgement | undefined>
   /** Sorted heads of what is taken; of what waits for its dependencies or is not applied yet, the hashes too: it was held as well. */
   headsOf(name: DocumentName): Promise<readonly string[]>
+  /** Whether these heads, with all they depend on, lack anything of a document that was held. */
+  lackHeld(name: DocumentName, heads: readonly string[], isHeld: (record: ChunkRecord) => boolean): Promise<boolean>
 }
 
 export interface JudgingParts {
@@ -85,6 +88,19 @@ export function createJudging(context: DocumentsContext, parts: JudgingParts): J
       for (const { hash } of await commitsIn(chunk)) if (!A.hasHeads(doc, [hash])) heads.add(hash)
     }
     return [...heads].toSorted()
+  }
+
+  const lackHeld: Judging['lackHeld'] = async (name, heads, isHeld) => {
+    const records = new Map((await chunkStore.listDocument(name.tag)).map(record => [record.id, record]))
+    const hasHeldFragment = [...records.values()].some(record => record.class === 'fragment' && isHeld(record))
+    const doc = parts.doc(name.tag) ?? (await parts.stored(name))
+    const isHere = (hash: string): boolean => A.hasHeads(doc, [hash])
+    const waiting = (await headsOf(name)).filter(hash => !isHere(hash) && !heads.includes(hash))
+    const beyond = [...waiting, ...A.getChangesMetaSince(doc, heads.filter(isHere)).map(({ hash }) => hash)]
+    return beyond.some(hash => {
+      const record = records.get(sealer.chunkIdOf('commit', name.bytes, commitContentKey(hash)))
+      return record === undefined ? hasHeldFragment : isHeld(record)
+    })
   }
 
   const judge: Judging['judge'] = async (name, doc, isIn, inAnyCase = false) => {
@@ -151,7 +167,7 @@ export function createJudging(context: DocumentsContext, parts: JudgingParts): J
       upTo: records.at(-1)?.arrival ?? 0,
     }
   }
-  return { isHeldBack, judge, headsOf }
+  return { isHeldBack, judge, headsOf, lackHeld }
 }
 
 const READ_BATCH = 256

@@ -83,8 +83,8 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   let running: Promise<void> | undefined
   let isLooking = false
 
-  const keeper = createKeepWriter(context, { horizons, headsOf: name => headsOf(name) })
-  const { isHeldBack, judge, headsOf } = createJudging(context, { ...late, ...host, keep: keeper.keep })
+  const keeper = createKeepWriter(context, { horizons, headsOf: name => headsOf(name), lackHeld: (...asked) => lackHeld(...asked) })
+  const { isHeldBack, judge, headsOf, lackHeld } = createJudging(context, { ...late, ...host, keep: keeper.keep })
   const shown = createReviewList(clock, tag => mark(tag))
 
   const nameOf = async (tag: DocTag): Promise<DocumentName | undefined> => {
@@ -179,7 +179,9 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   }
   const look = async (tag: DocTag): Promise<void> => {
     const name = await nameOf(tag)
-    if (name !== undefined && (await isWorthLooking(name))) await host.look(name)
+    if (name === undefined) return
+    await keeper.compare(name)
+    if (await isWorthLooking(name)) await host.look(name)
   }
   /** Reading a closed document costs more than all the rest. An open one takes nothing of the old keys but what a look finds. */
   const isWorthLooking = async (name: DocumentName): Promise<boolean> => {
