@@ -72,6 +72,10 @@ test('[O7] a store that was put back to an earlier state is told of where more o
   await session.flush()
   await inSync(desk, second)
   await second.close()
+  // How much a device had is known from when all of it was compared last: when they meet, or later by itself.
+  const third = await startDevice('laptop', { directory })
+  await inSync(desk, third)
+  await third.close()
   await rm(directory, { recursive: true })
   await cp(earlier, directory, { recursive: true })
 
