@@ -48,8 +48,8 @@ export async function takeTurns(day: Day): Promise<void> {
 }
 
 /**
- * [I1] Every device is linked to every relay that is honest, and both know that they hold the same. Where mailboxes are left, a few chunks
- * may never be confirmed: there the mailbox itself is looked at.
+ * [I1] Every device is linked to every relay that is honest, and both know that they hold the same. Where groups leave mailboxes, what is
+ * confirmed begins anew with the new one: there it is asked for last.
  */
 export function areRelaysInStep({ kind, devices, relays }: Day): boolean {
   return devices.every(device =>

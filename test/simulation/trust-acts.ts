@@ -122,9 +122,17 @@ async function goBack(day: Day, device: Device): Promise<void> {
   const own = oracle.acknowledged.filter(each => each.device === device.id)
   const holders = new Map<Acknowledged, Set<DeviceId>>(own.map(each => [each, new Set()]))
   for (const other of day.devices.flatMap(each => (each === device ? [] : (each.process() ?? [])))) {
-    await timeline.during(other.runtime.replica.settled()).catch(() => undefined) // its disk takes nothing
-    for (const each of own) if ((await lackingOn(other, [each])).length === 0) holders.get(each)?.add(other.device.id)
+    const shown: Acknowledged[] = []
+    for (const each of own) if ((await lackingOn(other, [each])).length === 0) shown.push(each)
+    // What it shows it may not have on its disk yet, and if it crashes before, nobody has it.
+    const stored = other.runtime.replica.settled().then(
+      () => true,
+      () => false,
+    )
+    if (await timeline.during(stored)) for (const each of shown) holders.get(each)?.add(other.device.id)
   }
+  const before = device.process()
+  if (before !== undefined) await timeline.during(trust.noteBuiltOn(before))
   timeline.note(`${device.name} is set back`)
   network.cutAllOf(device)
   day.relays.links.cutAllOf(device)

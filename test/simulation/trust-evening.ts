@@ -6,7 +6,7 @@ import { startUp, type Day } from './day.ts'
 import { answerAll, checkDeletions, settleDeletions, withoutDeleted } from './deletion-evening.ts'
 import { deletedFor } from './deletion-world.ts'
 import type { Device, Process } from './device.ts'
-import { checkContents, checkGroup, checkHolders, checkLeases, checkQuiet, checkRestart, converge, running } from './evening.ts'
+import { HEAL_MS, checkContents, checkGroup, checkHolders, checkLeases, checkQuiet, checkRestart, converge, running } from './evening.ts'
 import type { Acknowledged } from './oracle.ts'
 import { commitsOf } from './trust-world.ts'
 
@@ -56,6 +56,7 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   checkDuties(inner)
   await checkRemoved(inner, gone)
   await checkLate(inner)
+  await checkConfirmed(inner)
   await checkMailboxes(inner, gone)
   for (const device of gone) {
     network.cutAllOf(device)
@@ -145,6 +146,22 @@ async function moveMailboxes({ devices, relays, timeline, oracle }: Day): Promis
     timeline.note(`in a mailbox of its own after ${took} ms`)
   } catch {
     oracle.violate('mailbox', 'the group is still in a mailbox whose key is known to somebody who is out')
+  }
+}
+
+/** Whatever became of mailboxes meanwhile, everybody knows in the end that all of it is there. */
+async function checkConfirmed({ devices, relays, timeline, oracle }: Day): Promise<void> {
+  const left = (): readonly string[] =>
+    running(devices).flatMap(({ device, runtime }) =>
+      relays.all.flatMap(({ id, name }) => {
+        const unconfirmed = runtime.replica.peers.peek().get(id)?.unconfirmed
+        return unconfirmed === 0 ? [] : [`${device.name} has ${unconfirmed} on ${name}`]
+      }),
+    )
+  try {
+    await timeline.clock.runUntil(() => left().length === 0, { limitMs: HEAL_MS })
+  } catch {
+    oracle.violate('mailbox', `unconfirmed for ever: ${left().join('; ')}`)
   }
 }
 

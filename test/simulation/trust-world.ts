@@ -38,6 +38,8 @@ export interface TrustWorld {
   readonly clones: Set<Device>
   /** Copies of disks that were taken. */
   readonly images: Map<Device, Disk>
+  /** Before this process is set back: what it had of others, and did not know to be removed, it may have built on, in a claim or a checkpoint too. */
+  noteBuiltOn(process: Process): Promise<void>
   /** The device is what it was earlier: what it acknowledged since is safe only where others have it, by now in `holders`. */
   setBack(device: Device, lost: ReadonlyMap<Acknowledged, ReadonlySet<DeviceId>>): void
   readonly wentBack: ReadonlySet<DeviceId>
@@ -114,6 +116,15 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
         known = now
         network.expel()
       })
+    },
+    async noteBuiltOn(process) {
+      const { runtime, device } = process
+      const out = removedFor(process)
+      const theirs = changes.filter(({ author }) => author !== device.id && !out.has(author))
+      for (const document of new Set(theirs.map(change => change.document))) {
+        const doc = await runtime.documents.read(document)
+        for (const change of theirs) if (change.document === document && A.hasHeads(doc, [change.hash])) change.heldBy.add(device.id)
+      }
     },
     setBack(device, lost) {
       wentBack.add(device.id)

@@ -1,6 +1,7 @@
 /** A replica without keys in whose mailbox somebody lays other bytes under a name that it heard of. */
 import { beforeEach, expect, test } from 'vitest'
 import { portableHasher } from '../crypto/hash.ts'
+import { compareBytes } from '../lib/bytes.ts'
 import type { ChunkId, DocTag, Incarnation } from '../lib/ids.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import { createReplicaCast, type CastMember, type ReplicaCast } from '../testing/replica-cast.ts'
@@ -125,6 +126,20 @@ test('[R62] other bytes that are as good are good enough, and looked at once', a
   expect(cast.types()).toEqual(['hello', 'hello'])
 })
 
+test('[R62] [R8] of a register that two wrote with one sequence the greater comes to the relay, whichever lay there first', async () => {
+  const [one, other] = [cast.chunks.register('diary', 'claim', 1, 'mine'), cast.chunks.register('diary', 'claim', 1, 'its copy')]
+  const isGreater = compareBytes(portableHasher.sha256(one.bytes), portableHasher.sha256(other.bytes)) > 0
+  const [greater, lesser] = isGreater ? [one, other] : [other, one]
+  await relay.replica.add([lesser])
+  await laptop.replica.add([greater])
+  await desk.replica.add([lesser])
+  cast.link(desk, relay)
+  cast.link(laptop, relay)
+  await clock.advance(60_000)
+  for (const each of [relay, laptop, desk]) expect((await each.store.get(greater.id))?.bytes).toEqual(greater.bytes)
+  expect([isOnRelay(laptop), isOnRelay(desk)]).toEqual([true, true])
+})
+
 test('[R62] a relay that was put back is asked about everything again', async () => {
   await laptop.replica.add([edit('a')])
   const backup = relay.store.crash()
@@ -166,6 +181,7 @@ test('[R62] a great many are looked through in turn, and until then nothing is c
     maxLoaded: 100,
     history: { shownBy: () => 0, setShownBy: (_, arrival) => shown.push(arrival) },
     send: async ({ ids }) => void questions.push(unpackIds<ChunkId>(ids, 32)),
+    give: async () => undefined,
   })
   await proofs.begin(0)()
   receipts.settleAll()
@@ -190,6 +206,7 @@ test('[R62] what was not there yet when it was asked about is asked about again'
     ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
     history: { shownBy: () => 0, setShownBy: () => undefined },
     send: async () => void questions++,
+    give: async () => undefined,
   })
   await proofs.begin(0)()
   await proofs.ask()

@@ -2,11 +2,12 @@
  * What a peer without keys holds under a name it cannot check: anybody of its mailbox may have put other bytes there first. So of such a
  * peer names are not believed, neither in receipts nor in equal summaries, until it gave those bytes, or was given them and stored them, or
  * said their hash: that it is asked for when a comparison ended, of what is still to be shown. Other bytes than those here are fetched: if
- * they open, they are as good; if not, the peer hears it, and others are asked for better ones.
+ * they open, they are as good; if not, the peer hears it, and others are asked for better ones. Of two variants of a register that have one
+ * sequence, as two machines under one key write them, summaries know no difference: whoever has the greater gives it.
  *
  * Up to which arrival here all of it was shown is kept for the next run, so nothing is asked twice.
  */
-import { equalBytes } from '../lib/bytes.ts'
+import { compareBytes } from '../lib/bytes.ts'
 import { CHUNK_ID_BYTES, type ChunkId, type DeviceId } from '../lib/ids.ts'
 import { MIB } from '../lib/units.ts'
 import type { ChunkRecord, ChunkStore } from '../ports/chunk-store.ts'
@@ -25,7 +26,7 @@ export interface Proofs {
   begin(theirCursor: number): () => Promise<void>
   /** A comparison ended: asks for what is still to be shown. */
   ask(): Promise<void>
-  /** The peer's hashes. Gives those whose bytes are other ones. */
+  /** The peer's hashes. Gives those whose bytes are other ones, to be fetched. */
   take(items: Uint8Array): Promise<readonly ChunkId[]>
 }
 
@@ -37,13 +38,15 @@ export interface ProofsParts {
   readonly history: Pick<ReplicaHistory, 'shownBy' | 'setShownBy'>
   readonly journal: Pick<Journal, 'flush'>
   readonly send: (message: Extract<SyncMessage, { type: 'prove' }>) => Promise<void>
+  /** Sends what is here under these names, unasked. */
+  readonly give: (ids: readonly ChunkId[]) => Promise<void>
   readonly onProven: () => void
   /** Of what is to be shown, looked through at one time; what remains comes when that was. */
   readonly maxLoaded?: number
 }
 
 export function createProofs(parts: ProofsParts): Proofs {
-  const { peer, store, hasher, receipts, history, journal, send, onProven, maxLoaded = MAX_LOADED } = parts
+  const { peer, store, hasher, receipts, history, journal, send, give, onProven, maxLoaded = MAX_LOADED } = parts
   /** With the arrival they had then: a register that came since is asked about again. */
   const asked = new Map<ChunkId, number>()
   /** Not answered yet, in order. */
@@ -116,16 +119,20 @@ export function createProofs(parts: ProofsParts): Proofs {
     },
     async take(items) {
       const others: ChunkId[] = []
+      const greater: ChunkId[] = []
       const missing = new Set(questions.shift())
       for (const [i, packed] of unpackIds<ChunkId>(items, PROOF_BYTES).entries()) {
         const id = packed.slice(0, 2 * CHUNK_ID_BYTES) as ChunkId
         const said = items.subarray(i * PROOF_BYTES + CHUNK_ID_BYTES, (i + 1) * PROOF_BYTES)
         missing.delete(id)
         const own = await store.get(id)
+        const order = own === undefined ? 0 : compareBytes(hasher.sha256(own.bytes), said)
         if (own === undefined) receipts.forget(id)
-        else if (said.every(byte => byte === 0) || equalBytes(hasher.sha256(own.bytes), said)) receipts.prove(id, own.sequence)
+        else if (order === 0 || said.every(byte => byte === 0)) receipts.prove(id, own.sequence)
+        else if (own.class === 'register' && order > 0) greater.push(id)
         else others.push(id)
       }
+      if (greater.length > 0) await give(greater)
       for (const id of missing) asked.delete(id) // not there yet: asked again after the next comparison
       if (isShown()) await this.ask()
       onProven()

@@ -375,6 +375,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   const proofs = createProofs({
     ...{ peer: link.peer, store, hasher: host.hasher, receipts, history: host.history, journal, onProven: host.onConfirmed },
     send: message => send('sync-bulk', message),
+    give: ids => serving.serve(ids),
   })
   const retiring = createRetiring({
     clock,
