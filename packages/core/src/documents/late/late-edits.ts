@@ -5,13 +5,14 @@
 import * as A from '@automerge/automerge'
 import { interpretAsDocumentId, type BinaryDocumentId } from '@automerge/automerge-repo'
 import { SegueError } from '../../lib/errors.ts'
-import type { DocTag } from '../../lib/ids.ts'
+import type { DeviceId, DocTag } from '../../lib/ids.ts'
 import { createSubject } from '../../lib/observable.ts'
 import { SECOND_MS } from '../../lib/units.ts'
 import type { ChunkRecord } from '../../ports/chunk-store.ts'
 import type { RecordStore } from '../../ports/record-store.ts'
 import type { SealedChunk } from '../../ports/sealed-chunk.ts'
 import type { AnyDoc } from '../any-doc.ts'
+import { commitContentKey } from '../content-keys.ts'
 import type { DocumentsContext } from '../context.ts'
 import { isContent, type DocumentName } from '../stored-document.ts'
 import type { LateDecision, LateEdits, LateTrust } from './contract.ts'
@@ -105,9 +106,14 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     if (waiting.size > 0 || before !== undefined || upTo > found.settledTo()) {
       await found.put(name.tag, { document: name.bytes, upTo: Math.max(upTo, before?.upTo ?? 0), waiting })
     }
+    const epochs = new Map((await chunkStore.listDocument(name.tag)).map(({ id, epoch }) => [id, epoch]))
+    const mayBeBy = (hash: string, device: DeviceId): boolean => {
+      const epoch = epochs.get(sealer.chunkIdOf('commit', name.bytes, commitContentKey(hash)))
+      return epoch === undefined || trust.epochsKnownTo(device).has(epoch) // undefined: it is in a fragment, which another may have made
+    }
     const left = new Set([...suspects.keys()].filter(hash => !taken.has(hash) && !A.hasHeads(doc, [hash])))
     outside.set(name.tag, left)
-    shown.set(name.tag, reviewOf({ name, doc, evidence, suspects, waiting: left, horizons, pinned }))
+    shown.set(name.tag, reviewOf({ name, doc, evidence, suspects, waiting: left, horizons, pinned, mayBeBy }))
     if (!isUnsettled(name.tag)) outside.delete(name.tag)
     if (!rests) return
     // What was said by a device that is removed now may be overwritten by it: from here on this device vouches for what came of it.
@@ -174,7 +180,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     isLooking = false
     work.set(work.peek() + 1)
     if (ending.signal.aborted) return
-    if (failed.size === 0) await attempt(() => found.settle(upTo))
+    if (failed.size === 0) await attempt(() => found.settle(upTo, tag => shown.of(tag).length > 0))
     if (isSweepDue) await attempt(sweep)
   }
   const look = async (tag: DocTag): Promise<void> => {
@@ -185,7 +191,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   }
   /** Reading a closed document costs more than all the rest. An open one takes nothing of the old keys but what a look finds. */
   const isWorthLooking = async (name: DocumentName): Promise<boolean> => {
-    if (isUnsettled(name.tag) || host.isLive(name.tag)) return true
+    if (isUnsettled(name.tag) || host.isLive(name.tag) || found.documents.has(name.tag)) return true
     const records = await chunkStore.listDocument(name.tag)
     if (records.some(record => isContent(record) && isHeldBack(record))) return true
     const { keeps } = await readEvidence(context, name, records)
@@ -263,7 +269,9 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   const findUnseen = async (): Promise<void> => {
     for (const tag of found.documents.keys()) dirty.add(tag)
     if (horizons.all().length > 0) {
-      for await (const record of chunkStore.since(found.settledTo())) if (isContent(record) && isHeldBack(record)) dirty.add(record.docTag)
+      for await (const record of chunkStore.since(found.settledTo())) {
+        if (record.class === 'register' || (isContent(record) && isHeldBack(record))) dirty.add(record.docTag)
+      }
     }
     if (hasWork()) schedule()
   }

@@ -1,7 +1,7 @@
 /**
  * What this device found about suspect chunks, kept between runs. Up to `settledTo` every suspect chunk was looked at, and all were taken
- * but those that a document's record lists; a document may be further than that. Small: a document without a waiting chunk soon has no
- * record of its own.
+ * but those that a document's record lists; a document may be further than that. Small: a document without a waiting chunk, of which
+ * nothing is listed, soon has no record of its own.
  *
  *     late/<group>/settled      CBOR {v: 1, upTo}
  *     late/<group>/docs/<tag>   CBOR {v: 1, document 16, upTo, waiting: [chunk id 32]}
@@ -25,8 +25,8 @@ export interface LateRecords {
   /** Those with a record. */
   readonly documents: ReadonlyMap<DocTag, LateDocument>
   put(tag: DocTag, document: LateDocument): Promise<void>
-  /** Everything up to this was looked at; records that say nothing more than that go. */
-  settle(upTo: number): Promise<void>
+  /** Everything up to this was looked at; records that say nothing more than that go, but for those of documents of which something is listed. */
+  settle(upTo: number, isListed: (tag: DocTag) => boolean): Promise<void>
   isKept(removal: EntryId): boolean
   kept(removals: readonly EntryId[]): Promise<void>
 }
@@ -56,12 +56,12 @@ export async function openLateRecords(records: RecordStore, group: GroupId): Pro
       const value = encodeCbor({ v: 1, document, upTo, waiting: [...waiting].map(idBytes) })
       await records.write(new Map([[`${prefix}docs/${tag}`, value]]))
     },
-    async settle(upTo) {
+    async settle(upTo, isListed) {
       if (upTo <= settledTo) return
       settledTo = upTo
       const changes = new Map<string, Uint8Array | undefined>([[`${prefix}settled`, encodeCbor({ v: 1, upTo })]])
       for (const [tag, document] of documents) {
-        if (document.waiting.size > 0 || document.upTo > upTo) continue
+        if (document.waiting.size > 0 || document.upTo > upTo || isListed(tag)) continue
         documents.delete(tag)
         changes.set(`${prefix}docs/${tag}`, undefined)
       }

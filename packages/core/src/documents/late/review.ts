@@ -27,6 +27,8 @@ export function reviewOf(parts: {
   readonly waiting: ReadonlySet<string>
   readonly horizons: Horizons
   readonly pinned: ReadonlySet<string>
+  /** Whether a change may be a device's: it knew the key under which that lies here. */
+  readonly mayBeBy: (hash: string, device: DeviceId) => boolean
 }): readonly ReviewItem[] {
   const authors = authorsIn(parts.evidence, parts.doc, parts.suspects, parts.horizons)
   return [...quarantined(parts, authors), ...builtOn(parts, authors)]
@@ -63,7 +65,7 @@ function quarantined({ name, evidence, suspects, waiting, horizons }: Parts, aut
  * In the document, by a removed device or by nobody who says so, and not among what the remover had when it removed. The same on every
  * device that holds the document and the remover's keep.
  */
-function builtOn({ name, doc, evidence, horizons, pinned }: Parts, authors: Authors): readonly ReviewItem[] {
+function builtOn({ name, doc, evidence, horizons, pinned, mayBeBy }: Parts, authors: Authors): readonly ReviewItem[] {
   const accepted = trusted(evidence, horizons, 'accepted').filter(hash => A.hasHeads(doc, [hash]))
   const listed = new Set<string>()
   return horizons.all().flatMap(({ removal }) => {
@@ -73,7 +75,7 @@ function builtOn({ name, doc, evidence, horizons, pinned }: Parts, authors: Auth
     for (const change of A.getChangesMetaSince(doc, [...before, ...accepted])) {
       const author = authors.get(change.actor)?.device
       const isLate = author === removal.target || (author === undefined && !pinned.has(change.hash))
-      if (!isLate || listed.has(change.hash)) continue
+      if (!isLate || listed.has(change.hash) || !mayBeBy(change.hash, removal.target)) continue
       listed.add(change.hash)
       byAuthor.set(author, [...(byAuthor.get(author) ?? []), change])
     }
