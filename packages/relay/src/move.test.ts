@@ -142,3 +142,20 @@ test('[B38] who has the key of a mailbox reads its list although no list names i
   await laptop.ask(relay, listBy(NEW, 2, [laptop], laptop))
   expect((await desk.ask(relay, provenBy(laptop, desk))).map(wordOf)).toEqual(['not-yours'])
 })
+
+test('[B39] the device that used the invite hears nothing more of a mailbox whose list names it no more', async () => {
+  const relay = await startRelay()
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop, desk])
+  const questions: readonly RelayRequest[] = [
+    { v: 1, type: 'get-list', mailbox: idBytes(OLD) },
+    { v: 1, type: 'status', mailbox: idBytes(OLD) },
+  ]
+  expect((await laptop.ask(relay, ...questions)).map(wordOf)).toEqual(['member-list', 'mailbox-status'])
+  expect((await desk.ask(relay, listOf(OLD, 2, [desk], laptop), ...questions)).map(wordOf)).toEqual([
+    'listed',
+    'member-list',
+    'mailbox-status',
+  ])
+  expect((await laptop.ask(relay, ...questions)).map(wordOf)).toEqual(['not-yours', 'not-yours'])
+})

@@ -7,10 +7,12 @@
  *     create    an account holder makes a mailbox with its admin key    -> created; the same again: the same answer
  *     list      who may use a mailbox, signed with its admin key; its   -> listed; `stale` unless it is the one after the relay's
  *               version is the relay's plus one
- *     get-list  the list in force, for members and the account; asked   -> member-list
- *               with an id of zeros: of the mailbox that this peer's links lead to, for whoever has only the words of a phrase;
- *               asked with a proof of the admin key (mailbox/list-reader.ts): for whoever may write it and is not on it
- *     status    how full it is, for members and the account             -> mailbox-status
+ *     get-list  the list in force, for members; asked with an id of    -> member-list
+ *               zeros: of the mailbox that this peer's links lead to, for whoever has only the words of a phrase; asked with a
+ *               proof of the admin key (mailbox/list-reader.ts): for whoever may write it and is not on it
+ *     status    how full it is, for members                              -> mailbox-status
+ *
+ *     Until a mailbox has a list the account may ask for both.
  *
  *     move      a mailbox in the place of another, signed with the old    -> moved; the same again: the same answer; `stale` when
  *               one's admin key (mailbox/move.ts)                           another took its place and has its list

@@ -79,10 +79,10 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
 
   const wholeNow = (): number => Math.max(0, Math.trunc(clock.now()))
 
-  /** The account and those on the list. Whatever is wrong, others hear the same. */
+  /** Those on the list; until there is one, the account: the device that has it may leave the group. Whatever is wrong, others hear the same. */
   const ownMailbox = (peer: DeviceId, mailbox: Uint8Array): MailboxRecord | RelayRefusal => {
     const record = directory.get(hexId<MailboxId>(mailbox))
-    if (record === undefined || !(record.account === peer || record.list?.peers.includes(peer))) return 'not-yours'
+    if (record === undefined || !(record.list?.peers.includes(peer) ?? record.account === peer)) return 'not-yours'
     if (directory.isRevoked(record.account)) return 'revoked'
     if (record.list?.peers.includes(peer) === true && directory.choose(peer, record.account)) options.onChosen()
     return record
