@@ -154,6 +154,9 @@ test('[X4] what was edited elsewhere meanwhile is kept aside there, and kept as 
     expect(await during(textOf(member, kept))).toEqual(['late hello'])
     expect(member.deletions.edits.peek()).toEqual([])
   }
+  const copy = (await desk.sessions.open(kept)).documents.list.peek()[0]?.documentId as DocumentId
+  const lying = await desk.device.store.listDocument(desk.device.documents.docTagOf(copy))
+  expect(lying.filter(record => record.class === 'register')).not.toEqual([]) // vouched for: what is in it others wrote
   const { views, focus } = (await desk.sessions.open(kept)).views.layout()
   expect(views).toMatchObject([{ id: focus, selection: { anchor: 6, head: 8 }, scroll: { top: 7, fraction: 0.5 }, pane: 1 }])
 })

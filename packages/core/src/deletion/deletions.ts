@@ -30,7 +30,7 @@ export interface DeletionsParts extends GroupRegistersComponents, Omit<KeptEdits
   readonly replica: Pick<Replica, 'add' | 'drop' | 'dropRetired' | 'isDropped' | 'subscribe' | 'peers' | 'takeBackDrop'>
   readonly chunkStore: ChunkStore
   readonly records: RecordStore
-  readonly documents: Pick<Documents, 'create' | 'open' | 'read' | 'forget' | 'flush' | 'docTagOf'>
+  readonly documents: Pick<Documents, 'create' | 'open' | 'read' | 'forget' | 'flush' | 'late' | 'docTagOf'>
   /** As it is stored, with what was deleted. */
   readonly index: DocumentIndex
   readonly clock: Clock

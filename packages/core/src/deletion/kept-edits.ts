@@ -52,7 +52,7 @@ export interface KeptEditsParts {
   readonly group: GroupId
   readonly keyring: Pick<Keyring, 'idKey'>
   readonly records: RecordStore
-  readonly documents: Pick<Documents, 'create' | 'flush'>
+  readonly documents: Pick<Documents, 'create' | 'flush' | 'late'>
   readonly sessions: () => Pick<Sessions, 'create' | 'open' | 'list' | 'release'>
 }
 
@@ -110,7 +110,10 @@ export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
         for (const { text, closed } of Object.values(drafts)) if (closed === undefined) await session.drafts.create({ text })
       } else if (kind === 'document') {
         const copy = saved === undefined ? documentId : documentIdOfBytes(derived(deletion, documentIdToBinary(documentId) ?? NOTHING))
-        if (saved !== undefined) await documents.create(saved, { documentId: copy })
+        if (saved !== undefined) {
+          await documents.create(saved, { documentId: copy })
+          await documents.late?.vouch(copy) // a removed device that keeps the same makes the same chunks, under a key that is not trusted
+        }
         await session.documents.add(copy, { title })
         copies.set(documentId, { documentId: copy, doc: saved === undefined ? undefined : A.load(saved) })
       }

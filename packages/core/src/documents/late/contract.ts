@@ -41,6 +41,11 @@ export interface LateEdits {
   settled(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
   /** Durable, and on its way to every device, when it resolves. Throws CONFLICT_UNKNOWN; RangeError for one that cannot be discarded. */
   decide(id: string, decision: LateDecision): Promise<void>
+  /**
+   * This device stands for all that it has of a document now, whoever wrote it: for a copy that a person asked for, under an id that a
+   * removed device may give the same copy. Durable, and on its way to every device, when it resolves.
+   */
+  vouch(document: DocumentId): Promise<void>
 }
 
 /** So long an edit without a claim is not listed: the claim is usually a second behind it. */

@@ -3,7 +3,7 @@
  * trusted builds on it, looked at again whenever something came, and shown to a person when nothing does. SPEC.md: D34 and on.
  */
 import * as A from '@automerge/automerge'
-import { interpretAsDocumentId, type BinaryDocumentId } from '@automerge/automerge-repo'
+import { documentIdToBinary, interpretAsDocumentId, type BinaryDocumentId } from '@automerge/automerge-repo'
 import { SegueError } from '../../lib/errors.ts'
 import type { DeviceId, DocTag } from '../../lib/ids.ts'
 import { createSubject } from '../../lib/observable.ts'
@@ -292,6 +292,13 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     edits: {
       list: shown.list,
       decide,
+      async vouch(id) {
+        const bytes = documentIdToBinary(id)
+        if (bytes === undefined) throw new RangeError('not the id of a document')
+        const name: DocumentName = { id, bytes, tag: sealer.docTagOf(bytes) }
+        const heads = await headsOf(name)
+        await keeper.write(name, before => ({ ...before, accepted: union(before.accepted, heads) }))
+      },
       async looked({ signal } = {}) {
         await starting
         await work.when(() => !isLooking && dirty.size === 0, signal === undefined ? {} : { signal })
