@@ -1,6 +1,7 @@
 /** What must hold in the evening of a day of trust: for those who stay everything that always must, and I5 for those who do not. */
 import * as A from '@automerge/automerge'
 import { documentIdOf, openGroup, type DeviceId, type Group, type GroupState, type LateEdit } from '@segue/core'
+import { nativeVerifier } from '@segue/engine/testing'
 import { carryBetween } from './courier.ts'
 import { startUp, type Day } from './day.ts'
 import { answerAll, checkDeletions, settleDeletions, withoutDeleted } from './deletion-evening.ts'
@@ -200,14 +201,16 @@ function checkDuties({ devices, oracle }: Day): void {
 async function checkRemoved({ devices, oracle, trust, timeline }: Day, gone: readonly Device[]): Promise<void> {
   const [witness] = running(devices)
   if (witness === undefined) return
-  const everything = [...running(devices), ...running(gone)].flatMap(({ runtime }) => runtime.group.entries().map(({ bytes }) => bytes))
+  const everything = [...running(devices), ...running(gone)].flatMap(({ runtime }) => runtime.group.entries())
   for (const { device, runtime } of running(gone)) {
     const { id, secret, entries } = runtime.group
     if (witness.runtime.group.removalOf(device.id) === undefined) continue // its adding was void: it never belonged
+    const known = new Map([...entries(), ...everything].map(entry => [entry.id, entry.bytes]))
     const theirs: Group = openGroup({
       identity: device.identity,
       random: { bytes: length => new Uint8Array(length) },
-      ...{ id, secret, entries: [...entries().map(({ bytes }) => bytes), ...everything] },
+      verifier: nativeVerifier,
+      ...{ id, secret, entries: [...known.values()] },
     })
     // Who is out itself seals as before.
     const forbidden = trust.changes.filter(({ author, knew }) => knew.has(device.id) && devices.some(({ id }) => id === author))
