@@ -1,6 +1,6 @@
 /** A fragment adds nothing for a peer that has confirmed everything in it. */
 import type { DeviceId } from '../lib/ids.ts'
-import type { Applied, JournalItem } from './journal.ts'
+import type { Applied, JournalItem } from './journal-types.ts'
 import type { PeerReceipts } from './receipts.ts'
 
 /** For each such fragment those peers. Looked at before its commits are forgotten. */

@@ -6,7 +6,7 @@ import type { ChunkId, DeviceId } from '../lib/ids.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from './journal-types.ts'
 import { doubtAgain, doubtOf, DOUBTED_PREFIX, isDoubtOf } from './retired.ts'
 import type { Session } from './session-host.ts'
 

@@ -8,7 +8,7 @@ import { HOUR_MS } from '../lib/units.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import { leftMoving, stillMoving, type DroppedSince } from './dropped.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from './journal-types.ts'
 import type { Session } from './session-host.ts'
 
 export const TAKEN_BACK_FOR_MS: number = HOUR_MS

@@ -4,20 +4,20 @@ import type { ChunkId, DocTag } from '../lib/ids.ts'
 import { allOf, type Pending } from '../lib/pending.ts'
 import { MIB } from '../lib/units.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
-import type { Clock } from '../ports/clock.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { Inspector, Verdict } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
 import { REJECTED_AS_DROPPED } from '../wire/sync-messages.ts'
-import type { Journal, JournalItem } from './journal.ts'
+import type { Journal, JournalItem } from './journal-types.ts'
 import type { LogRoom } from './log-room.ts'
-import { CHECKED_AT_ONCE, CHECKING_MS } from './pace.ts'
+import { CHECKED_AT_ONCE, FEW } from './pace.ts'
 import type { Arriving, Session } from './session-host.ts'
+import type { Turns } from './turns.ts'
 import type { Wants } from './wants.ts'
 
 export interface IntakeParts {
   readonly inspector: Inspector
-  readonly clock: Clock
+  readonly turns: Turns
   readonly hasher: Hasher
   readonly journal: Journal
   readonly wants: Wants<Session>
@@ -26,6 +26,8 @@ export interface IntakeParts {
   /** Deleted documents. */
   readonly dropped: { has(docTag: DocTag): boolean }
   readonly logger: Logger | undefined
+  /** Something of these takes a while to check. */
+  readonly onChecking: (chunks: readonly SealedChunk[]) => void
   /** Readable chunks, right after the journal got them. */
   readonly onChecked: (chunks: readonly SealedChunk[]) => void
   /** Passes chunks on whole at once (relays). */
@@ -34,7 +36,7 @@ export interface IntakeParts {
 }
 
 export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[], from: Session) => Promise<void> {
-  const { inspector, clock, hasher, journal, wants, logRoom, arriving } = parts
+  const { inspector, turns, hasher, journal, wants, logRoom, arriving } = parts
 
   const verdictOn = (chunk: SealedChunk): Pending<Verdict> => {
     if (parts.dropped.has(chunk.docTag)) return { kind: 'bad', reason: REJECTED_AS_DROPPED }
@@ -82,18 +84,19 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
       arriving.set(chunk.id, entry)
       fresh.push(entry)
     }
-    const checked: JournalItem[] = []
-    for (let at = 0; at < fresh.length;) {
-      if (at > 0) await clock.sleep(0) // whoever types comes between
-      const begin = at
-      const verdicts: Pending<Verdict>[] = []
-      const until = clock.monotonic() + CHECKING_MS
-      do verdicts.push(verdictOn((fresh[at++] as Arriving).chunk))
-      while (at < fresh.length && verdicts.length < CHECKED_AT_ONCE && clock.monotonic() < until)
-      const pending = allOf(verdicts)
-      const found = pending instanceof Promise ? await pending : pending
-      checked.push(...found.flatMap((verdict, i) => settle(fresh[begin + i] as Arriving, verdict, from) ?? []))
+    const verdicts: Pending<Verdict>[] = []
+    while (verdicts.length < fresh.length) {
+      if (fresh.length > FEW) await turns.next()
+      const slice = fresh.slice(verdicts.length, verdicts.length + CHECKED_AT_ONCE)
+      for (const { chunk } of slice) {
+        verdicts.push(verdictOn(chunk))
+        if (fresh.length > FEW && !turns.hasTime()) break
+      }
     }
+    const pending = allOf(verdicts)
+    if (pending instanceof Promise) parts.onChecking(fresh.map(({ chunk }) => chunk))
+    const found = pending instanceof Promise ? await pending : pending
+    const checked = found.flatMap((verdict, i) => settle(fresh[i] as Arriving, verdict, from) ?? [])
     if (checked.length === 0) return
     parts.forward(checked.flatMap(item => arriving.get(item.chunk.id) ?? []))
     const written = journal.write(checked).finally(() => logRoom.settled(checked.map(({ chunk }) => chunk.id)))

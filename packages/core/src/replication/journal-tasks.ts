@@ -1,8 +1,8 @@
 /** What waits to be written, and how much of it goes into one batch. */
 import type { DocTag } from '../lib/ids.ts'
 import type { ChunkHeader } from '../ports/sealed-chunk.ts'
-import type { JournalItem } from './journal.ts'
-import { MAX_BATCH_BYTES, MAX_BATCH_ITEMS } from './pace.ts'
+import type { JournalItem } from './journal-types.ts'
+import { FEW, MAX_BATCH_BYTES } from './pace.ts'
 import type { RetireRequest } from './retired.ts'
 
 export interface Task {
@@ -35,12 +35,17 @@ export const NO_TASK: Omit<Task, 'resolve' | 'reject'> = {
   bytes: 0,
 }
 
+/** Others' turn comes first. */
+export function isBulk(tasks: readonly Task[]): boolean {
+  return tasks.reduce((sum, { items }) => sum + items.length, 0) > FEW
+}
+
 /** At least one task, then as many as fit. A recount, a deletion and what is left out go alone: they look at what is on disk. */
-export function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[] } {
+export function takeBatch(queue: readonly Task[], maxItems: number): { taken: Task[]; rest: Task[] } {
   const alone = queue.findIndex(task => task.recount || task.deleted.length > 0 || task.leaving.length > 0)
   if (alone >= 0 && alone <= 1) return { taken: queue.slice(0, 1), rest: queue.slice(1) }
   if (alone > 1) {
-    const { taken, rest } = takeBatch(queue.slice(0, alone))
+    const { taken, rest } = takeBatch(queue.slice(0, alone), maxItems)
     return { taken, rest: [...rest, ...queue.slice(alone)] }
   }
   let bytes = 0
@@ -49,7 +54,7 @@ export function takeBatch(queue: readonly Task[]): { taken: Task[]; rest: Task[]
   for (const task of queue) {
     bytes += task.bytes
     items += task.items.length
-    if (count > 0 && (bytes > MAX_BATCH_BYTES || items > MAX_BATCH_ITEMS)) break
+    if (count > 0 && (bytes > MAX_BATCH_BYTES || items > maxItems)) break
     count++
   }
   return { taken: queue.slice(0, count), rest: queue.slice(count) }

@@ -9,7 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Inspector } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
-import type { Journal, JournalItem } from './journal.ts'
+import type { Journal, JournalItem } from './journal-types.ts'
 
 export interface LateKeys {
   /** Resolves when everything stored unread was looked at. */

@@ -12,7 +12,7 @@ import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
 import { MAX_LEAVE_TAGS } from '../wire/sync-messages.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from './journal-types.ts'
 import type { Arriving, Session } from './session-host.ts'
 import { slicesOf } from './sync-records.ts'
 

@@ -8,7 +8,7 @@ import type { ChunkStore } from '../ports/chunk-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Inspector } from '../ports/inspector.ts'
 import { MAX_LOG_ENTRIES } from '../wire/limits.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from './journal-types.ts'
 import type { Summary } from './summary.ts'
 import { slicesOf } from './sync-records.ts'
 

@@ -33,7 +33,7 @@ export interface Offers {
 export type Ask = Extract<SyncMessage, { type: 'ask' }>
 
 export interface OffersParts {
-  readonly host: Pick<SessionHost, 'store' | 'hasher' | 'summary' | 'receipts' | 'history' | 'unchecked'>
+  readonly host: Pick<SessionHost, 'store' | 'turns' | 'hasher' | 'summary' | 'receipts' | 'history' | 'unchecked'>
   /** The documents both sides' scopes have in common; `undefined`: everything. */
   readonly common: () => ReadonlySet<DocTag> | undefined
   readonly exceptions: Exceptions
@@ -45,7 +45,7 @@ export interface OffersParts {
 }
 
 export function createOffers({ host, common, exceptions, send, give, onKnown }: OffersParts): Offers {
-  const { store, hasher, summary, receipts, history, unchecked } = host
+  const { store, turns, hasher, summary, receipts, history, unchecked } = host
   let listed = new Set<number>()
 
   const sendHave = async (offers: readonly Offer[], last: boolean): Promise<void> => {
@@ -81,6 +81,7 @@ export function createOffers({ host, common, exceptions, send, give, onKnown }: 
   const offerSince = async (arrival: number): Promise<void> => {
     let offers: Offer[] = []
     for await (const record of store.since(arrival)) {
+      if (!turns.hasTime()) await turns.next()
       offers.push(...owing([record]))
       if (offers.length < OFFERED_AT_ONCE) continue
       await sendHave(offers, false)

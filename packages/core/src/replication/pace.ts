@@ -4,14 +4,17 @@ import { MAX_HAVE_RECORDS } from '../wire/sync-messages.ts'
 
 // What comes in one frame is parsed and looked up in one go, while whoever types waits: 10 to 20 us for each name, 10 for each chunk.
 /** Names in one frame of a comparison; up to MAX_HAVE_RECORDS are taken. */
-export const OFFERED_AT_ONCE = 512
+export const OFFERED_AT_ONCE = 256
 /** Chunks that were asked for, in one frame. */
 export const FRAME_FILL_BYTES: number = 128 * KIB
-/** Chunks checked before others get their turn: 60 us each, or 300 with a signature; so few, and no longer. */
+/** Chunks checked before others get their turn (turns.ts): 60 us each, or 300 with a signature; so few, and no longer than that. */
 export const CHECKED_AT_ONCE = 64
-export const CHECKING_MS = 4
+/** So many are no bulk, and wait for nobody. */
+export const FEW = 8
 /** Chunks written in one batch: it looks each of them up first. */
 export const MAX_BATCH_ITEMS = 1_024
+/** The same while somebody types: a task more, if it alone is larger. */
+export const HURRIED_BATCH_ITEMS = 32
 export const MAX_BATCH_BYTES: number = 8 * MIB
 
 /** Below this a chunk goes out at once; above, it is announced and fetched on the bulk channel. */

@@ -14,7 +14,7 @@ import type { ChunkRecord, ChunkStore } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import { HASH_BYTES, MAX_PROVE_IDS, type SyncMessage } from '../wire/sync-messages.ts'
 import type { ReplicaHistory } from './history.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from './journal-types.ts'
 import type { PeerReceipts } from './receipts.ts'
 import { packIds, unpackIds } from './sync-records.ts'
 

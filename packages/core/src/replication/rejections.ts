@@ -7,7 +7,7 @@ import type { Inspector } from '../ports/inspector.ts'
 import type { Logger } from '../ports/logger.ts'
 import { REJECTED_AS_DROPPED, REJECTED_AS_FULL } from '../wire/sync-messages.ts'
 import { createDoubts } from './doubts.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from './journal-types.ts'
 import type { Session, SessionHost } from './session-host.ts'
 
 export interface RejectionsParts {

@@ -142,6 +142,8 @@ export interface AddOptions {
 }
 
 export interface ReplicaListener {
+  /** These came and are being checked, which takes a while: nothing of them may be shown or kept. */
+  onChecking?(chunks: readonly SealedChunk[]): void
   /**
    * Checked, readable, and handed to the store: whatever is added after this is on disk only with or after it. For showing what
    * arrived without waiting for the disk. The same chunks come by `onArrived` once they are durable, unless they are superfluous.

@@ -21,7 +21,9 @@ import { createIntake } from './intake.ts'
 import { createLeaving } from './leaving.ts'
 import { openLeftOut } from './left-out.ts'
 import { createLogRoom } from './log-room.ts'
-import { createJournal, type Applied, type JournalItem } from './journal.ts'
+import { createJournal } from './journal.ts'
+import type { Applied, JournalItem } from './journal-types.ts'
+import { FEW } from './pace.ts'
 import { createPeerStates } from './peer-states.ts'
 import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
 import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener, Shown } from './replica-types.ts'
@@ -35,6 +37,7 @@ import { createSnapshotRequests } from './snapshot-requests.ts'
 import { openSummary } from './summary.ts'
 import { createLateKeys } from './late-keys.ts'
 import { openUnchecked } from './unchecked.ts'
+import { createTurns } from './turns.ts'
 import { createWants } from './wants.ts'
 
 /** Reads what the store knows of it (a few hundred small records). Throws what the store throws. */
@@ -58,6 +61,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   const leftOut = await openLeftOut(store)
   const sums = createDocumentSums(store, hasher)
   const priorities = new Set<DocTag>()
+  const turns = createTurns(clock)
   const linkedAt = new WeakMap<Session, number>()
   let pendingHere = 0
   let isFailing = false
@@ -137,7 +141,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
 
   const journal = createJournal({
     store,
-    ...{ clock, hasher, isKeyless: keyless },
+    ...{ clock, turns, hasher, isKeyless: keyless },
     covers,
     summary,
     unchecked,
@@ -171,9 +175,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   )
   const snapshots = createSnapshotRequests(() => [...sessions].filter(session => session.isLive() && session.mayAsk(Infinity)))
   const intake = createIntake({
-    inspector,
-    clock,
-    hasher,
+    ...{ inspector, turns, hasher },
     journal,
     wants,
     logRoom: createLogRoom({ store, clock, inspector, journal, summary, maxLogChunks: components.maxLogChunks }),
@@ -181,6 +183,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
     dropped,
     logger,
     track: (item, entry) => tracked.set(item, entry),
+    onChecking: chunks => tell(listener => listener.onChecking?.(chunks)),
     onChecked(chunks) {
       if (chunks.length > 0) tell(listener => listener.onChecked?.(chunks))
     },
@@ -215,8 +218,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
   })
   const hostFor = (peer: DeviceId): SessionHost => ({
     store,
-    clock,
-    hasher,
+    ...{ clock, turns, hasher },
     summary,
     covers,
     journal,
@@ -311,6 +313,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
         arriving.set(item.chunk.id, entries[i] as Arriving)
         tracked.set(item, entries[i] as Arriving)
       }
+      if (items.length <= FEW) turns.hurry()
       pushToAll(entries)
       pendingHere += items.length
       if (isFailing) showDurability()

@@ -24,13 +24,14 @@ export interface ServingParts {
 
 export function createServing({ store, isOpen, isInScope, send }: ServingParts): Serving {
   const serve = async (ids: readonly ChunkId[]): Promise<void> => {
+    const frame = createFrame()
     let group = 8
     for (let at = 0; at < ids.length && isOpen();) {
       const asked = ids.slice(at, at + group)
       at += group
       const found = await store.getMany(asked)
       const held = new Set(found.map(chunk => chunk.id))
-      await sendChunks(found.filter(isInScope))
+      for (const chunk of found) if (isInScope(chunk)) await frame.add(chunk)
       await refuse(
         asked.filter(id => !held.has(id)),
         'absent',
@@ -42,29 +43,34 @@ export function createServing({ store, isOpen, isInScope, send }: ServingParts):
       const bytes = found.reduce((sum, chunk) => sum + chunk.byteLength, 0)
       group = Math.max(1, Math.min(2_048, Math.floor((group * FRAME_FILL_BYTES) / Math.max(bytes, 1))))
     }
+    await frame.send()
   }
   const refuse = async (ids: readonly ChunkId[], why: RefusalReason): Promise<void> => {
     if (ids.length > 0) await send({ type: 'refused', ids: packIds(ids), why })
   }
-  const sendChunks = async (chunks: readonly SealedChunk[]): Promise<void> => {
+  /** Filled before it goes: of a few in each of two frames the second would wait there until the first is checked. */
+  const createFrame = (): { add(chunk: SealedChunk): Promise<void>; send(): Promise<void> } => {
     let frame: Uint8Array[] = []
     let filled = 0
-    const flush = async (): Promise<void> => {
-      if (frame.length > 0) await send({ type: 'chunks', chunks: frame })
+    const sendFrame = async (): Promise<void> => {
+      const chunks = frame
       frame = []
       filled = 0
+      if (chunks.length > 0) await send({ type: 'chunks', chunks })
     }
-    for (const chunk of chunks) {
-      if (chunk.bytes.length > PART_BYTES) {
-        await flush()
-        for (const part of cutUp({ of: 'chunk', id: idBytes(chunk.id), bytes: chunk.bytes })) await send(part)
-        continue
-      }
-      if (filled + chunk.bytes.length > FRAME_FILL_BYTES) await flush()
-      frame.push(chunk.bytes)
-      filled += chunk.bytes.length + 8
+    return {
+      async add(chunk) {
+        if (chunk.bytes.length > PART_BYTES) {
+          await sendFrame()
+          for (const part of cutUp({ of: 'chunk', id: idBytes(chunk.id), bytes: chunk.bytes })) await send(part)
+          return
+        }
+        if (filled + chunk.bytes.length > FRAME_FILL_BYTES) await sendFrame()
+        frame.push(chunk.bytes)
+        filled += chunk.bytes.length + 8
+      },
+      send: sendFrame,
     }
-    await flush()
   }
 
   const giveSnapshot = async (docTag: DocTag): Promise<void> => {

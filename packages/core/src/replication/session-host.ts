@@ -11,12 +11,13 @@ import type { DocumentSums } from './document-sums.ts'
 import type { DropWords } from './drop-words.ts'
 import type { DroppedSince } from './dropped.ts'
 import type { ReplicaHistory } from './history.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from './journal-types.ts'
 import type { PeerReceipts } from './receipts.ts'
 import type { Room } from './room.ts'
 import type { Contained } from './retiring.ts'
 import type { Offer } from './sync-records.ts'
 import type { Summary } from './summary.ts'
+import type { Turns } from './turns.ts'
 import type { Wants } from './wants.ts'
 
 export interface Session extends DeviceLinkHandler {
@@ -61,6 +62,7 @@ export type Announcement = 'news' | 'given' | 'named'
 export interface SessionHost {
   readonly store: ChunkStore
   readonly clock: Clock
+  readonly turns: Turns
   readonly hasher: Hasher
   readonly summary: Summary
   readonly covers: Covers

@@ -53,9 +53,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   }
   const isInScope: Session['isInScope'] = header => isCommon(header) && !exceptions.has(header.docTag)
 
-  const send = (channel: Channel, message: SyncMessage): Promise<void> => {
-    if (!isOpen()) return Promise.resolve()
-    return link.send(channel, encodeSyncMessage(message))
+  const send = async (channel: Channel, message: SyncMessage): Promise<void> => {
+    if (channel === 'sync-bulk') await host.turns.next()
+    if (isOpen()) return link.send(channel, encodeSyncMessage(message))
   }
   /** A dead link says so through onClosed; what was to be sent no longer matters. */
   const sendLive = (message: SyncMessage): void => {
@@ -356,13 +356,15 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     },
     onChanged: meeting.onChanged,
     close,
-    async onFrame(_channel, frame) {
+    async onFrame(channel, frame) {
       if (!isOpen()) return
+      if (channel === 'sync-bulk') await host.turns.next()
       if (frame.length > MAX_FRAME_BYTES) return close('frame-too-large')
       const slowed = throttle.take(link.closed)
       if (slowed !== undefined) await slowed
       const message = decodeSyncMessage(frame)
       if (!message.ok) return close('malformed-frame')
+      if (channel === 'sync-live' && message.value.type === 'chunks') host.turns.hurry()
       // The two channels do not wait for each other: what overtook the hello waits for it here.
       if (meeting.theirs() === undefined && message.value.type !== 'hello') await meeting.greeting
       if (isOpen()) await handle(message.value)
