@@ -55,7 +55,6 @@ export {
   createLaterIndex,
   holdBefore,
   openLate,
-  readBundleContents,
 } from './documents/index.ts'
 export type { DocumentIndex, DocumentState, Documents, IndexedDocument, IndexedSession } from './documents/index.ts'
 export type { LateDecision, LateEdit, LateEdits } from './documents/index.ts'

@@ -19,6 +19,7 @@ function startHost() {
   const keys = { signing: desk.signing.publicKey, sealing: desk.sealing.publicKey }
   group.add({ keys, role: 'member', name: 'desk', time: 1 })
   const events: TelemetryEvent[] = []
+  const coming: string[] = []
   const heard: (readonly [DeviceId, Channel | 'handoff'])[] = []
   const runtime = {
     group,
@@ -36,14 +37,16 @@ function startHost() {
     telemetry: { record: event => void events.push(event) },
     isRelay: peer => peer === relay.id,
     runtime: () => runtime,
+    onComing: () => void coming.push('a member'),
     onSeen: () => undefined,
   })
-  return { host, heard, events }
+  return { host, heard, events, coming }
 }
 
 test('members and the relays of the group may connect, nobody else and not this device itself', () => {
-  const { host } = startHost()
+  const { host, coming } = startHost()
   expect([desk, relay, stranger, laptop].map(({ id }) => host.mayConnect(id))).toEqual([true, true, false, false])
+  expect(coming).toHaveLength(2)
 })
 
 test('of a relay only synchronisation is heard: it has no say in a handoff', () => {

@@ -11,13 +11,19 @@ export interface LinkHostParts {
   readonly isRelay?: (peer: DeviceId) => boolean
   /** Undefined while the device changes groups: nobody is a member of nothing. */
   readonly runtime: () => Runtime | undefined
+  /** A member is on its way in. */
+  readonly onComing?: () => void
   /** A link came up or went down. */
   readonly onSeen: (device: DeviceId) => void
 }
 
-export function createLinkHost({ self, clock, telemetry, isRelay, runtime, onSeen }: LinkHostParts): DeviceLinkHost {
+export function createLinkHost({ self, clock, telemetry, isRelay, runtime, onComing, onSeen }: LinkHostParts): DeviceLinkHost {
   return {
-    mayConnect: peer => peer !== self && (runtime()?.group.isActive(peer) === true || isRelay?.(peer) === true),
+    mayConnect(peer) {
+      const may = peer !== self && (runtime()?.group.isActive(peer) === true || isRelay?.(peer) === true)
+      if (may) onComing?.()
+      return may
+    },
     onLink(link: DeviceLink): DeviceLinkHandler {
       const current = runtime()
       if (current === undefined) throw new Error('broken promise: a link needs a group')

@@ -183,6 +183,7 @@ export function openSegueOn(
           telemetry: recorder,
           isRelay: relays.isRelay,
           runtime: () => runtime,
+          onComing: () => worker.warmUp?.(),
           onSeen(peer) {
             members?.onSeen(peer)
             notices.onClock(peer, net?.discovery.clockOffsetOf(peer))

@@ -6,11 +6,11 @@ import * as A from '@automerge/automerge'
 import { sha256 } from '../crypto/hash.ts'
 import { equalBytes, toHex } from '../lib/bytes.ts'
 import type { Hasher } from '../ports/hasher.ts'
-import type { BuiltFragment, BundleContents, KnownFragments } from '../ports/worker.ts'
+import type { BuiltFragment, BundleContents, KnownFragments, ReadBundle } from '../ports/worker.ts'
 import { createReader } from './byte-reader.ts'
 import { hasBoundedColumns } from './columns.ts'
 import { readEnvelope } from './commit.ts'
-import { fragmentKey } from './content-keys.ts'
+import { fragmentContentKey, fragmentKey } from './content-keys.ts'
 
 export interface BundleLimits {
   readonly maxInflatedBytes: number
@@ -31,6 +31,12 @@ export function readBundleContents(bundle: Uint8Array, limits: BundleLimits): Bu
   const [head] = heads
   if (head === undefined || heads.length !== 1) throw new RangeError(`a bundle has one head, this one ${heads.length}`)
   return { head, level: levelOf(head), members }
+}
+
+/** The same for a worker, which has the time to name it too. */
+export function readBundle(bundle: Uint8Array, limits: BundleLimits): ReadBundle {
+  const contents = readBundleContents(bundle, limits)
+  return { ...contents, contentKey: fragmentContentKey(contents, limits.hasher) }
 }
 
 /**
@@ -115,6 +121,11 @@ const TYPE_AT = 8
 /** The checksum covers everything from the type byte on. */
 const CHECKED_FROM = 8
 const HASH_BYTES = 32
+
+/** Whether it is one bundle, whole, and no larger unpacked than allowed; nothing is decoded. */
+export function isSoundBundle(bundle: Uint8Array, limits: BundleLimits): boolean {
+  return soundBundle(bundle, limits.maxInflatedBytes) !== undefined
+}
 
 /** bundle contents = deps (count, 32 each), actors (count, length and bytes each), columns of changes, columns of operations */
 function soundBundle(bundle: Uint8Array, maxBytes: number): { readonly deps: number } | undefined {

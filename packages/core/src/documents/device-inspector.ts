@@ -16,7 +16,7 @@ import type { Verifier } from '../ports/verifier.ts'
 import type { DocumentWorker } from '../ports/worker.ts'
 import type { FragmentCover } from '../replication/index.ts'
 import { readCommit } from './commit.ts'
-import { commitContentKey, fragmentContentKey } from './content-keys.ts'
+import { commitContentKey } from './content-keys.ts'
 import { coverOf, createCoverCache, readFragment } from './fragments.ts'
 import { createSealer } from './sealer.ts'
 
@@ -46,7 +46,7 @@ export function createDeviceInspector(components: DeviceInspectorComponents): In
       case 'fragment': {
         return readFragment(worker, content).then(contents =>
           ok({
-            contentKey: fragmentContentKey(contents, hasher),
+            contentKey: contents.contentKey,
             cover: coverOf(sealer, documentId, contents),
             size: contents.members.length,
           }),

@@ -259,7 +259,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
     }
   }
 
-  const receive = (chunks: readonly SealedChunk[]): void => {
+  const batchesOf = (chunks: readonly SealedChunk[]): ReadonlyMap<LiveDocument, readonly SealedChunk[]> => {
     const batches = new Map<LiveDocument, SealedChunk[]>()
     for (const chunk of chunks) {
       const document = liveByTag.get(chunk.docTag)
@@ -268,7 +268,17 @@ export function createDocuments(components: DocumentsComponents): Documents {
       if (batch === undefined) batches.set(document, [chunk])
       else batch.push(chunk)
     }
-    for (const [document, batch] of batches) document.receive(batch)
+    return batches
+  }
+  const receive = (chunks: readonly SealedChunk[]): void => {
+    for (const [document, batch] of batchesOf(chunks)) document.receive(batch)
+  }
+  /** A turn later: what the worker checks is on its way to it then. */
+  const prepare = async (chunks: readonly SealedChunk[]): Promise<void> => {
+    const bundles = chunks.filter(chunk => chunk.class === 'fragment')
+    if (batchesOf(bundles).size === 0) return
+    await clock.sleep(0)
+    for (const [document, batch] of batchesOf(bundles)) document.prepare(batch)
   }
   const rereadAll = async (): Promise<void> => {
     for (const document of [...live.values()]) await document.reread()
@@ -294,6 +304,7 @@ export function createDocuments(components: DocumentsComponents): Documents {
   // Shown as soon as it is checked; what was opened only after that hears of it when it is on disk.
   opened.add(
     replica.subscribe({
+      onChecking: chunks => inBackground(prepare(chunks), 'preparation-failed'),
       onChecked(chunks) {
         context.gate?.onChecked(chunks)
         receive(chunks)

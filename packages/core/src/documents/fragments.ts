@@ -1,13 +1,13 @@
 /** What fragments really contain, by decoding them in the worker. */
 import type { ChunkId } from '../lib/ids.ts'
-import type { BundleContents, DocumentWorker } from '../ports/worker.ts'
+import type { BundleContents, DocumentWorker, ReadBundle } from '../ports/worker.ts'
 import type { FragmentCover } from '../replication/index.ts'
 import { MAX_INFLATED_BYTES } from '../wire/limits.ts'
 import { commitContentKey } from './content-keys.ts'
 import type { Sealer } from './sealer.ts'
 
 /** Rejects when the bytes are no bundle, or one beyond the limits. */
-export function readFragment(worker: DocumentWorker, bundle: Uint8Array): Promise<BundleContents> {
+export function readFragment(worker: DocumentWorker, bundle: Uint8Array): Promise<ReadBundle> {
   return worker.readBundle(bundle, { maxInflatedBytes: MAX_INFLATED_BYTES })
 }
 

@@ -15,6 +15,7 @@ import { createClaims } from './claims.ts'
 import type { DocumentsContext } from './context.ts'
 import type { DocumentState } from './documents-interface.ts'
 import { createMaterialiser } from './materialiser.ts'
+import { createPreparation } from './preparation.ts'
 import { sealSnapshot } from './snapshot.ts'
 import { isContent, readStored, withStored, type DocumentName } from './stored-document.ts'
 import type { AnyDoc } from './any-doc.ts'
@@ -33,6 +34,8 @@ export interface LiveDocument {
   /** The store again, for chunks whose key was missing. */
   reread(): Promise<void>
   receive(chunks: readonly SealedChunk[]): void
+  /** These are being checked: applied to a copy, which counts for nothing before they come by `receive`. */
+  prepare(chunks: readonly SealedChunk[]): void
   /** Looks again at what is held back, once loaded. */
   judge(): Promise<void>
   /** Whether a stored chunk is in the document already. */
@@ -127,6 +130,7 @@ export function createLiveDocument(
     }
     return contents
   }
+  const preparation = createPreparation()
   const materialiser = createMaterialiser({
     clock,
     apply(chunks) {
@@ -134,12 +138,14 @@ export function createLiveDocument(
       if (contents.length === 0 || isClosed) return
       const asides = new Set<ChunkId>()
       try {
-        update(present =>
-          applyContents(present, contents, (content, reason) => {
+        update(present => {
+          const prepared = preparation.take(present, contents.filter(isBundle))
+          const rest = prepared === undefined ? contents : contents.filter(content => !isBundle(content))
+          return applyContents(prepared ?? present, rest, (content, reason) => {
             asides.add(content.id)
             logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
-          }),
-        )
+          })
+        })
         for (const { id } of contents) if (!asides.has(id)) contained.add(id)
         loose += contents.length
       } catch (error) {
@@ -230,6 +236,10 @@ export function createLiveDocument(
       if (!isClosed) await read()
     },
     receive: chunks => materialiser.push(chunks),
+    prepare(chunks) {
+      const present = doc()
+      if (present !== undefined && !isClosed) preparation.begin(present, openContents(chunks).filter(isBundle))
+    },
     async judge() {
       await loading
       await judge(true)
@@ -267,6 +277,7 @@ export function createLiveDocument(
       isClosed = true
       cancelIdle?.()
       materialiser.close()
+      preparation.giveUp()
       claims.close()
       handle.removeAllListeners()
       if (!handle.isDeleted()) handle.unload()
@@ -284,3 +295,7 @@ export function createLiveDocument(
 const IDLE_MS: number = 10 * SECOND_MS
 /** Fewer chunks than this open as quickly by themselves. */
 const SNAPSHOT_CHUNKS = 64
+
+function isBundle(content: OpenedContent): boolean {
+  return content.class === 'fragment'
+}

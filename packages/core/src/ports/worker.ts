@@ -4,11 +4,13 @@
  */
 export interface DocumentWorker {
   /** The change hashes that a fragment bundle holds, decoded under `maxInflatedBytes`; rejects when it is no bundle. */
-  readBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<BundleContents>
+  readBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<ReadBundle>
   /** From a document's `save()` bytes: the bundles worth making beside those there are. */
   buildFragments(saved: Uint8Array, known: KnownFragments): Promise<readonly BuiltFragment[]>
   /** The changes in a fragment bundle, each as its own bytes, in any order; rejects as `readBundle`. */
   splitBundle(bundle: Uint8Array, limits: { readonly maxInflatedBytes: number }): Promise<readonly Uint8Array[]>
+  /** It will be needed soon: what takes long to start may start. */
+  warmUp?(): void
   close(): Promise<void>
 }
 /** The fragments of a document that are held. */
@@ -25,6 +27,10 @@ export interface BundleContents {
   readonly level: number
   /** Hex hashes, sorted. The head is one of them. */
   readonly members: readonly string[]
+}
+export interface ReadBundle extends BundleContents {
+  /** 32 bytes: what it is named by (`fragmentContentKey`). */
+  readonly contentKey: Uint8Array
 }
 export interface BuiltFragment extends BundleContents {
   readonly bundle: Uint8Array

@@ -1,5 +1,5 @@
-/** What goes between the thread and its owner: plain values, one job at a time. */
-import type { BuiltFragment, BundleContents, KnownFragments } from '@segue/core/ports'
+/** What goes between the thread and its owner: plain values, a batch of jobs at a time. */
+import type { BuiltFragment, KnownFragments, ReadBundle } from '@segue/core/ports'
 
 export type Job =
   | { readonly kind: 'read-bundle'; readonly bundle: Uint8Array; readonly maxInflatedBytes: number }
@@ -7,7 +7,7 @@ export type Job =
   | { readonly kind: 'build-fragments'; readonly saved: Uint8Array; readonly known: KnownFragments }
 
 export interface JobResults {
-  readonly 'read-bundle': BundleContents
+  readonly 'read-bundle': ReadBundle
   readonly 'split-bundle': readonly Uint8Array[]
   readonly 'build-fragments': readonly BuiltFragment[]
 }

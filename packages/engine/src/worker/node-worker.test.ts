@@ -19,12 +19,35 @@ test('a thread builds the fragments of a document and reads them back', async ()
   const doc = typed(2_000)
   const built = await worker.buildFragments(A.save(doc), NONE)
   expect(built.length).toBeGreaterThan(0)
-  for (const { bundle, ...contents } of built) expect(await worker.readBundle(bundle, LIMITS)).toEqual(contents)
+  for (const { bundle, ...contents } of built) expect(await worker.readBundle(bundle, LIMITS)).toMatchObject(contents)
 })
 
 test('a job that fails rejects, and the next one is done', async () => {
   await expect(worker.readBundle(new Uint8Array([1, 2, 3]), LIMITS)).rejects.toThrow(RangeError)
   expect(await worker.buildFragments(A.save(typed(3)), NONE)).toEqual([])
+})
+
+test('of what is asked for in one breath each gets its own answer', async () => {
+  const [first] = await worker.buildFragments(A.save(typed(2_000)), NONE)
+  if (first === undefined) throw new Error('2,000 changes have a fragment')
+  const { bundle, ...contents } = first
+  const asked = [bundle, new Uint8Array([1, 2, 3]), bundle].map(bytes => worker.readBundle(bytes, LIMITS))
+  const [one, none, other] = await Promise.allSettled(asked)
+  expect(one).toMatchObject({ value: contents })
+  expect(none).toMatchObject({ status: 'rejected' })
+  expect(other).toEqual(one)
+})
+
+test('a thread that had nothing to do ends, and the next job starts another', async () => {
+  const ended: number[] = []
+  await using resting = {
+    worker: createNodeWorker({ idleMs: 0, onEnded: () => ended.push(1) }),
+    [Symbol.asyncDispose]: () => resting.worker.close(),
+  }
+  resting.worker.warmUp?.()
+  await expect.poll(() => ended.length).toBe(1)
+  expect(await resting.worker.buildFragments(A.save(typed(3)), NONE)).toEqual([])
+  await expect.poll(() => ended.length).toBe(2)
 })
 
 test('a job over its deadline is given up and its thread replaced', async () => {

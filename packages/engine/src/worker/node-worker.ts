@@ -1,6 +1,7 @@
 /**
- * The DocumentWorker port on a Node worker thread: started with the first job, one job at a time, replaced when a job crashes it
- * or takes too long. The thread does not keep the process alive while it has nothing to do.
+ * The DocumentWorker port on a Node worker thread: started with the first job or by `warmUp`, replaced when a job crashes it or takes too
+ * long, ended after a while without any. What is asked for in one breath goes over in one message: whoever asked may be busy when the
+ * first is done. The thread does not keep the process alive while it has nothing to do.
  */
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -12,48 +13,113 @@ import type { Job, JobAnswer, JobResults } from './jobs.ts'
 export interface NodeWorkerOptions {
   /** A job that takes longer is given up with its thread. Default one minute (260,000 edits take 1.3 s). */
   readonly jobDeadlineMs?: number
+  /** Without a job for this long the thread ends: it holds some 40 MB. Default one minute. */
+  readonly idleMs?: number
+  /** A thread is gone, whatever ended it. */
+  readonly onEnded?: () => void
 }
 
-export function createNodeWorker({ jobDeadlineMs = JOB_DEADLINE_MS }: NodeWorkerOptions = {}): DocumentWorker {
+export function createNodeWorker({ jobDeadlineMs = JOB_DEADLINE_MS, idleMs = IDLE_MS, onEnded }: NodeWorkerOptions = {}): DocumentWorker {
   let thread: Worker | undefined
-  let last: Promise<unknown> = Promise.resolve()
+  let waiting: Waiting[] = []
+  let running: Promise<void> | undefined
+  let idle: NodeJS.Timeout | undefined
   let isClosed = false
 
   const discard = async (): Promise<void> => {
+    clearTimeout(idle)
     const old = thread
     thread = undefined
     await old?.terminate()
   }
-  const runNow = async <Kind extends Job['kind']>(job: Extract<Job, { kind: Kind }>): Promise<JobResults[Kind]> => {
+  const started = (): Worker => {
+    clearTimeout(idle)
+    if (thread !== undefined) return thread
+    const made = startThread()
+    thread = made
+    made.on('error', () => undefined) // whoever waits for an answer hears of it; without one nobody needs to
+    made.once('exit', () => {
+      if (thread === made) thread = undefined
+      onEnded?.()
+    })
+    return made
+  }
+  const rest = (): void => {
+    clearTimeout(idle)
+    if (isClosed) return
+    idle = setTimeout(() => void discard(), idleMs)
+    idle.unref()
+  }
+  const askFor = async (jobs: readonly Job[]): Promise<readonly JobAnswer[]> => {
     if (isClosed) throw new SegueError('CLOSED')
-    thread ??= startThread()
-    let answer: JobAnswer
     try {
-      answer = await ask(thread, job, jobDeadlineMs)
+      return await ask(started(), jobs, jobDeadlineMs)
     } catch (error) {
       await discard()
-      throw error
+      throw isClosed ? new SegueError('CLOSED') : error
     }
-    if (!answer.ok) throw new RangeError(answer.reason)
-    return answer.value as JobResults[Kind]
   }
-  const run = <Kind extends Job['kind']>(job: Extract<Job, { kind: Kind }>): Promise<JobResults[Kind]> => {
-    const result = last.then(() => runNow(job))
-    last = result.catch(() => undefined) // its caller hears of it; the next job does not care
-    return result
+  const settle = ({ resolve, reject }: Waiting, answer: JobAnswer): void => {
+    if (answer.ok) resolve(answer.value)
+    else reject(new RangeError(answer.reason))
   }
+  /** One of them broke the thread or took too long: each by itself, so that it alone fails. */
+  const runApart = async (batch: readonly Waiting[], failure: unknown): Promise<void> => {
+    for (const each of batch) {
+      if (batch.length === 1) return each.reject(failure)
+      await askFor([each.job]).then(
+        answers => settle(each, answers[0] as JobAnswer),
+        error => each.reject(error),
+      )
+    }
+  }
+  const run = async (): Promise<void> => {
+    await Promise.resolve() // what is asked for in the same breath shares the message
+    while (waiting.length > 0) {
+      const batch = waiting
+      waiting = []
+      try {
+        const answers = await askFor(batch.map(({ job }) => job))
+        for (const [i, each] of batch.entries()) settle(each, answers[i] as JobAnswer)
+      } catch (error) {
+        await runApart(batch, error)
+      }
+    }
+    running = undefined
+    rest()
+  }
+  const enqueue = <Kind extends Job['kind']>(job: Extract<Job, { kind: Kind }>): Promise<JobResults[Kind]> =>
+    new Promise((resolve, reject) => {
+      if (isClosed) return reject(new SegueError('CLOSED'))
+      waiting.push({ job, resolve: value => resolve(value as JobResults[Kind]), reject })
+      running ??= run()
+    })
   return {
-    readBundle: (bundle, { maxInflatedBytes }) => run({ kind: 'read-bundle', bundle, maxInflatedBytes }),
-    splitBundle: (bundle, { maxInflatedBytes }) => run({ kind: 'split-bundle', bundle, maxInflatedBytes }),
-    buildFragments: (saved, known) => run({ kind: 'build-fragments', saved, known }),
+    warmUp() {
+      if (isClosed || running !== undefined) return
+      started()
+      rest()
+    },
+    readBundle: (bundle, { maxInflatedBytes }) => enqueue({ kind: 'read-bundle', bundle, maxInflatedBytes }),
+    splitBundle: (bundle, { maxInflatedBytes }) => enqueue({ kind: 'split-bundle', bundle, maxInflatedBytes }),
+    buildFragments: (saved, known) => enqueue({ kind: 'build-fragments', saved, known }),
     async close() {
       isClosed = true
+      for (const { reject } of waiting) reject(new SegueError('CLOSED'))
+      waiting = []
       await discard()
     },
   }
 }
 
+interface Waiting {
+  readonly job: Job
+  readonly resolve: (value: JobResults[Job['kind']]) => void
+  readonly reject: (reason: unknown) => void
+}
+
 const JOB_DEADLINE_MS = 60_000
+const IDLE_MS = 60_000
 /** JavaScript heap of the thread; what Automerge holds in WebAssembly comes on top and is bounded by the jobs' own limits. */
 const MAX_HEAP_MB = 512
 
@@ -72,7 +138,7 @@ function startFromSource(options: WorkerOptions): Worker {
   return new Worker(start, { ...options, eval: true, execArgv: ['--conditions=@segue/source'] })
 }
 
-function ask(thread: Worker, job: Job, deadlineMs: number): Promise<JobAnswer> {
+function ask(thread: Worker, jobs: readonly Job[], deadlineMs: number): Promise<readonly JobAnswer[]> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       clearTimeout(timer)
@@ -81,9 +147,9 @@ function ask(thread: Worker, job: Job, deadlineMs: number): Promise<JobAnswer> {
       thread.off('exit', onExit)
       thread.unref()
     }
-    const onMessage = (answer: JobAnswer): void => {
+    const onMessage = (answers: readonly JobAnswer[]): void => {
       stop()
-      resolve(answer)
+      resolve(answers)
     }
     const onError = (error: unknown): void => {
       stop()
@@ -95,6 +161,6 @@ function ask(thread: Worker, job: Job, deadlineMs: number): Promise<JobAnswer> {
     thread.on('error', onError)
     thread.on('exit', onExit)
     thread.ref()
-    thread.postMessage(job, [])
+    thread.postMessage(jobs, [])
   })
 }

@@ -1,26 +1,18 @@
-/** The worker thread's side: answers each job in order. A job that Automerge panics on ends the thread; its owner starts another. */
+/** The worker thread's side: answers each batch of jobs in order. A job that Automerge panics on ends the thread; its owner starts another. */
+import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
-import { buildFragments, readBundleContents, splitBundle } from '@segue/core/documents-worker'
-import { nativeHasher } from '../platform/native-hasher.ts'
-import type { Job, JobAnswer, JobResults } from './jobs.ts'
+import type { Job } from './jobs.ts'
 
-parentPort?.on('message', (job: Job) => {
-  let answer: JobAnswer
+giveWay()
+const { answer } = await import('./answer.ts') // takes a while: after giving way
+parentPort?.on('message', (jobs: readonly Job[]) => parentPort?.postMessage(jobs.map(answer), []))
+
+/** To the thread that people type on. On Linux 0 is this thread alone; elsewhere it would be the whole process. */
+function giveWay(): void {
+  if (process.platform !== 'linux') return
   try {
-    answer = { ok: true, value: run(job) }
-  } catch (error) {
-    answer = { ok: false, reason: error instanceof Error ? error.message : String(error) }
-  }
-  parentPort?.postMessage(answer, [])
-})
-
-function run(job: Job): JobResults[Job['kind']] {
-  switch (job.kind) {
-    case 'read-bundle':
-      return readBundleContents(job.bundle, { ...job, hasher: nativeHasher })
-    case 'split-bundle':
-      return splitBundle(job.bundle, job)
-    case 'build-fragments':
-      return buildFragments(job.saved, job.known)
+    setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // a container may forbid it; then all threads are equal
   }
 }
