@@ -177,9 +177,13 @@ export async function checkQuiet({ devices, network, relays, people, oracle, tim
   const [session] = people.sessions
   if (process === undefined || session === undefined || devices.length !== 3 || relays.all.length > 0) return
   const face = await timeline.during(process.runtime.faces.open(session, { signal: timeline.timeout(5_000) }))
-  const [listed] = face.documents.list.peek()
-  if (listed === undefined) return
-  const handle = await timeline.during(face.documents.open<{ text: string }>(listed.documentId, { signal: timeline.timeout(5_000) }))
+  let there: DocumentId | undefined
+  // What left with a device that is out is listed, and nowhere.
+  for (const { documentId } of face.documents.list.peek().toReversed()) {
+    if ((await timeline.during(process.runtime.documents.headsOf(documentId))).length > 0) there = documentId
+  }
+  if (there === undefined) return
+  const handle = await timeline.during(face.documents.open<{ text: string }>(there, { signal: timeline.timeout(5_000) }))
   await clock.advance(5_000)
   const beforeEdit = network.frames()
   handle.change(doc => A.splice(doc, ['text'], 0, 0, 'x'))

@@ -38,8 +38,8 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
   const refusedProofs = new Set<string>()
   /** Once a run, of either. */
   const called = new WeakMap<Process, WeakSet<Process>>()
-  /** Those that are out, and somebody knows that they know. */
-  const hasTold = new WeakSet<Process>()
+  /** Those that are out, and who knows that they know. */
+  const hasTold = new WeakMap<Process, Process>()
   let sideOf = new Map<Device, number>()
   let frames = 0
 
@@ -62,12 +62,13 @@ export function createNetwork(devices: readonly Device[], random: SeededRandom, 
   }
   /** As engine/members.ts does it when a dial was turned away, and engine/removal/courtesy.ts and own-removal.ts where nobody dials. */
   const prove = (newcomer: Process, member: Process, show = proveMembership): void => {
-    if (isOut(newcomer) && hasTold.has(newcomer)) return
+    const told = hasTold.get(newcomer)?.device.id
+    if (isOut(newcomer) && told !== undefined && newcomer.runtime.group.isActive(told)) return
     const pair = createPairingLinks({ a: newcomer.device.id, b: member.device.id })
     note(`${newcomer.device.name} ${show === proveMembership ? 'proves itself to' : 'calls on'} ${member.device.name}`)
     const shown = show(pair.a, newcomer.runtime.group).finally(() => void pair.a.close())
     shown.then(
-      proven => !proven.ok && proven.error === 'DEVICE_REMOVED' && hasTold.add(newcomer),
+      proven => !proven.ok && proven.error === 'DEVICE_REMOVED' && hasTold.set(newcomer, member),
       () => undefined,
     )
     for (const talk of [shown, receiveProof(pair.b, member.runtime.group).finally(() => void pair.b.close())]) {

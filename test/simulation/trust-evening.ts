@@ -1,6 +1,7 @@
 /** What must hold in the evening of a day of trust: for those who stay everything that always must, and I5 for those who do not. */
 import * as A from '@automerge/automerge'
-import { documentIdOf, openGroup, type DeviceId, type Group, type GroupState, type LateEdit } from '@segue/core'
+import type { DocumentId } from '@automerge/automerge-repo'
+import { documentIdOf, openGroup, type DeviceId, type Group, type GroupState, type LateEdit, type SessionId } from '@segue/core'
 import { nativeVerifier } from '@segue/engine/testing'
 import { carryBetween } from './courier.ts'
 import { startUp, type Day } from './day.ts'
@@ -73,7 +74,7 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   await checkHolders(known)
   await checkContents(left)
   await checkLeases(known)
-  await checkQuiet(known)
+  await checkQuiet({ ...known, people: { ...known.people, sessions: await wholeSessions(known) } })
   await checkRestart(left)
   for (const surprise of network.surprises()) oracle.violate('quiet logs', `a link was closed: ${surprise}`)
 }
@@ -259,6 +260,18 @@ async function checkLate({ devices, oracle, trust, timeline }: Day): Promise<voi
 
 function summaryOf({ id, kind, edits }: LateEdit): object {
   return { id, kind, edits }
+}
+
+/** Those of which no part left with a device that is out: the others are listed and do not open. */
+async function wholeSessions({ devices, people, timeline }: Day): Promise<readonly SessionId[]> {
+  const { documents } = (running(devices)[0] as Process).runtime
+  const whole: SessionId[] = []
+  for (const id of people.sessions) {
+    const { companions = {} } = (await timeline.during(documents.read(documentIdOf(id)))) as { companions?: Record<string, unknown> }
+    const heads = Object.values(companions).map(part => timeline.during(documents.headsOf(String(part) as DocumentId)))
+    if ((await Promise.all(heads)).every(each => each.length > 0)) whole.push(id)
+  }
+  return whole
 }
 
 /** What was acknowledged and must be here: by who stays, and by who is out where somebody who stays had it when it learned of that. */

@@ -110,7 +110,7 @@ export async function createMembers(
               ...(removal === undefined ? {} : { onRemoved: removal.onRemoved }),
             })
             if (!proven.ok) logger.info('proof-refused', { code: proven.error })
-            if (!proven.ok && proven.error === 'DEVICE_REMOVED') await removal?.acknowledged()
+            if (!proven.ok && proven.error === 'DEVICE_REMOVED') await removal?.acknowledged(device)
           } finally {
             await link.close()
           }

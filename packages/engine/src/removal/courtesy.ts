@@ -45,7 +45,7 @@ export function createCourtesy({ clock, logger, runtime, node, addressesOf, remo
       const link = await node.group.dial({ device, addresses: addressesOf(device) }, { signal })
       try {
         const said = await callOnRemoved(link, group, { signal, onRemoved: own.onRemoved })
-        if (!said.ok && said.error === 'DEVICE_REMOVED') await own.acknowledged()
+        if (!said.ok && said.error === 'DEVICE_REMOVED') await own.acknowledged(device)
       } finally {
         await link.close()
       }

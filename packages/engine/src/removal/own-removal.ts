@@ -51,8 +51,8 @@ export interface OwnRemovalWatch {
   isCutOff(): boolean
   /** For `proveMembership`: what this device answers when it is shown the entry. */
   onRemoved(entry: SignedEntry): Promise<Uint8Array | undefined>
-  /** The answer was sent. */
-  acknowledged(): Promise<void>
+  /** The answer was sent to this one. It counts only of one that stays, by what this device knows then. */
+  acknowledged(by: DeviceId): Promise<void>
   /** Before this device leaves by its own will: what becomes then of what is here, whatever the policy. Undefined: it stays after all. */
   toLeave(content: OnRemoved | undefined): Promise<void>
   follow(runtime: Runtime): void
@@ -87,6 +87,8 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
   let telling: Promise<void> | undefined
   let keysGone: Promise<boolean> | undefined
   let isEnding = false
+  /** In this run. */
+  let toldTo: DeviceId | undefined
 
   const publish = (content: OwnRemoval['content'] = state.peek()?.content ?? 'keep'): void => {
     const entry = record && decodeEntry(record.entry)
@@ -135,8 +137,9 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
     const erased = isToErase() && (await takeKeys())
     return signErasure({ group: entry.group, removal: entry.id, erased, time: Math.max(0, Math.trunc(clock.now())) }, identity)
   }
-  const acknowledged = async (): Promise<void> => {
-    if (record === undefined) return
+  const acknowledged = async (by: DeviceId): Promise<void> => {
+    if (record === undefined || current?.group.isActive(by) !== true) return
+    toldTo = by
     if (!record.isAcknowledged) await save({ ...record, isAcknowledged: true })
     if (isToErase()) end()
   }
@@ -175,7 +178,7 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
     const link = await net.group.dial({ device }, { signal })
     try {
       const proven = await proveMembership(link, runtime.group, { signal, onRemoved })
-      if (!proven.ok && proven.error === 'DEVICE_REMOVED') await acknowledged()
+      if (!proven.ok && proven.error === 'DEVICE_REMOVED') await acknowledged(device)
     } finally {
       await link.close()
     }
@@ -196,7 +199,12 @@ export async function createOwnRemoval(parts: Parts): Promise<OwnRemovalWatch> {
     const entry = group.entry(removal.entry)
     if (entry === undefined) return
     learn(entry)
-      .then(() => {
+      .then(async () => {
+        if (record?.isAcknowledged === true && toldTo !== undefined && !group.isActive(toldTo) && !isToErase()) {
+          toldTo = undefined // it is out as well: others may not have heard what this device has
+          telling = undefined
+          await save({ ...record, isAcknowledged: false })
+        }
         // Who left by its own will goes on dialling until somebody has heard; the answer comes with the proof.
         if (removal.by === identity.id && record?.isAcknowledged === false) return
         telling ??= record?.isAcknowledged === true && !isToErase() ? Promise.resolve() : tell(runtime)
