@@ -6,9 +6,11 @@
  * What others bring to the old mailbox meanwhile they bring to the new one as well, when they come there.
  */
 import {
+  OWN_MAILBOX,
   RANDOM_ID_BYTES,
   SECOND_MS,
   SegueError,
+  decodeMemberList,
   encodeMemberList,
   hexId,
   idBytes,
@@ -20,7 +22,7 @@ import type { Closeable, DeletionTarget, DeviceId, GroupRelay, MailboxId, PeerSy
 import type { Clock, Logger, Random, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import { loadNewMailbox, saveNewMailbox, type NewMailbox } from './device-records.ts'
-import { talkToRelay } from './relay-client.ts'
+import { talkToRelay, type AskRelay } from './relay-client.ts'
 import type { Runtime } from './runtime.ts'
 
 export interface MailboxMoves extends Closeable {
@@ -68,7 +70,7 @@ export function createMailboxMoves(parts: Parts): MailboxMoves {
   const wait = (relay: GroupRelay, ms: number): void => {
     const cancel = clock.after(ms, () => {
       waiting.delete(relay.mailbox)
-      if (!isNeeded(relay)) return
+      if (!isNeeded(relay) || rank(relay) === undefined) return
       const task = move(relay)
         .catch((error: unknown) => {
           if (stopped.signal.aborted) return
@@ -128,18 +130,21 @@ export function createMailboxMoves(parts: Parts): MailboxMoves {
     const keys = signingKeysOf(made.adminSeed)
     const order = { from: idBytes(relay.mailbox), mailbox: idBytes(made.mailbox), adminKey: keys.publicKey }
     const before = clock.monotonic()
-    let isThere = false
-    await talkToRelay({ node: net, clock, signal: stopped.signal }, relay, async ask => {
+    const wasThere = await talkToRelay({ node: net, clock, signal: stopped.signal }, relay, async ask => {
+      const ledThere = (await whereLinksLead(ask)) === made.mailbox // since an earlier try
       await ask({ v: 1, type: 'move', ...order, signature: signMailboxMove(order, oldKeys) })
       const list = encodeMemberList({ mailbox: made.mailbox, version: 1, members: [self] }, keys)
       try {
         await ask({ v: 1, type: 'list', ...list })
       } catch (error) {
-        if (!isSegueError(error, 'RELAY_STALE')) throw error
-        isThere = true // in an earlier try; then this device's links lead to the new one already
+        if (!isSegueError(error, 'RELAY_STALE')) throw error // set in an earlier try
       }
+      return ledThere
     })
-    await whenPeer(relay.id, peer => (isThere || (peer.linkedAt ?? 0) > before) && present().replica.holdsAll(relay.id))
+    await whenPeer(relay.id, peer => (wasThere || (peer.linkedAt ?? 0) > before) && present().replica.holdsAll(relay.id))
+    // Somebody else may have taken the place meanwhile: then this device filled another one, and its own may be gone.
+    const led = await talkToRelay({ node: net, clock, signal: stopped.signal }, relay, whereLinksLead)
+    if (led !== made.mailbox) throw new SegueError('RELAY_STALE')
     if (!isNeeded(relay)) return
     const { group, keeper } = present()
     const { id, addresses } = relay
@@ -162,3 +167,13 @@ const GRACE_MS: number = 60 * SECOND_MS
 const RETRY_MS: number = 30 * SECOND_MS
 /** Filling a large mailbox takes its time; then it is tried again from there. */
 const PATIENCE_MS: number = 600 * SECOND_MS
+
+/** The mailbox that this device comes to on the relay it talks to. */
+async function whereLinksLead(ask: AskRelay): Promise<MailboxId | undefined> {
+  const { list } = await ask({ v: 1, type: 'get-list', mailbox: OWN_MAILBOX }).catch((error: unknown) => {
+    if (isSegueError(error, 'RELAY_NOT_YOURS')) return { list: undefined }
+    throw error
+  })
+  const read = list && decodeMemberList(list.record)
+  return read?.ok === true ? read.value.mailbox : undefined
+}

@@ -1,6 +1,8 @@
 /** A mailbox in the place of another. */
 import {
   DAY_MS,
+  OWN_MAILBOX,
+  decodeMemberList,
   encodeMemberList,
   idBytes,
   proveListReader,
@@ -98,6 +100,27 @@ test('[B31] before its second list another may take the place; after it the old 
   expect((await relay.housekeeping.run()).removedMailboxes).toBe(0)
   aheadMs = 8 * DAY_MS
   expect((await relay.housekeeping.run()).removedMailboxes).toBe(1)
+})
+
+test('[B31] who asks again takes the place again from another that is not settled, and its links lead there', async () => {
+  const relay = await startRelay()
+  const [laptop, desk] = [await startDevice('laptop'), await startDevice('desk')]
+  await shareMailbox(relay, OLD, [laptop, desk])
+  const leadsTo = async (device: TestDevice): Promise<MailboxId | undefined> => {
+    const [answer] = await device.ask(relay, { v: 1, type: 'get-list', mailbox: OWN_MAILBOX })
+    const list = answer?.type === 'member-list' && answer.list !== undefined ? decodeMemberList(answer.list.record) : undefined
+    return list?.ok === true ? list.value.mailbox : undefined
+  }
+  await laptop.ask(relay, moveTo(NEW, laptop, laptop), listBy(NEW, 1, [laptop], laptop))
+  laptop.connect(relay)
+  await laptop.replica.add([chunks.commit('note', '1')])
+  await laptop.onRelay(relay, 'note') // one that holds something stays
+  await desk.ask(relay, moveTo(OTHER, laptop, desk), listBy(OTHER, 1, [desk], desk), listOf(OLD, 2, [laptop, desk], laptop))
+  expect([await leadsTo(laptop), await leadsTo(desk)]).toEqual([OLD, OTHER])
+  await laptop.ask(relay, moveTo(NEW, laptop, laptop))
+  expect([await leadsTo(laptop), await leadsTo(desk)]).toEqual([NEW, OLD])
+  await laptop.ask(relay, listBy(NEW, 2, [laptop, desk], laptop))
+  expect((await desk.ask(relay, moveTo(OTHER, laptop, desk))).map(wordOf)).toEqual(['stale'])
 })
 
 test('[B31] what a device brought to the old mailbox at the last moment is in the new one, although it never comes again', async () => {

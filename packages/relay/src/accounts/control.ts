@@ -34,7 +34,7 @@ export interface ControlOptions {
   readonly isDraining: () => boolean
   /** A list is in force: who is no longer on it goes. */
   readonly onListed: (mailbox: MailboxRecord) => void
-  /** A device named the mailbox that is its own: its links may lead elsewhere. */
+  /** A device named the mailbox that is its own, or one took the place of another: links may lead elsewhere. */
   readonly onChosen: () => void
   /** Another took the place that it was to take, and it held nothing. */
   readonly onGone: (mailbox: MailboxId) => Promise<void>
@@ -109,6 +109,7 @@ export function createControl(options: ControlOptions): (link: PairingLink) => v
     const rival = old.replaced?.by
     if (rival !== undefined && (await engine.mailbox(rival)) === undefined) await options.onGone(rival)
     for (const changed of [await engine.mailbox(id), await engine.mailbox(old.id)]) if (changed !== undefined) directory.put(changed)
+    options.onChosen()
     return { v: 1, type: 'moved' }
   }
 

@@ -92,7 +92,10 @@ export interface NewMailbox {
   /** Signs its member lists. */
   readonly adminKey: Uint8Array
   readonly time: number
-  /** Takes the place of this one of the same account, beyond the quota of mailboxes. Stale when another has, and has its list. */
+  /**
+   * Takes the place of this one of the same account, beyond the quota of mailboxes; asked again, it takes it again from another. Stale when
+   * another is settled there.
+   */
   readonly replaces?: MailboxId
 }
 

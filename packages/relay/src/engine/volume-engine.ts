@@ -144,7 +144,10 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
         const present = records.mailbox(id)
         if (present !== undefined) {
           if (present.account !== holder) return 'not-yours'
-          return Buffer.compare(present.adminKey, adminKey) === 0 ? 'created' : 'other-key'
+          if (Buffer.compare(present.adminKey, adminKey) !== 0) return 'other-key'
+          const isTaken = old !== undefined && old.id !== id && old.replaced?.by !== id && !isSettled(present)
+          if (isTaken) records.putMailbox({ ...old, replaced: { by: id, at: time } }) // by another meanwhile
+          return 'created'
         }
         const usage = records.usage(holder)
         const more = old === undefined ? 0 : MAX_REPLACING

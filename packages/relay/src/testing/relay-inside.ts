@@ -63,7 +63,10 @@ export function createRelayInside(options: RelayInsideOptions): Promise<RelayIns
       logger,
       isDraining: () => false,
       onChosen: () => mailboxes.relocate(),
-      onGone: async () => undefined,
+      async onGone(mailbox) {
+        directory.remove(mailbox)
+        await mailboxes.evict(mailbox, 'not-a-member')
+      },
       onListed(record) {
         options.onListed()
         mailboxes.relocate()

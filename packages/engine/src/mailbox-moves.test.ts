@@ -1,0 +1,145 @@
+/** Moving to another mailbox: by a real group and real signatures, against a relay of twenty lines. */
+import {
+  OWN_MAILBOX,
+  createIdentity,
+  createSubject,
+  decodeMemberList,
+  decodeRelayRequest,
+  encodeMemberList,
+  encodeRelayAnswer,
+  equalBytes,
+  foundGroup,
+  hexId,
+  signingKeysOf,
+  type DeviceId,
+  type Group,
+  type MailboxId,
+  type PeerSync,
+  type RelayAnswer,
+  type SignedMemberList,
+} from '@segue/core'
+import type { PairingLink } from '@segue/core/ports'
+import { createMemoryRecordStore, createSeededRandom, createSimulatedClock, type SimulatedClock } from '@segue/core/testing'
+import type { NetNode } from '@segue/net'
+import { expect, onTestFinished, test } from 'vitest'
+import { createMailboxMoves } from './mailbox-moves.ts'
+import { silentLogger } from './platform/loggers.ts'
+import type { Runtime } from './runtime.ts'
+
+const random = createSeededRandom(73)
+const [laptop, desk] = [createIdentity({ name: 'laptop', random }), createIdentity({ name: 'desk', random })]
+const relayId = createIdentity({ name: 'relay', random }).id
+const mailbox = hexId<MailboxId>(random.bytes(16))
+
+test('[M9] who fills a mailbox names it only if it is the one that its links lead to in the end, else begins again', async () => {
+  const { clock, group, relay } = movingGroup()
+  relay.afterNextList(() => relay.leadTo(mailbox)) // somebody else took the place, and this device fills the old one
+  await clock.advance(1_000)
+  expect(inUse(group)).toEqual([mailbox])
+  expect(relay.moves()).toBe(1)
+  await clock.advance(60_000)
+  expect(relay.moves()).toBe(2)
+  expect(inUse(group)).toEqual([relay.leadsTo()])
+  expect(relay.leadsTo()).not.toBe(mailbox)
+})
+
+test('[M9] who is no admin any more does not try again', async () => {
+  const { clock, group, relay } = movingGroup()
+  relay.afterNextList(() => relay.leadTo(mailbox))
+  await clock.advance(1_000)
+  group.setRole(desk.id, 'admin', 5)
+  group.setRole(laptop.id, 'member', 6)
+  await clock.advance(600_000)
+  expect(relay.moves()).toBe(1)
+})
+
+const inUse = (group: Group): readonly MailboxId[] => group.state.peek().relays.flatMap(relay => (relay.retired ? [] : [relay.mailbox]))
+
+/** The desk was an admin and knows the key. */
+function movingGroup(): { clock: SimulatedClock; group: Group; relay: TinyRelay } {
+  const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
+  const group = foundGroup({ identity: laptop, random, time: 0 })
+  group.addRelay({ relay: relayId, addresses: ['/ip4/127.0.0.1/tcp/1'], mailbox, adminSeed: random.bytes(32), time: 1 })
+  const keys = { signing: desk.signing.publicKey, sealing: desk.sealing.publicKey }
+  group.add({ keys, role: 'admin', name: 'desk', time: 2 })
+  group.setRole(desk.id, 'member', 3)
+  const relay = startRelay(clock)
+  const runtime = {
+    group,
+    keeper: { keep: async () => undefined },
+    local: { list: createSubject([]) },
+    replica: { peers: relay.peers, holdsAll: () => true },
+  } as unknown as Runtime
+  const moves = createMailboxMoves({
+    ...{ self: laptop.id, records: createMemoryRecordStore(), clock, random, logger: silentLogger, graceMs: 0 },
+    node: () => relay.node,
+    runtime: () => runtime,
+    relays: () => group.state.peek().relays.filter(each => !each.retired),
+  })
+  onTestFinished(() => moves.close())
+  moves.look()
+  return { clock, group, relay }
+}
+
+interface TinyRelay {
+  readonly node: NetNode
+  readonly peers: ReturnType<typeof createSubject<ReadonlyMap<DeviceId, PeerSync>>>
+  leadsTo(): MailboxId
+  /** The laptop's link ends, and the next one leads there. */
+  leadTo(mailbox: MailboxId): void
+  /** Requests to move that it has taken. */
+  moves(): number
+  afterNextList(task: () => void): void
+}
+
+function startRelay(clock: SimulatedClock): TinyRelay {
+  const other = signingKeysOf(random.bytes(32))
+  const lists = new Map<MailboxId, SignedMemberList>([[mailbox, encodeMemberList({ mailbox, version: 1, members: [laptop.id] }, other)]])
+  const linked = (): ReadonlyMap<DeviceId, PeerSync> =>
+    new Map([[relayId, { state: 'in-sync', behind: 0, unconfirmed: 0, linkedAt: clock.monotonic() } as unknown as PeerSync]])
+  const peers = createSubject(linked())
+  let [leads, moves] = [mailbox, 0]
+  let after: () => void = () => undefined
+  const leadTo = (to: MailboxId): void => {
+    leads = to
+    clock.after(1, () => peers.set(linked()))
+  }
+  const answer = (frame: Uint8Array): RelayAnswer => {
+    const request = decodeRelayRequest(frame)
+    if (!request.ok) throw new Error(request.error.reason)
+    const { value } = request
+    if (value.type === 'get-list' && equalBytes(value.mailbox, OWN_MAILBOX)) return { v: 1, type: 'member-list', list: lists.get(leads) }
+    if (value.type === 'move') {
+      moves++
+      const taken = hexId<MailboxId>(value.mailbox)
+      if (lists.has(taken)) leadTo(taken)
+      return { v: 1, type: 'moved' }
+    }
+    if (value.type !== 'list') return { v: 1, type: 'refused', why: 'not-yours' }
+    const read = decodeMemberList(value.record)
+    if (!read.ok || lists.has(read.value.mailbox)) return { v: 1, type: 'refused', why: 'stale' }
+    lists.set(read.value.mailbox, { record: value.record, signature: value.signature })
+    leadTo(read.value.mailbox)
+    after()
+    after = () => undefined
+    return { v: 1, type: 'listed', version: 1 }
+  }
+  const dial = async (): Promise<PairingLink> => {
+    const answers: Uint8Array[] = []
+    return {
+      peer: relayId,
+      self: laptop.id,
+      send: async frame => void answers.push(encodeRelayAnswer(answer(frame))),
+      receive: async () => answers.shift() ?? expect.fail('asked before it was told'),
+      close: async () => undefined,
+    }
+  }
+  return {
+    node: { dial } as unknown as NetNode,
+    peers,
+    leadsTo: () => leads,
+    leadTo,
+    moves: () => moves,
+    afterNextList: task => void (after = task),
+  }
+}
