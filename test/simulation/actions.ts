@@ -152,10 +152,14 @@ export function createPeople(
           oracle.promised(rival, `rival take ${taken.id.slice(0, 6)}`, taken.done, HANDOFF_MS)
         }
         return
-      case 6:
-        if (known === undefined) return
-        note(`${process.device.name} cancels ${known.id.slice(0, 6)}`)
-        return oracle.promised(process, `cancelling ${known.id.slice(0, 6)}`, handoffs.cancel(known.id), HANDOFF_MS)
+      case 6: {
+        const underway = handoffs.list.peek().find(({ state }) => state !== 'ended')
+        if (underway === undefined) await open(process, id)
+        const one = underway ?? handoffs.send(id, { to: random.pick(others).id, expiresInMs: HANDOFF_MS })
+        if ('done' in one) follow(process, 'push', one)
+        note(`${process.device.name} cancels ${one.id.slice(0, 6)}`)
+        return oracle.promised(process, `cancelling ${one.id.slice(0, 6)}`, handoffs.cancel(one.id), HANDOFF_MS)
+      }
       default: {
         if (known === undefined) return
         const again = handoffs.retry(known.id)
