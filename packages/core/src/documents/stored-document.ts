@@ -44,12 +44,13 @@ export async function readStored(context: Context, name: DocumentName): Promise<
 }
 
 /**
- * `present` with what was stored, changes that still lack a dependency included (a merge would leave those out). A document
- * without content is continued under a fresh actor.
+ * `present` with what was stored, changes that still lack a dependency included (a merge would leave those out): those that wait in
+ * `present` as well, for what arrived a moment ago is not in the store yet. A document without any content is continued under a fresh actor.
  */
 export function withStored(context: Context, present: AnyDoc | undefined, stored: StoredDocument): AnyDoc {
   const { saved, base, contents } = stored
-  const isNew = present === undefined || A.getHeads(present).length === 0
+  const isEmpty = present === undefined || A.getHeads(present).length === 0
+  const isNew = present === undefined || (isEmpty && A.getMissingDeps(present, []).length === 0)
   const doc = isNew
     ? (base ?? A.init({ actor: freshActor(context.random) }))
     : saved === undefined
@@ -58,7 +59,7 @@ export function withStored(context: Context, present: AnyDoc | undefined, stored
   const setAside = (content: OpenedContent, reason: unknown): void =>
     context.logger.warn('chunk-set-aside', { chunk: content.id, reason: String(reason) })
   const afresh = (): AnyDoc => (saved === undefined ? undefined : tryLoad(saved, context)) ?? A.init({ actor: freshActor(context.random) })
-  return applyContents(doc, contents, setAside, isNew ? afresh : undefined)
+  return applyContents(doc, contents, setAside, isEmpty ? afresh : undefined)
 }
 
 /** 16 random bytes, hex. */
