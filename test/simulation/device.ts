@@ -182,6 +182,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
     }
     const relays = createRelays({
       self: identity.id,
+      sealing: identity.sealing,
       records,
       clock,
       random,

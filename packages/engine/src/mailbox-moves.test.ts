@@ -10,6 +10,7 @@ import {
   equalBytes,
   foundGroup,
   hexId,
+  openGroup,
   signingKeysOf,
   type DeviceId,
   type Group,
@@ -53,16 +54,40 @@ test('[M9] who is no admin any more does not try again', async () => {
   expect(relay.moves()).toBe(1)
 })
 
+test('[M12] from where somebody who was being removed moved the group, it is moved on', async () => {
+  const outrun = hexId<MailboxId>(random.bytes(16))
+  const { clock, group, relay } = movingGroup(known => {
+    const theirs = openGroup({ identity: desk, random, secret: known.secret, entries: known.entries().map(({ bytes }) => bytes) })
+    const entry = theirs.addRelay({
+      relay: relayId,
+      addresses: ['/ip4/127.0.0.1/tcp/1'],
+      mailbox: outrun,
+      adminSeed: random.bytes(32),
+      time: 3,
+    })
+    known.remove(desk.id, { time: 3 })
+    known.receive([entry.bytes])
+  })
+  relay.settleIn(outrun)
+  await clock.advance(60_000)
+  expect(inUse(group)).toEqual([relay.leadsTo()])
+  expect([mailbox, outrun]).not.toContain(relay.leadsTo())
+})
+
 const inUse = (group: Group): readonly MailboxId[] => group.state.peek().relays.flatMap(relay => (relay.retired ? [] : [relay.mailbox]))
 
 /** The desk was an admin and knows the key. */
-function movingGroup(): { clock: SimulatedClock; group: Group; relay: TinyRelay } {
+function movingGroup(end = (known: Group): void => void known.setRole(desk.id, 'member', 3)): {
+  clock: SimulatedClock
+  group: Group
+  relay: TinyRelay
+} {
   const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
   const group = foundGroup({ identity: laptop, random, time: 0 })
   group.addRelay({ relay: relayId, addresses: ['/ip4/127.0.0.1/tcp/1'], mailbox, adminSeed: random.bytes(32), time: 1 })
   const keys = { signing: desk.signing.publicKey, sealing: desk.sealing.publicKey }
   group.add({ keys, role: 'admin', name: 'desk', time: 2 })
-  group.setRole(desk.id, 'member', 3)
+  end(group)
   const relay = startRelay(clock)
   const runtime = {
     group,
@@ -71,7 +96,7 @@ function movingGroup(): { clock: SimulatedClock; group: Group; relay: TinyRelay 
     replica: { peers: relay.peers, holdsAll: () => true },
   } as unknown as Runtime
   const moves = createMailboxMoves({
-    ...{ self: laptop.id, records: createMemoryRecordStore(), clock, random, logger: silentLogger, graceMs: 0 },
+    ...{ self: laptop.id, sealing: laptop.sealing, records: createMemoryRecordStore(), clock, random, logger: silentLogger, graceMs: 0 },
     node: () => relay.node,
     runtime: () => runtime,
     relays: () => group.state.peek().relays.filter(each => !each.retired),
@@ -87,6 +112,8 @@ interface TinyRelay {
   leadsTo(): MailboxId
   /** The laptop's link ends, and the next one leads there. */
   leadTo(mailbox: MailboxId): void
+  /** Only from there may the group be moved. */
+  settleIn(mailbox: MailboxId): void
   /** Requests to move that it has taken. */
   moves(): number
   afterNextList(task: () => void): void
@@ -98,7 +125,7 @@ function startRelay(clock: SimulatedClock): TinyRelay {
   const linked = (): ReadonlyMap<DeviceId, PeerSync> =>
     new Map([[relayId, { state: 'in-sync', behind: 0, unconfirmed: 0, linkedAt: clock.monotonic() } as unknown as PeerSync]])
   const peers = createSubject(linked())
-  let [leads, moves] = [mailbox, 0]
+  let [leads, moves, place] = [mailbox, 0, mailbox]
   let after: () => void = () => undefined
   const leadTo = (to: MailboxId): void => {
     leads = to
@@ -110,6 +137,7 @@ function startRelay(clock: SimulatedClock): TinyRelay {
     const { value } = request
     if (value.type === 'get-list' && equalBytes(value.mailbox, OWN_MAILBOX)) return { v: 1, type: 'member-list', list: lists.get(leads) }
     if (value.type === 'move') {
+      if (hexId<MailboxId>(value.from) !== place) return { v: 1, type: 'refused', why: 'stale' }
       moves++
       const taken = hexId<MailboxId>(value.mailbox)
       if (lists.has(taken)) leadTo(taken)
@@ -139,6 +167,7 @@ function startRelay(clock: SimulatedClock): TinyRelay {
     peers,
     leadsTo: () => leads,
     leadTo,
+    settleIn: to => void (place = to),
     moves: () => moves,
     afterNextList: task => void (after = task),
   }

@@ -15,10 +15,11 @@ import {
   hexId,
   idBytes,
   isSegueError,
+  outrunMailboxes,
   signMailboxMove,
   signingKeysOf,
 } from '@segue/core'
-import type { Closeable, DeletionTarget, DeviceId, GroupRelay, MailboxId, PeerSync } from '@segue/core'
+import type { Closeable, DeletionTarget, DeviceId, DeviceIdentity, GroupRelay, MailboxId, OutrunMailbox, PeerSync } from '@segue/core'
 import type { Clock, Logger, Random, RecordStore } from '@segue/core/ports'
 import type { NetNode } from '@segue/net'
 import { loadNewMailbox, saveNewMailbox, type NewMailbox } from './device-records.ts'
@@ -32,6 +33,7 @@ export interface MailboxMoves extends Closeable {
 
 interface Parts {
   readonly self: DeviceId
+  readonly sealing: DeviceIdentity['sealing']
   readonly records: RecordStore
   readonly clock: Clock
   readonly random: Random
@@ -45,7 +47,7 @@ interface Parts {
 }
 
 export function createMailboxMoves(parts: Parts): MailboxMoves {
-  const { self, records, clock, random, logger, node, runtime, relays, graceMs = GRACE_MS } = parts
+  const { self, sealing, records, clock, random, logger, node, runtime, relays, graceMs = GRACE_MS } = parts
   const stopped = new AbortController()
   const underway = new Map<MailboxId, Promise<void>>()
   const waiting = new Map<MailboxId, () => void>()
@@ -128,11 +130,12 @@ export function createMailboxMoves(parts: Parts): MailboxMoves {
     await whenPeer(relay.id, () => true) // drained: what is on the relay is here
     const made = await newMailbox(relay.id)
     const keys = signingKeysOf(made.adminSeed)
-    const order = { from: idBytes(relay.mailbox), mailbox: idBytes(made.mailbox), adminKey: keys.publicKey }
+    // What somebody moved who was being removed is where the relay has the group by now.
+    const outrun = outrunMailboxes(present().group, relay.id, { id: self, sealing })
     const before = clock.monotonic()
     const wasThere = await talkToRelay({ node: net, clock, signal: stopped.signal }, relay, async ask => {
       const ledThere = (await whereLinksLead(ask)) === made.mailbox // since an earlier try
-      await ask({ v: 1, type: 'move', ...order, signature: signMailboxMove(order, oldKeys) })
+      await takePlace(ask, [{ mailbox: relay.mailbox, keys: oldKeys }, ...outrun], { mailbox: made.mailbox, keys })
       const list = encodeMemberList({ mailbox: made.mailbox, version: 1, members: [self] }, keys)
       try {
         await ask({ v: 1, type: 'list', ...list })
@@ -176,4 +179,19 @@ async function whereLinksLead(ask: AskRelay): Promise<MailboxId | undefined> {
   })
   const read = list && decodeMemberList(list.record)
   return read?.ok === true ? read.value.mailbox : undefined
+}
+
+/** Of the first of these whose place the relay lets it take. */
+async function takePlace(ask: AskRelay, places: readonly OutrunMailbox[], { mailbox, keys }: OutrunMailbox): Promise<void> {
+  for (const [i, from] of places.entries()) {
+    const order = { from: idBytes(from.mailbox), mailbox: idBytes(mailbox), adminKey: keys.publicKey }
+    try {
+      await ask({ v: 1, type: 'move', ...order, signature: signMailboxMove(order, from.keys) })
+      return
+    } catch (error) {
+      const isElsewhere =
+        isSegueError(error, 'RELAY_STALE') || isSegueError(error, 'RELAY_NOT_YOURS') || isSegueError(error, 'RELAY_REFUSED')
+      if (!isElsewhere || i === places.length - 1) throw error
+    }
+  }
 }

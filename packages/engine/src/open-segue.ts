@@ -146,6 +146,7 @@ export function openSegueOn(
     const unlessLeaving = (): Runtime | undefined => (isLeaving ? undefined : runtime)
     const relays = createRelays({
       self: identity.id,
+      sealing: identity.sealing,
       records: store.records,
       clock,
       random,

@@ -15,6 +15,7 @@ import {
   type Closeable,
   type CloseCode,
   type DeviceId,
+  type DeviceIdentity,
   type ErrorCode,
   type GroupRelay,
   type MailboxId,
@@ -84,6 +85,7 @@ export interface RelayKeeper extends Relays, Closeable {
 
 interface Parts {
   readonly self: DeviceId
+  readonly sealing: DeviceIdentity['sealing']
   readonly records: RecordStore
   readonly clock: Clock
   readonly random: Random

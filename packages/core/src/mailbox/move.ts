@@ -4,7 +4,7 @@
  *     signature = Ed25519 over ["segue/mailbox-move/v1", CBOR [from 16, to 16, admin key of the new one 32]], with the old admin key
  *
  * Whoever else knows the old key could sign one as well: the relay takes the first whose list is in force, and a group that finds itself
- * outrun starts anew with another invite. What lies in the mailbox is sealed in any case.
+ * outrun moves on from there (outrun.ts), or starts anew with another invite. What lies in the mailbox is sealed in any case.
  */
 import { sign, verify, type SigningKeys } from '../crypto/index.ts'
 import { encodeCbor } from '../lib/codec.ts'
