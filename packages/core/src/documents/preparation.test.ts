@@ -65,6 +65,19 @@ describe('[D48] what is prepared while it is checked', () => {
     expect(preparation.take(edited, bundles)).toBe(undefined)
   })
 
+  test('is not worth a copy where it is little', () => {
+    const preparation = createPreparation()
+    const doc = present()
+    const little = [
+      { ...(bundles[0] as OpenedContent), bytes: A.saveBundle(after, [A.decodeChange(halfway[0] as A.Change).hash as string]) },
+    ]
+    preparation.begin(doc, little)
+    expect(preparation.take(doc, little)).toBe(undefined)
+    preparation.begin(doc, bundles)
+    preparation.begin(doc, bundles) // again: nothing new
+    expect(preparation.take(doc, bundles)).not.toBe(undefined)
+  })
+
   test('is nothing where a bundle is none, or something in the document waits for what is not there', () => {
     const preparation = createPreparation()
     const torn = bundles.map(bundle => ({ ...bundle, bytes: bundle.bytes.slice(0, -1) }))

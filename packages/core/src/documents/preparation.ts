@@ -32,8 +32,9 @@ export function createPreparation(): Preparation {
         return giveUp()
       const base = prepared?.from === from ? prepared : { ids: new Set<ChunkId>(), doc: undefined }
       const fresh = contents.filter(({ id }) => !base.ids.has(id))
-      if (fresh.reduce((sum, { bytes }) => sum + bytes.length, 0) < MIN_BYTES) return giveUp()
+      if (fresh.length === 0) return
       giveUp()
+      if (base.doc === undefined && fresh.reduce((sum, { bytes }) => sum + bytes.length, 0) < MIN_BYTES) return
       try {
         const copy = base.doc ?? A.clone(present, { actor: A.getActorId(present) })
         const doc = A.loadIncremental(copy, concatBytes(...fresh.map(({ bytes }) => bytes)))
