@@ -137,6 +137,11 @@ export function claimed(record: TargetRecord): Next {
   return { ...restoring, effects: [{ type: 'send', message: 'verified' }, ...restoring.effects] }
 }
 
+/** A session that was deleted meanwhile is nobody's, however often the source says that it let go. */
+export function commitAfterEnd(record: TargetRecord, event: Of<'commit'>): Next {
+  return record.outcome?.kind === 'failed' && record.outcome.code === DELETED ? ignore(record) : commit(record, event)
+}
+
 /** The source has let go. What is not verified yet is verified before it is shown as whole. */
 export function commit(record: TargetRecord, event: Of<'commit'>): Next {
   const { manifest, kinds, late, claim: committed, expiresAt } = event
@@ -214,7 +219,7 @@ export function overdue(record: TargetRecord): Next {
 }
 
 export function stumble(record: TargetRecord, { code, retry }: Of<'step-failed'>): Next {
-  if (retry === 'never' && record.authority !== 'committed') return fail(record, code, retry)
+  if (retry === 'never' && (record.authority !== 'committed' || code === DELETED)) return fail(record, code, retry)
   return { record: { ...record, trouble: code }, effects: [] }
 }
 
@@ -245,6 +250,7 @@ export function retry(record: TargetRecord, { startedAt, expiresAt }: Of<'retry'
   return enter({ ...kept, ...blank, attempt: record.attempt + 1, startedAt, expiresAt, state: 'requesting' }, 'requesting')
 }
 
+const DELETED: ErrorCode = 'DOCUMENT_DELETED'
 const CANCELLED: Extract<Effect, { type: 'abort' }> = { type: 'abort', reason: 'cancelled', attempt: 0 }
 
 function enter(record: TargetRecord, state: TargetState): Next {

@@ -301,7 +301,7 @@ export const TARGET_TABLE: Readonly<Record<TargetState, TargetRules>> = {
     ...NO_TARGET_RESULTS,
     offer: target.offerAfterEnd,
     grant: target.ignore,
-    commit: target.commit,
+    commit: target.commitAfterEnd,
     abort: target.ignore,
     'step-failed': target.ignore,
     nudged: target.ignore,

@@ -212,6 +212,15 @@ describe('the finer rules', () => {
     }
   })
 
+  test('[H20] a target that finds the session deleted ends, though the source let go, and no commit wakes it', () => {
+    const committed = transitionTarget(target('transferring'), targetEvents.commit).record
+    const gone = { type: 'step-failed', code: 'DOCUMENT_DELETED', retry: 'never' } as const
+    const { record } = transitionTarget(committed, gone)
+    expect(record).toMatchObject({ state: 'ended', outcome: { kind: 'failed', code: 'DOCUMENT_DELETED' } })
+    expect(transitionTarget(record, targetEvents.commit)).toEqual({ record, effects: [] })
+    expect(transitionTarget(committed, { ...gone, code: 'SCHEMA_NEWER' }).record.state).toBe('transferring')
+  })
+
   test('[H20] a target that gave up after verifying restores when the commit comes after all', () => {
     const gaveUp = { ...target('ended'), verified: true }
     expect(transitionTarget(gaveUp, targetEvents.commit).record).toMatchObject({ state: 'restoring', authority: 'committed' })
