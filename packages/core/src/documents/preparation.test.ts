@@ -13,7 +13,7 @@ const before = A.change(A.init<Note>({ actor: 'ab'.repeat(16) }), { time: 0 }, d
 const after = typed(A.clone(before, { actor: 'cd'.repeat(16) }), 6_000)
 const halfway = A.getChanges(before, after).slice(0, 3_000)
 const bundles = [halfway, A.getChanges(before, after).slice(3_000)].map((changes, i): OpenedContent => {
-  const hashes = changes.map(change => A.decodeChange(change).hash as string)
+  const hashes = changes.map(change => A.decodeChange(change).hash)
   return { id: `bundle ${i}` as ChunkId, class: 'fragment', bytes: A.saveBundle(after, hashes) }
 })
 const present = (): A.Doc<Note> => A.clone(before, { actor: 'ef'.repeat(16) })
@@ -68,9 +68,7 @@ describe('[D48] what is prepared while it is checked', () => {
   test('is not worth a copy where it is little', () => {
     const preparation = createPreparation()
     const doc = present()
-    const little = [
-      { ...(bundles[0] as OpenedContent), bytes: A.saveBundle(after, [A.decodeChange(halfway[0] as A.Change).hash as string]) },
-    ]
+    const little = [{ ...(bundles[0] as OpenedContent), bytes: A.saveBundle(after, [A.decodeChange(halfway[0] as A.Change).hash]) }]
     preparation.begin(doc, little)
     expect(preparation.take(doc, little)).toBe(undefined)
     preparation.begin(doc, bundles)
