@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { keyFile, openSegue } from '@segue/engine'
 
 /** Faster than anybody types; a loop without a pause makes a history of tens of thousands, which every restart has to read. */
-const PAUSE_MS = 40
+const PAUSE_MS = 80
 
 const [name = '', directory = '', port = ''] = process.argv.slice(2)
 const segue = await openSegue({
