@@ -61,14 +61,39 @@ test('[R51] what a peer offers and does not give is asked of another that offere
   wants.announce('desk', small(1))
   wants.pump('desk')
   expect(asked).toEqual(['relay', 'relay'])
-  wants.arrived(small(2).id)
+  wants.arrived(small(2).id, 0, 'relay')
   await clock.advance(9_000)
   expect(asked).toHaveLength(2)
   await clock.advance(9_000)
   expect(asked).toEqual(['relay', 'relay', 'desk'])
-  wants.arrived(small(1).id)
+  wants.arrived(small(1).id, 0, 'desk')
   await clock.advance(60_000)
   expect([asked.length, clock.waiting()]).toEqual([3, 0])
+})
+
+test('[R66] an older register than was offered ends no wait: who gives it though asked is passed over, and others are asked', () => {
+  for (const laptopLeaves of [false, true]) {
+    const asked: string[] = []
+    const wants = createWants<string>(createSimulatedClock(), (source, ids) => asked.push(...ids.map(() => source)))
+    const claim = (sequence: number): Offer => ({ ...offer(1), class: 'register', sequence })
+    for (const [source, sequence] of [
+      ['desk', 1],
+      ['laptop', 2],
+    ] as const) {
+      wants.announce(source, claim(sequence))
+      wants.pump(source)
+    }
+    wants.announce('phone', claim(2))
+    wants.arrived(claim(1).id, 1, 'desk')
+    expect([wants.settle(claim(1).id, 1), asked]).toEqual([[], ['desk', 'laptop']])
+    if (laptopLeaves) wants.drop('laptop')
+    else wants.arrived(claim(1).id, 1, 'laptop') // it went back
+    expect(asked.slice(2)).toEqual(['desk'])
+    wants.arrived(claim(1).id, 1, 'desk')
+    expect(asked.slice(3)).toEqual(['phone'])
+    wants.arrived(claim(2).id, 2, 'phone')
+    expect(wants.settle(claim(2).id, 2)).toEqual(['phone'])
+  }
 })
 
 test('[R61] one peer alone fills no more than its share of what is remembered of variants that do not open', async () => {

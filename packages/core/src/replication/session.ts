@@ -188,7 +188,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       if (!parsed.ok || !isCommon(parsed.value)) return close('malformed-frame')
       if (!exceptions.has(parsed.value.docTag)) chunks.push(parsed.value) // else pushed before it was said
     }
-    for (const { id } of chunks) wants.arrived(id)
+    for (const { id, sequence } of chunks) wants.arrived(id, sequence, session)
     wants.pump(session)
     await host.intake(chunks, session)
   }

@@ -16,8 +16,11 @@ export interface Wants<Source> {
   announce(source: Source, offer: Offer): void
   /** Asks as much as the window allows. Call after announcing, and whenever something was settled. */
   pump(source: Source): void
-  /** It arrived and is being checked and written: its place in the window is free. */
-  arrived(id: ChunkId): void
+  /**
+   * It arrived and is being checked and written: its place in the window is free. Of a register something older than was offered: whoever
+   * gave it, though asked, does not have what is wanted, and the others are asked.
+   */
+  arrived(id: ChunkId, sequence: number, source: Source): void
   /** Durable or superfluous. Gives the sources that offered it. */
   settle(id: ChunkId, sequence: number): readonly Source[]
   /** `source` cannot give it: another is asked. Gives true when nobody else offered it. */
@@ -153,11 +156,18 @@ export function createWants<Source>(
       enqueue(source, laneOf(offer), offer.id)
     },
     pump,
-    arrived(id) {
+    arrived(id, sequence, source) {
       const entry = entries.get(id)
       if (entry === undefined) return
+      const isOlder = sequence < entry.offer.sequence
+      if (isOlder && entry.askedOf !== source) return
       const lane = entry.askedOf === undefined ? undefined : lanes.get(entry.askedOf)
       if (lane !== undefined) lane.hasGiven = true
+      if (isOlder) {
+        removeSource(entry, source)
+        for (const other of entry.sources) pump(other)
+        return
+      }
       release(entry)
       entry.hasArrived = true
     },
