@@ -66,11 +66,16 @@ test('a command that only asks the daemon starts without the engine: neither Aut
 })
 
 test('a relay, a store and a node start without Automerge', () => {
-  for (const entry of ['packages/relay/src/cli/segue-relay.ts', 'packages/storage/src/index.ts', 'packages/net/src/index.ts']) {
+  for (const entry of ['packages/relay/src/relay.ts', 'packages/storage/src/index.ts', 'packages/net/src/index.ts']) {
     const loaded = loadedBy(entry)
     expect(loaded).toContain('packages/core/src/sealed.ts')
     expect([...loaded].filter(name => name.startsWith('@automerge/'))).toEqual([])
   }
+})
+
+test('a command that only asks a relay that runs starts without what a relay is made of', () => {
+  const loaded = loadedBy('packages/relay/src/cli/segue-relay.ts')
+  expect([...loaded].filter(name => /^@?(libp2p|chainsafe|automerge)\b/.test(name) || name === 'packages/relay/src/relay.ts')).toEqual([])
 })
 
 test('docs/architecture.md names the layers of core in this order', () => {

@@ -3,7 +3,6 @@ export { createNode } from './node.ts'
 export { systemClock } from './system-clock.ts'
 export { isPrivateAddress } from './private-addresses.ts'
 export type { CircuitServing } from './circuit/circuit-server.ts'
-export { CIRCUIT_BYTES_PER_SECOND, MAX_CIRCUITS } from './limits.ts'
 export type { Discovery, Echo } from './discovery/surroundings.ts'
 export type {
   Capacity,

@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { chmod, open, readFile, stat } from 'node:fs/promises'
 import { createIdentity, SegueError, type DeviceIdentity } from '@segue/core/sealed'
 
+/** In the relay's folder. */
+export const KEY_FILE = 'relay.key'
+
 /** Made on first use, 0600. Throws STORE_NOT_PRIVATE when others may read it, STORE_DAMAGED when it is no key. */
 export async function readOrCreateKey(path: string): Promise<string> {
   const present = await readKey(path)

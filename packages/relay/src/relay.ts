@@ -26,7 +26,7 @@ import { createControl } from './accounts/control.ts'
 import { createVolumeEngine } from './engine/volume-engine.ts'
 import type { MailboxEngine } from './engine/mailbox-engine.ts'
 import { createHousekeeping, type Housekeeping } from './housekeeping.ts'
-import { identityOf, readOrCreateKey } from './identity-file.ts'
+import { KEY_FILE, identityOf, readOrCreateKey } from './identity-file.ts'
 import { createDirectory, type Directory } from './mailboxes/directory.ts'
 import { createMailboxes } from './mailboxes/mailboxes.ts'
 import { retiredBytesIn } from './mailboxes/retired-bytes.ts'
@@ -269,8 +269,6 @@ export async function openStopped(
     return { operations, volume, close: opened.close, [Symbol.asyncDispose]: opened.close }
   })
 }
-
-export const KEY_FILE = 'relay.key'
 
 const CLOSE_IDLE_AFTER_MS: number = 5 * MINUTE_MS
 /** Those who wait for a person to type six digits at a rendezvous among them. */

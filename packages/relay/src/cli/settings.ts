@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { MIB, RETENTIONS, type Retention } from '@segue/core/sealed'
-import { CIRCUIT_BYTES_PER_SECOND, MAX_CIRCUITS } from '@segue/net'
+import { CIRCUIT_BYTES_PER_SECOND, MAX_CIRCUITS } from '@segue/net/limits'
 import { LOG_LEVELS, type LogLevel } from '../ops/log.ts'
 import { isSeed } from '../identity-file.ts'
 
