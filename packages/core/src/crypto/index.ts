@@ -6,13 +6,12 @@ export {
   SIGNING_SEED_BYTES,
   createSigningKeys,
   isAdmissibleKey,
-  portableSigner,
   portableVerifier,
   sign,
   signingKeysOf,
   verify,
 } from './sign.ts'
-export type { SignerKeys, SigningKeys } from './sign.ts'
+export type { SigningKeys } from './sign.ts'
 export { SEALING_KEY_BYTES, createSealingKeys, isAdmissibleSealingKey, sharedSecret, unwrap, wrapFor } from './box.ts'
 export type { Keyring } from './keyring.ts'
 export { DOCUMENT_ID_BYTES, GROUP_DOCUMENT_ID, chunkIdOf, docTagOf, isNamedRight, openChunk, sealChunk } from './seal.ts'
