@@ -216,3 +216,26 @@ test('[R62] what was not there yet when it was asked about is asked about again'
   await proofs.ask()
   expect(questions).toBe(2)
 })
+
+test('[R62] what was shown and is owed once more, because a comparison names it, is asked about once more', async () => {
+  const store = createMemoryChunkStore()
+  const chunk = edit('a')
+  await store.apply({ put: [{ ...chunk, live: true }] })
+  const receipts = createPeerReceipts()
+  receipts.begin('first' as Incarnation)
+  const questions: ChunkId[][] = []
+  const proofs = createProofs({
+    ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
+    history: { shownBy: () => 0, setShownBy: () => undefined },
+    send: async ({ ids }) => void questions.push(unpackIds<ChunkId>(ids, 32)),
+    give: async () => undefined,
+  })
+  await proofs.begin(0)()
+  const [record] = await store.listDocument(chunk.docTag)
+  for (let time = 0; time < 2; time++) {
+    if (record !== undefined) receipts.owe({ ...record, arrival: 10 })
+    await proofs.ask()
+    await proofs.take((await answerProofs(store, portableHasher, questions.shift() ?? [])).items)
+    expect(receipts.owed()).toBe(0)
+  }
+})

@@ -47,7 +47,7 @@ export interface ProofsParts {
 
 export function createProofs(parts: ProofsParts): Proofs {
   const { peer, store, hasher, receipts, history, journal, send, give, onProven, maxLoaded = MAX_LOADED } = parts
-  /** With the arrival they had then: a register that came since is asked about again. */
+  /** Not answered yet, or shown to be other bytes, with the arrival they had then: a register that came since is asked about again. */
   const asked = new Map<ChunkId, number>()
   /** Not answered yet, in order. */
   const questions: (readonly ChunkId[])[] = []
@@ -127,8 +127,10 @@ export function createProofs(parts: ProofsParts): Proofs {
         missing.delete(id)
         const own = await store.get(id)
         const order = own === undefined ? 0 : compareBytes(hasher.sha256(own.bytes), said)
+        const isShownNow = own === undefined || order === 0 || said.every(byte => byte === 0)
+        if (isShownNow) asked.delete(id) // a comparison may make it owed once more
         if (own === undefined) receipts.forget(id)
-        else if (order === 0 || said.every(byte => byte === 0)) receipts.prove(id, own.sequence)
+        else if (isShownNow) receipts.prove(id, own.sequence)
         else if (own.class === 'register' && order > 0) greater.push(id)
         else others.push(id)
       }
