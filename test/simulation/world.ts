@@ -13,6 +13,7 @@ import {
   type SimulatedClock,
   type SimulatedLink,
 } from '@segue/core/testing'
+import { nativeHasher } from '@segue/engine/testing'
 
 export interface World {
   readonly clock: SimulatedClock
@@ -45,7 +46,7 @@ export const HEAL_MS = 40_000
 export async function runWorld({ seed, steps = 60, layers: makeLayers }: RunOptions): Promise<void> {
   const random = createSeededRandom(seed)
   const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
-  const cast = createReplicaCast(clock, { seed })
+  const cast = createReplicaCast(clock, { seed, hasher: nativeHasher })
   const names = ['laptop', 'desk', 'phone', 'tablet', 'attic'].slice(0, 3 + random.below(3))
   const devices: CastMember[] = []
   for (const name of names) devices.push(await cast.join(name))

@@ -7,6 +7,7 @@ import { CHUNK_ID_BYTES, GROUP_DOC_TAG, idBytes, LOG_EPOCH, type ChunkId, type D
 import { portableHasher } from '../crypto/hash.ts'
 import { CHUNK_HEADER_BYTES, parseHeader } from '../crypto/seal.ts'
 import type { ChunkStore } from '../ports/chunk-store.ts'
+import type { Hasher } from '../ports/hasher.ts'
 import type { Inspector, Verdict } from '../ports/inspector.ts'
 import type { ChunkClass, SealedChunk } from '../ports/sealed-chunk.ts'
 
@@ -27,8 +28,8 @@ export interface ChunkCast {
   inspector(store: () => ChunkStore, missing?: ReadonlySet<EpochId>): Inspector
 }
 
-export function createChunkCast(): ChunkCast {
-  const docTag = (name: string): DocTag => toHex(portableHasher.sha256(utf8(name)).slice(0, 16)) as DocTag
+export function createChunkCast(hasher: Hasher = portableHasher): ChunkCast {
+  const docTag = (name: string): DocTag => toHex(hasher.sha256(utf8(name)).slice(0, 16)) as DocTag
   const make = (
     kind: ChunkClass,
     tag: DocTag,
@@ -37,11 +38,11 @@ export function createChunkCast(): ChunkCast {
     sequence = 0,
     epoch: EpochId = FIRST_EPOCH,
   ): SealedChunk => {
-    const id = toHex(portableHasher.sha256(utf8(`${kind}/${tag}/${key}`))) as ChunkId
+    const id = toHex(hasher.sha256(utf8(`${kind}/${tag}/${key}`))) as ChunkId
     const number = new Uint8Array(8)
     new DataView(number.buffer).setBigUint64(0, BigInt(sequence))
     const header = [Uint8Array.of(1, CLASS_CODES[kind]), idBytes(epoch), idBytes(tag), idBytes(id), number]
-    const bytes = concatBytes(...header, portableHasher.sha256(concatBytes(idBytes(id), content)), FILLER, content)
+    const bytes = concatBytes(...header, hasher.sha256(concatBytes(idBytes(id), content)), FILLER, content)
     const parsed = parseHeader(bytes)
     if (!parsed.ok) throw new Error(parsed.error)
     return { ...parsed.value, bytes }
@@ -49,8 +50,7 @@ export function createChunkCast(): ChunkCast {
   const read = (chunk: SealedChunk): Verdict => {
     const content = chunk.bytes.subarray(CHUNK_HEADER_BYTES + 32 + FILLER.length)
     const seal = chunk.bytes.subarray(CHUNK_HEADER_BYTES, CHUNK_HEADER_BYTES + 32)
-    if (!equalBytes(seal, portableHasher.sha256(concatBytes(idBytes(chunk.id), content))))
-      return { kind: 'bad', reason: 'not what its id says' }
+    if (!equalBytes(seal, hasher.sha256(concatBytes(idBytes(chunk.id), content)))) return { kind: 'bad', reason: 'not what its id says' }
     if (chunk.class !== 'fragment') return { kind: 'good', level: 0, covers: [] }
     const covers: ChunkId[] = []
     for (let at = 1; at < content.length; at += CHUNK_ID_BYTES) covers.push(toHex(content.subarray(at, at + CHUNK_ID_BYTES)) as ChunkId)

@@ -2,6 +2,7 @@
 import { portableHasher } from '../crypto/hash.ts'
 import type { DeviceId, EpochId } from '../lib/ids.ts'
 import type { DeviceLink } from '../ports/device-link.ts'
+import type { Hasher } from '../ports/hasher.ts'
 import type { SealedChunk } from '../ports/sealed-chunk.ts'
 import type { Inspector } from '../ports/inspector.ts'
 import { createReplica, type Replica, type ReplicaSession } from '../replication/index.ts'
@@ -57,16 +58,18 @@ export interface SeenMessage {
 
 export interface ReplicaCastOptions {
   readonly seed?: number
+  /** Default: the portable one. */
+  readonly hasher?: Hasher
 }
 
-export function createReplicaCast(clock: SimulatedClock, { seed = 1 }: ReplicaCastOptions = {}): ReplicaCast {
-  const chunks = createChunkCast()
+export function createReplicaCast(clock: SimulatedClock, { seed = 1, hasher = portableHasher }: ReplicaCastOptions = {}): ReplicaCast {
+  const chunks = createChunkCast(hasher)
   const random = createSeededRandom(seed)
   const links = new Map<SimulatedLink, readonly [CastMember, CastMember]>()
   const start = async (member: CastMember, options: CastOptions): Promise<void> => {
     const { keyless = false, keepsNothing = false } = options
     const inspector = options.inspector ?? chunks.inspector(() => member.store, member.missing)
-    member.replica = await createReplica({ store: member.store, inspector, clock, random, keyless, keepsNothing })
+    member.replica = await createReplica({ store: member.store, inspector, clock, random, hasher, keyless, keepsNothing })
     member.replica.subscribe({ onArrived: arrived => void member.arrived.push(...arrived) })
   }
   const seen: SeenMessage[] = []
