@@ -239,3 +239,29 @@ test('[R62] what was shown and is owed once more, because a comparison names it,
     expect(receipts.owed()).toBe(0)
   }
 })
+
+test('[R62] other bytes are fetched once, and asked about again: the relay may have got the true ones from others', async () => {
+  const store = createMemoryChunkStore()
+  const chunk = edit('a')
+  await store.apply({ put: [{ ...chunk, live: true }] })
+  const receipts = createPeerReceipts()
+  receipts.begin('first' as Incarnation)
+  const questions: ChunkId[][] = []
+  const proofs = createProofs({
+    ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
+    history: { shownBy: () => 0, setShownBy: () => undefined },
+    send: async ({ ids }) => void questions.push(unpackIds<ChunkId>(ids, 32)),
+    give: async () => undefined,
+  })
+  await proofs.begin(0)()
+  const theirs = createMemoryChunkStore()
+  const answer = async (): Promise<readonly ChunkId[]> => {
+    await proofs.ask()
+    return proofs.take((await answerProofs(theirs, portableHasher, questions.shift() ?? [])).items)
+  }
+  await theirs.apply({ put: [{ ...cast.chunks.spoiled(chunk), live: true }] })
+  expect([await answer(), await answer(), receipts.owed()]).toEqual([[chunk.id], [], 1])
+  await theirs.apply({ remove: [chunk.id] })
+  await theirs.apply({ put: [{ ...chunk, live: true }] })
+  expect([await answer(), receipts.owed()]).toEqual([[], 0])
+})

@@ -7,7 +7,7 @@
  *
  * Up to which arrival here all of it was shown is kept for the next run, so nothing is asked twice.
  */
-import { compareBytes } from '../lib/bytes.ts'
+import { compareBytes, toHex } from '../lib/bytes.ts'
 import { CHUNK_ID_BYTES, type ChunkId, type DeviceId } from '../lib/ids.ts'
 import { MIB } from '../lib/units.ts'
 import type { ChunkRecord, ChunkStore } from '../ports/chunk-store.ts'
@@ -47,7 +47,9 @@ export interface ProofsParts {
 
 export function createProofs(parts: ProofsParts): Proofs {
   const { peer, store, hasher, receipts, history, journal, send, give, onProven, maxLoaded = MAX_LOADED } = parts
-  /** Not answered yet, or shown to be other bytes, with the arrival they had then: a register that came since is asked about again. */
+  /** Other bytes that it showed, by their hash: looked at once. It may have better ones by the next comparison. */
+  const seen = new Map<ChunkId, string>()
+  /** Not answered yet, with the arrival they had then: a register that came since is asked about again. */
   const asked = new Map<ChunkId, number>()
   /** Not answered yet, in order. */
   const questions: (readonly ChunkId[])[] = []
@@ -128,11 +130,11 @@ export function createProofs(parts: ProofsParts): Proofs {
         const own = await store.get(id)
         const order = own === undefined ? 0 : compareBytes(hasher.sha256(own.bytes), said)
         const isShownNow = own === undefined || order === 0 || said.every(byte => byte === 0)
-        if (isShownNow) asked.delete(id) // a comparison may make it owed once more
+        asked.delete(id) // a comparison may make it owed once more
         if (own === undefined) receipts.forget(id)
         else if (isShownNow) receipts.prove(id, own.sequence)
-        else if (own.class === 'register' && order > 0) greater.push(id)
-        else others.push(id)
+        else if (seen.get(id) !== toHex(said)) (own.class === 'register' && order > 0 ? greater : others).push(id)
+        if (!isShownNow) seen.set(id, toHex(said))
       }
       if (greater.length > 0) await give(greater)
       for (const id of missing) asked.delete(id) // not there yet: asked again after the next comparison
