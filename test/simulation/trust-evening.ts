@@ -252,10 +252,25 @@ async function checkLate({ devices, oracle, trust, timeline }: Day): Promise<voi
   for (const change of trust.changes) {
     const { author, document, hash, heldBy } = change
     if (group.removalOf(author) === undefined || heldBy.size > 0 || builtOn.has(change) || gone.has(document)) continue
-    if (A.hasHeads(await timeline.during(documents.read(document)), [hash])) {
+    if (!A.hasHeads(await timeline.during(documents.read(document)), [hash])) continue
+    // What no person made may have been held without what it was written after, and brings that with it.
+    if (!(await pastOf(process, document, trust.lying.get(document) ?? [])).has(hash)) {
       oracle.violate('I5', `${hash.slice(0, 6)} by ${group.device(author)?.name} is in ${document.slice(0, 6)} and nobody held it`)
     }
   }
+}
+
+/** These changes and what they depend on, as far as they lie there by themselves. */
+async function pastOf(process: Process, document: DocumentId, hashes: Iterable<string>): Promise<ReadonlySet<string>> {
+  const depsOf = new Map((await commitsOf(process.device.chunks(), process, document)).map(({ hash, deps }) => [hash, deps]))
+  const past = new Set<string>()
+  const below = [...hashes]
+  for (let hash = below.pop(); hash !== undefined; hash = below.pop()) {
+    if (past.has(hash)) continue
+    past.add(hash)
+    below.push(...(depsOf.get(hash) ?? []))
+  }
+  return past
 }
 
 function summaryOf({ id, kind, edits }: LateEdit): object {

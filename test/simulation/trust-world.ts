@@ -32,6 +32,8 @@ export interface TrustWorld {
   /** From now on what this process learns is noted, and ends its links to whoever is out. */
   watch(process: Process, network: Network): void
   readonly changes: readonly Change[]
+  /** Of documents that somebody who is out had written to: whatever lay there by itself when that was learned, and its dependencies. */
+  readonly lying: ReadonlyMap<DocumentId, ReadonlySet<string>>
   /** Removed somewhere, by somebody who may turn out not to have been allowed to. */
   isAnybodyOut(): boolean
   /** A machine with the keys of another. */
@@ -52,6 +54,7 @@ export interface TrustWorld {
 
 export function createTrustWorld({ note }: TimeLine): TrustWorld {
   const changes: Change[] = []
+  const lying = new Map<DocumentId, Set<string>>()
   const images = new Map<Device, Disk>()
   const clones = new Set<Device>()
   const wentBack = new Set<DeviceId>()
@@ -75,6 +78,7 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
     for (const document of new Set(theirs.map(change => change.document))) {
       // What no person made, such as a claim, holds what it was written after as well.
       const loose = new Set((await commitsOf(device.chunks(), process, document)).flatMap(({ hash, deps }) => [hash, ...deps]))
+      lying.set(document, new Set([...(lying.get(document) ?? []), ...loose]))
       const doc = await runtime.documents.read(document)
       for (const change of theirs) {
         const isHere = change.document === document && (loose.has(change.hash) || A.hasHeads(doc, [change.hash]))
@@ -86,6 +90,7 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
 
   return {
     changes,
+    lying,
     images,
     clones,
     wentBack,
