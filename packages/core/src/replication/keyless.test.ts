@@ -305,6 +305,18 @@ describe('variants', () => {
     expect(await held()).toEqual(good.bytes)
   })
 
+  test('[R35] where everybody holds just what one could not open, nobody is asked for it on and on', async () => {
+    const register = cast.chunks.register('report', 'claim', 1, 'all have it')
+    for (const { replica } of [relay, laptop, desk]) await replica.add([register])
+    await speakTo(relay, reject(register))
+    link(laptop, relay)
+    link(desk, relay)
+    await clock.advance(60_000)
+    const said = seen.length
+    await clock.advance(60_000)
+    expect(seen.length - said).toBeLessThan(10)
+  })
+
   test('[R35] what a false fragment was said to contain counts again', async () => {
     const made = commits('a', 'b')
     const bad = cast.chunks.spoiled(fragmentOf(made))

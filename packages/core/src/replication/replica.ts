@@ -188,7 +188,8 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       if (chunks.length > 0) tell(listener => listener.onChecked?.(chunks))
     },
     forward: entries => {
-      if (keyless) pushToAll(entries)
+      // What a peer could not open: passed on whole, whoever holds the same says so, is asked for it, and it comes again.
+      if (keyless) pushToAll(entries.filter(({ chunk }) => !doubted.has(chunk.id)))
     },
   })
 
