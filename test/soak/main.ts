@@ -9,23 +9,23 @@ import { parseArgs } from 'node:util'
 import { liveDays } from './days.ts'
 import { killRelays } from './kills.ts'
 
-const { values } = parseArgs({
-  options: {
-    /** Of simulated days; 0: none. */
-    minutes: { type: 'string', default: '10' },
-    /** Kills of a relay process; 0: none. */
-    rounds: { type: 'string', default: '500' },
-    /** Begins here instead of anywhere. */
-    seed: { type: 'string' },
-    /** Ends after this many days, if the time is not over before. */
-    days: { type: 'string' },
-    /** The share of days on which devices are removed, copied and set back: from 0 to 1. */
-    trust: { type: 'string', default: '0.3' },
-    /** What happened in each day that broke a promise, line by line. */
-    notes: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-})
+const USAGE = 'usage: npm run soak -- [--minutes N] [--rounds N] [--seed N] [--days N] [--trust 0..1] [--notes] [--json]'
+const OPTIONS = {
+  /** Of simulated days; 0: none. */
+  minutes: { type: 'string', default: '10' },
+  /** Kills of a relay process; 0: none. */
+  rounds: { type: 'string', default: '500' },
+  /** Begins here instead of anywhere. */
+  seed: { type: 'string' },
+  /** Ends after this many days, if the time is not over before. */
+  days: { type: 'string' },
+  /** The share of days on which devices are removed, copied and set back: from 0 to 1. */
+  trust: { type: 'string', default: '0.3' },
+  /** What happened in each day that broke a promise, line by line. */
+  notes: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const
+const values = valuesOf(process.argv.slice(2))
 const minutes = Number(values.minutes)
 const rounds = Number(values.rounds)
 const trust = Number(values.trust)
@@ -39,7 +39,7 @@ if (
   !(mostDays > 0) ||
   !(trust >= 0 && trust <= 1)
 ) {
-  console.error('usage: npm run soak -- [--minutes N] [--rounds N] [--seed N] [--days N] [--trust 0..1] [--notes] [--json]')
+  console.error(USAGE)
   process.exit(2)
 }
 
@@ -77,3 +77,13 @@ else {
   )
 }
 process.exit(isWhole ? 0 : 1)
+
+/** Ends the process where they cannot be read. */
+function valuesOf(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
+    return process.exit(2)
+  }
+}
