@@ -253,6 +253,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
     },
     async adopt(group, { trouble, onLeaving }) {
       const { runtime, way } = running as Process
+      const run = runs
       fuse = trouble && { ...trouble }
       const go = async (): Promise<void> => {
         await way.prepare(runtime)
@@ -265,6 +266,7 @@ export function createDevice({ name, random, timeline, maxOpenDocuments, onCompl
         )
         await way.decide(runtime)
         await sayGoodbye(runtime, { identity, clock, random, logger: silent })
+        if (runs !== run) return // the power went meanwhile: what runs now is another process
         onLeaving()
         await stopNow()
       }
