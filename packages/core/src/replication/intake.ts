@@ -89,7 +89,9 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
       if (fresh.length > FEW) await turns.next()
       const slice = fresh.slice(verdicts.length, verdicts.length + CHECKED_AT_ONCE)
       for (const { chunk } of slice) {
-        verdicts.push(verdictOn(chunk))
+        const verdict = verdictOn(chunk)
+        if (verdict instanceof Promise) verdict.catch(() => undefined) // it may fail before all are waited for, below
+        verdicts.push(verdict)
         if (fresh.length > FEW && !turns.hasTime()) break
       }
     }

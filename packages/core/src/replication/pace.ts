@@ -1,6 +1,6 @@
 /** How much goes at once on a link, and how soon. */
 import { KIB, MIB, SECOND_MS } from '../lib/units.ts'
-import { MAX_HAVE_RECORDS } from '../wire/sync-messages.ts'
+import { MAX_HAVE_RECORDS, type SyncMessage } from '../wire/sync-messages.ts'
 
 // What comes in one frame is parsed and looked up in one go, while whoever types waits: 10 to 20 us for each name, 10 for each chunk.
 /** Names in one frame of a comparison; up to MAX_HAVE_RECORDS are taken. */
@@ -11,6 +11,12 @@ export const FRAME_FILL_BYTES: number = 128 * KIB
 export const CHECKED_AT_ONCE = 64
 /** So many are no bulk, and wait for nobody. */
 export const FEW = 8
+
+/** Not what a relay passes on of somebody's bulk. */
+export function isLetter(message: SyncMessage): boolean {
+  return message.type === 'chunks' && message.chunks.length <= FEW
+}
+
 /** Chunks written in one batch: it looks each of them up first. */
 export const MAX_BATCH_ITEMS = 1_024
 /** The same while somebody types: a task more, if it alone is larger. */

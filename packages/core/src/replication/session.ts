@@ -20,6 +20,7 @@ import {
   type SyncMessage,
 } from '../wire/sync-messages.ts'
 import { packIds, packOffers, slicesOf, unpackDocSums, unpackIds, unpackOffers, type Offer } from './sync-records.ts'
+import { isLetter } from './pace.ts'
 import { FRESH_DELAY_MS, LIVE_WINDOW_BYTES, MAX_FRESH_RECORDS, MAX_FRESH_WAITING, MAX_PUSH_BYTES, MAX_UNREAD_BYTES } from './pace.ts'
 import { createBulkQueue } from './bulk-queue.ts'
 import { createAssembler } from './parts.ts'
@@ -364,7 +365,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       if (slowed !== undefined) await slowed
       const message = decodeSyncMessage(frame)
       if (!message.ok) return close('malformed-frame')
-      if (channel === 'sync-live' && message.value.type === 'chunks') host.turns.hurry()
+      if (channel === 'sync-live' && isLetter(message.value)) host.turns.hurry()
       // The two channels do not wait for each other: what overtook the hello waits for it here.
       if (meeting.theirs() === undefined && message.value.type !== 'hello') await meeting.greeting
       if (isOpen()) await handle(message.value)
