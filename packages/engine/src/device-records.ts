@@ -20,7 +20,7 @@ import {
 } from '@segue/core'
 import type { Random, RecordStore } from '@segue/core/ports'
 import * as v from 'valibot'
-import { nativeSigner } from './platform/native-signer.ts'
+import { withNativeSigner } from './platform/native-signer.ts'
 
 const IDENTITY_KEY = 'device/identity'
 /** Its record is replaced in one with others where this device goes from one group to another. */
@@ -58,10 +58,6 @@ export async function loadIdentity(records: RecordStore, name: string, random: R
   const decoded = decodeIdentity(stored)
   if (!decoded.ok) throw new SegueError('STORE_DAMAGED', { record: IDENTITY_KEY })
   return withNativeSigner(decoded.value)
-}
-
-export function withNativeSigner(identity: DeviceIdentity): DeviceIdentity {
-  return { ...identity, signing: { ...identity.signing, signer: nativeSigner } }
 }
 
 export async function loadGroup(records: RecordStore): Promise<GroupRecord | undefined> {

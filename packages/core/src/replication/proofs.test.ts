@@ -218,19 +218,7 @@ test('[R62] what was not there yet when it was asked about is asked about again'
 })
 
 test('[R62] what was shown and is owed once more, because a comparison names it, is asked about once more', async () => {
-  const store = createMemoryChunkStore()
-  const chunk = edit('a')
-  await store.apply({ put: [{ ...chunk, live: true }] })
-  const receipts = createPeerReceipts()
-  receipts.begin('first' as Incarnation)
-  const questions: ChunkId[][] = []
-  const proofs = createProofs({
-    ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
-    history: { shownBy: () => 0, setShownBy: () => undefined },
-    send: async ({ ids }) => void questions.push(unpackIds<ChunkId>(ids, 32)),
-    give: async () => undefined,
-  })
-  await proofs.begin(0)()
+  const { store, chunk, receipts, proofs, questions } = await askingAboutOne()
   const [record] = await store.listDocument(chunk.docTag)
   for (let time = 0; time < 2; time++) {
     if (record !== undefined) receipts.owe({ ...record, arrival: 10 })
@@ -241,19 +229,7 @@ test('[R62] what was shown and is owed once more, because a comparison names it,
 })
 
 test('[R62] other bytes are fetched once, and asked about again: the relay may have got the true ones from others', async () => {
-  const store = createMemoryChunkStore()
-  const chunk = edit('a')
-  await store.apply({ put: [{ ...chunk, live: true }] })
-  const receipts = createPeerReceipts()
-  receipts.begin('first' as Incarnation)
-  const questions: ChunkId[][] = []
-  const proofs = createProofs({
-    ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
-    history: { shownBy: () => 0, setShownBy: () => undefined },
-    send: async ({ ids }) => void questions.push(unpackIds<ChunkId>(ids, 32)),
-    give: async () => undefined,
-  })
-  await proofs.begin(0)()
+  const { chunk, receipts, proofs, questions } = await askingAboutOne()
   const theirs = createMemoryChunkStore()
   const answer = async (): Promise<readonly ChunkId[]> => {
     await proofs.ask()
@@ -265,3 +241,21 @@ test('[R62] other bytes are fetched once, and asked about again: the relay may h
   await theirs.apply({ put: [{ ...chunk, live: true }] })
   expect([await answer(), receipts.owed()]).toEqual([[], 0])
 })
+
+/** One chunk is here, and the relay is to show it. */
+async function askingAboutOne() {
+  const store = createMemoryChunkStore()
+  const chunk = edit('a')
+  await store.apply({ put: [{ ...chunk, live: true }] })
+  const receipts = createPeerReceipts()
+  receipts.begin('first' as Incarnation)
+  const questions: ChunkId[][] = []
+  const proofs = createProofs({
+    ...{ peer: relay.id, store, receipts, hasher: portableHasher, journal: { flush: async () => undefined }, onProven: () => undefined },
+    history: { shownBy: () => 0, setShownBy: () => undefined },
+    send: async ({ ids }) => void questions.push(unpackIds<ChunkId>(ids, 32)),
+    give: async () => undefined,
+  })
+  await proofs.begin(0)()
+  return { store, chunk, receipts, proofs, questions }
+}

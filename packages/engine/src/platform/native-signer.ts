@@ -3,6 +3,7 @@
  * signs a claim a second for every document that is edited. The key object is made anew for each: kept, it would outlive a lock.
  */
 import { createPrivateKey, sign } from 'node:crypto'
+import type { DeviceIdentity } from '@segue/core'
 import type { Signer } from '@segue/core/ports'
 
 export const nativeSigner: Signer = {
@@ -14,6 +15,11 @@ export const nativeSigner: Signer = {
       der.fill(0)
     }
   },
+}
+
+/** The same device, signing with it. */
+export function withNativeSigner(identity: DeviceIdentity): DeviceIdentity {
+  return { ...identity, signing: { ...identity.signing, signer: nativeSigner } }
 }
 
 /** What precedes the 32 bytes of an Ed25519 seed in a PrivateKeyInfo (RFC 8410). */

@@ -13,12 +13,7 @@ test('[D47] what a device held is taken everywhere, although a copy of it remove
   const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
   const cast = createDocumentCast(clock, { withLog: true })
   const [laptop, desk, phone] = [await cast.join('laptop'), await cast.join('desk'), await cast.join('phone')]
-  const within = async <T>(promise: Promise<T>): Promise<T> => {
-    let isSettled = false
-    promise.finally(() => (isSettled = true)).catch(() => undefined)
-    await clock.runUntil(() => isSettled)
-    return promise
-  }
+  const within = <T>(work: Promise<T>): Promise<T> => clock.during(work, 50)
   const meet = async (a: DocumentDevice, b: DocumentDevice): Promise<void> => {
     const link = cast.link(a, b)
     await clock.advance(5_000)

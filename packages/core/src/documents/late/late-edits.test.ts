@@ -25,12 +25,8 @@ beforeEach(async () => {
   phone = await cast.join('phone')
 })
 
-async function within<T>(promise: Promise<T>): Promise<T> {
-  let isSettled = false
-  const settled = promise.finally(() => (isSettled = true))
-  settled.catch(() => undefined)
-  await clock.runUntil(() => isSettled)
-  return settled
+function within<T>(work: Promise<T>): Promise<T> {
+  return clock.during(work, 50)
 }
 
 const openNote = (device: DocumentDevice, like: DocHandle<Note>): Promise<DocHandle<Note>> =>

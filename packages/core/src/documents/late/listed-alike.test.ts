@@ -28,11 +28,8 @@ beforeEach(async () => {
   await meet(laptop, phone)
 })
 
-async function within<T>(promise: Promise<T>): Promise<T> {
-  let isSettled = false
-  promise.finally(() => (isSettled = true)).catch(() => undefined)
-  await clock.runUntil(() => isSettled)
-  return promise
+function within<T>(work: Promise<T>): Promise<T> {
+  return clock.during(work, 50)
 }
 
 async function meet(a: DocumentDevice, b: DocumentDevice, ms = 5_000): Promise<void> {

@@ -13,12 +13,7 @@ test('[D49] a copy that a removed device makes as well, under the same id, is wh
   const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
   const cast = createDocumentCast(clock, { withLog: true })
   const [laptop, desk, phone] = [await cast.join('laptop'), await cast.join('desk'), await cast.join('phone')]
-  const within = async <T>(promise: Promise<T>): Promise<T> => {
-    let isSettled = false
-    promise.finally(() => (isSettled = true)).catch(() => undefined)
-    await clock.runUntil(() => isSettled)
-    return promise
-  }
+  const within = <T>(work: Promise<T>): Promise<T> => clock.during(work, 50)
   const meet = async (...pair: Parameters<typeof cast.link>): Promise<void> => {
     const link = cast.link(...pair)
     await clock.advance(5_000)
