@@ -15,3 +15,34 @@ test('[R23] what a peer still owes is shown as it confirms, large chunks that it
   await clock.runUntil(() => seen() === 0, { limitMs: 1_000 })
   expect(seen()).toBe(0)
 })
+
+for (const keyless of [false, true]) {
+  test(`[R23] what is written while two greet is owed once they are in sync${keyless ? ', by a relay too' : ''}`, async () => {
+    const clock = createSimulatedClock()
+    const cast = createReplicaCast(clock)
+    const laptop = await cast.join('laptop')
+    const desk = await cast.join('desk', { keyless })
+    const write = async (name: string): Promise<void> => laptop.replica.add([cast.chunks.commit('doc', name)]).then(() => void written++)
+    let written = 0
+    await write('a')
+    const link = await cast.inSync(laptop, desk)
+    await clock.advance(10_000)
+    link.cut()
+    await cast.restart(desk, { keyless })
+    cast.link(laptop, desk, { latencyMs: 50 })
+    const soothed: number[] = []
+    const look = (): void => {
+      const said = laptop.replica.peers.peek().get(desk.id)
+      if (said?.state === 'in-sync' && said.unconfirmed < written - desk.arrived.length) soothed.push(clock.monotonic())
+    }
+    laptop.replica.peers.subscribe(look)
+    await clock.advance(20)
+    await write('b')
+    await clock.advance(40)
+    await write('c')
+    await clock.advance(10_000)
+    expect(desk.arrived).toHaveLength(3)
+    expect(soothed).toEqual([])
+    expect(laptop.replica.peers.peek().get(desk.id)).toMatchObject({ state: 'in-sync', unconfirmed: 0 })
+  })
+}

@@ -23,7 +23,8 @@ export function createPeerStates({ receipts, sessions, behind, linkedAt, show }:
       const phase = session.phase()
       const each = receipts.get(session.peer)
       if (phase === 'closed' || each === undefined) continue
-      const state = phase === 'greeting' ? 'connecting' : phase === 'in-sync' ? 'in-sync' : 'catching-up'
+      const isInSync = phase === 'in-sync' && !each.isLoading()
+      const state = phase === 'greeting' ? 'connecting' : isInSync ? 'in-sync' : 'catching-up'
       const present = next.get(session.peer)
       if (present?.state === 'in-sync') continue
       next.set(session.peer, { state, behind: behind(session), ...told(each), linkedAt: linkedAt(session) })

@@ -53,6 +53,17 @@ test('[R62] false bytes that lay there first are no receipt, equal summaries or 
   expect([isOnRelay(laptop), isOnRelay(desk)]).toEqual([true, true])
 })
 
+test('[R62] [R23] in sync with nothing owed is said only once what it is to show was looked up', async () => {
+  await relay.replica.add([cast.chunks.spoiled(edit('a'))])
+  await laptop.replica.add([edit('a')])
+  const said: unknown[] = []
+  laptop.replica.peers.subscribe(peers => void said.push(peers.get(relay.id)))
+  cast.link(laptop, relay)
+  await clock.advance(60_000)
+  expect(said).toContainEqual(expect.objectContaining({ state: 'in-sync', unconfirmed: 1 }))
+  expect(said).not.toContainEqual(expect.objectContaining({ state: 'in-sync', unconfirmed: 0 }))
+})
+
 test('[R62] nor after a restart of the device, or of the relay', async () => {
   const made = edit('a')
   await relay.replica.add([cast.chunks.spoiled(made)])

@@ -113,7 +113,11 @@ export function createProofs(parts: ProofsParts): Proofs {
       const isKnown = receipts.needsProofs() // from a link before, in the same run of the peer's
       shown = receipts.hasGoneBack() ? 0 : Math.min(history.shownBy(peer), theirCursor)
       if (!isKnown) receipts.expectProofs(shown)
-      return async () => (isKnown ? undefined : load(shown))
+      return async () => {
+        if (isKnown) return
+        await load(shown)
+        onProven()
+      }
     },
     async ask() {
       if (isOn && isShown()) await advance()

@@ -86,7 +86,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
 
   /** Both have the whole log: from now on everything may move. */
   const onBegin = (): void => {
-    if (backlog.length > 0) announce(backlog, 'news') // stored since the greeting: not in what it said
+    // Stored since the greeting: not in what it said, and forgotten if the peer turned out to have been started anew.
+    for (const offer of backlog) if (offer.class !== 'log') receipts.owe(offer)
+    if (backlog.length > 0) announce(backlog, 'news')
     backlog = []
     if (owesExcept) sendExcept()
     push([...host.arriving.values()].filter(entry => entry.from === undefined))
