@@ -9,6 +9,7 @@ import { answerAll, checkDeletions, settleDeletions, withoutDeleted } from './de
 import { deletedFor } from './deletion-world.ts'
 import type { Device, Process } from './device.ts'
 import { HEAL_MS, checkContents, checkGroup, checkHolders, checkLeases, checkQuiet, checkRestart, converge, running } from './evening.ts'
+import { wasGivenInGoodFaith } from './given-in-good-faith.ts'
 import type { Acknowledged } from './oracle.ts'
 import { commitsOf } from './trust-world.ts'
 
@@ -206,13 +207,15 @@ async function checkRemoved({ devices, oracle, trust, timeline }: Day, gone: rea
   for (const { device, runtime } of running(gone)) {
     const { id, secret, entries } = runtime.group
     if (witness.runtime.group.removalOf(device.id) === undefined) continue // its adding was void: it never belonged
-    const known = new Map([...entries(), ...everything].map(entry => [entry.id, entry.bytes]))
+    const known = new Map([...entries(), ...everything].map(entry => [entry.id, entry]))
     const theirs: Group = openGroup({
       identity: device.identity,
       random: { bytes: length => new Uint8Array(length) },
       verifier: nativeVerifier,
-      ...{ id, secret, entries: [...known.values()] },
+      ...{ id, secret, entries: [...known.values()].map(({ bytes }) => bytes) },
     })
+    /** What it was given the key of by somebody who had it in the group. */
+    const excused = new Set<string>()
     // Who is out itself seals as before.
     const forbidden = trust.changes.filter(({ author, knew }) => knew.has(device.id) && devices.some(({ id }) => id === author))
     for (const document of new Set(forbidden.map(change => change.document))) {
@@ -220,12 +223,15 @@ async function checkRemoved({ devices, oracle, trust, timeline }: Day, gone: rea
       for (const other of running(devices)) {
         for (const { hash, epoch } of await commitsOf(other.device.chunks(), other, document)) {
           const opens = hashes.has(hash) && (theirs.keyring.secretOf(epoch) ?? runtime.group.keyring.secretOf(epoch)) !== undefined
-          if (opens) oracle.violate('I5', `${device.name} is out and opens ${hash.slice(0, 6)} of ${document.slice(0, 6)}`)
+          if (!opens || excused.has(hash)) continue
+          if (wasGivenInGoodFaith(runtime.group, [...known.values()], device.identity, epoch)) excused.add(hash)
+          else oracle.violate('I5', `${device.name} is out and opens ${hash.slice(0, 6)} of ${document.slice(0, 6)}`)
         }
       }
       const doc = await timeline.during(runtime.documents.read(document))
       for (const hash of hashes) {
-        if (A.hasHeads(doc, [hash])) oracle.violate('I5', `${device.name} is out and shows ${hash.slice(0, 6)} of ${document.slice(0, 6)}`)
+        if (A.hasHeads(doc, [hash]) && !excused.has(hash))
+          oracle.violate('I5', `${device.name} is out and shows ${hash.slice(0, 6)} of ${document.slice(0, 6)}`)
       }
     }
   }

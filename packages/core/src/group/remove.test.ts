@@ -240,6 +240,29 @@ test('[G50] what was sealed under the epoch of a voided entry can be read for go
   expect([onLaptop, cast.open(watch, onLaptop)].map(group => opens(group, inGoodFaith))).toEqual([true, true])
 })
 
+test('[G66] who is removed by what is void as far as another knows is given the key; once that prevails it opens nothing new', () => {
+  const { onLaptop, onDesk, onPhone } = three()
+  onLaptop.setRole(phone.id, 'admin', 2)
+  cast.add(onLaptop, tablet)
+  tell(onLaptop, onDesk, onPhone)
+  onPhone.remove(laptop.id, { time: 3 })
+  const between = seal(onPhone.keyring)
+  onDesk.remove(phone.id, { time: 3 })
+  tell(onPhone, onDesk)
+  expect(onDesk.isActive(laptop.id)).toBe(true)
+  for (let left = 3; left > 0 && onDesk.duties().length > 0; left--) onDesk.fulfil({ time: 4 })
+  const removal = onLaptop.remove(desk.id, { time: 3 })
+  tell(onDesk, onLaptop)
+  expect(opens(onLaptop, between)).toBe(true)
+
+  for (const group of [onDesk, onPhone]) group.receive([removal.bytes])
+  tell(onDesk, onPhone)
+  expect([laptop, desk, phone].map(({ id }) => onPhone.isActive(id))).toEqual([false, false, true])
+  const after = seal(onPhone.keyring)
+  tell(onPhone, onLaptop, onDesk)
+  expect([onLaptop, onDesk].map(group => opens(group, after))).toEqual([false, false])
+})
+
 test('[G52] a frozen group still removes and still seals; removing who froze it ends that', () => {
   const { onLaptop, onDesk, onPhone } = three()
   const future = signedEntryBytes(desk, {
