@@ -1,6 +1,7 @@
 /** `npm run demo`: builds, then runs the real command. Everything but the demo's own report goes to stderr. */
 import path from 'node:path'
-import { ROOT, build, runNode } from './lib/run.mjs'
+import { build } from './lib/build.mjs'
+import { ROOT, runNode } from './lib/run.mjs'
 
 await build()
 const { code } = await runNode([path.join(ROOT, 'packages/demo-app/dist/demo/main.js'), ...process.argv.slice(2)])

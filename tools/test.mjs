@@ -6,8 +6,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { build } from './lib/build.mjs'
 import { findNode24 } from './lib/node-24.mjs'
-import { bin, build, runNode } from './lib/run.mjs'
+import { bin, runNode } from './lib/run.mjs'
 
 /** What another Node could change: the platform's own crypto, threads, sockets and files. e2e/packages.test.ts has Node 24 by itself. */
 const SECOND_LANE = ['packages/storage', 'packages/net', 'packages/engine/src/worker', 'packages/engine/src/platform']

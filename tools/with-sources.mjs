@@ -1,6 +1,7 @@
 /** Builds, then runs a TypeScript file of the workspace against the built packages. */
-import { ROOT, bin, build, runNode } from './lib/run.mjs'
 import path from 'node:path'
+import { build } from './lib/build.mjs'
+import { ROOT, bin, runNode } from './lib/run.mjs'
 
 const [file, ...args] = process.argv.slice(2)
 await build()

@@ -37,16 +37,24 @@ const registryNote = hasRegistry ? '' : ' (not run: the package registry cannot 
 
 let folder: string
 let app: string
+/** Where only the command was installed. */
+let shell: string
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'segue-packages-'))
   app = path.join(folder, 'app')
-  await mkdir(app)
-  await writeFile(path.join(app, 'package.json'), '{ "private": true, "type": "module" }\n')
+  shell = path.join(folder, 'shell')
+  for (const each of [app, shell]) {
+    await mkdir(each)
+    await writeFile(path.join(each, 'package.json'), '{ "private": true, "type": "module" }\n')
+  }
   await run('npm', ['pack', ...QUIET, ...PACKAGES.map(name => `./packages/${name}`), '--pack-destination', folder], { cwd: ROOT })
   const tarballs = (await readdir(folder)).filter(name => name.endsWith('.tgz')).map(name => path.join(folder, name))
   expect(tarballs).toHaveLength(PACKAGES.length)
-  await run('npm', ['install', ...QUIET, '--prefer-offline', ...tarballs], { cwd: app })
+  const command = tarballs.filter(file => path.basename(file).includes('demo-app'))
+  for (const [cwd, files] of [[app, tarballs] as const, [shell, command] as const]) {
+    await run('npm', ['install', ...QUIET, '--prefer-offline', ...files], { cwd })
+  }
 }, 180_000)
 
 afterAll(async () => {
@@ -54,13 +62,22 @@ afterAll(async () => {
 })
 
 test.skipIf(!hasRegistry)(`what is installed is small and has neither WebRTC nor test tools${registryNote}`, async () => {
-  const lock = JSON.parse(await readFile(path.join(app, 'node_modules/.package-lock.json'), 'utf8')) as { packages: Record<string, object> }
-  const names = Object.keys(lock.packages)
+  const names = await installedIn(app)
   expect(names.filter(name => /webrtc|react-native|vitest|datachannel/.test(name))).toEqual([])
   const bytes = await sizeOf(path.join(app, 'node_modules'))
   console.log(`installed: ${names.length} packages, ${Math.round(bytes / 1e6)} MB`)
   expect(names.length).toBeLessThan(300)
 })
+
+test.skipIf(!hasRegistry)(
+  `the command alone brings what has native parts, and the licences of all that is in it${registryNote}`,
+  async () => {
+    const names = await installedIn(shell)
+    expect(names.length).toBeLessThan(30)
+    const licenses = await readFile(path.join(shell, 'node_modules/@segue/demo-app/bundle/LICENSES.md'), 'utf8')
+    for (const name of ['@chainsafe/libp2p-noise', 'commander', 'tweetnacl']) expect(licenses).toContain(`## ${name} `)
+  },
+)
 
 test.skipIf(!hasRegistry)(`each package brings its licence, a README and no tests${registryNote}`, async () => {
   for (const name of PACKAGES) {
@@ -103,7 +120,7 @@ describe.each(lanes)('$title', { timeout: 180_000 }, ({ node, missing, note }) =
 
   test.skipIf(missing !== undefined)(`runs the installed segue command and its daemon${note}`, async () => {
     const home = await mkdtemp(path.join(folder, 'home-'))
-    const PATH = [path.join(app, 'node_modules/.bin'), path.dirname(node), process.env['PATH']].join(path.delimiter)
+    const PATH = [path.join(shell, 'node_modules/.bin'), path.dirname(node), process.env['PATH']].join(path.delimiter)
     const place = { cwd: home, env: { PATH, SEGUE_HOME: path.join(home, 'segue') } }
     const segue = async (...args: string[]): Promise<string> => (await run('segue', args, place)).stdout
     expect((await segue('--version')).trim()).toBe('0.1.0')
@@ -119,6 +136,13 @@ describe.each(lanes)('$title', { timeout: 180_000 }, ({ node, missing, note }) =
     await expect(segue('status')).rejects.toMatchObject({ code: 3 })
   })
 })
+
+async function installedIn(where: string): Promise<readonly string[]> {
+  const lock = JSON.parse(await readFile(path.join(where, 'node_modules/.package-lock.json'), 'utf8')) as {
+    packages: Record<string, object>
+  }
+  return Object.keys(lock.packages)
+}
 
 /** The README's first example, kept off the network of this machine. */
 async function readmeExample(): Promise<string> {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const ENTRY = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../packages/demo-app/dist/cli/segue.js')
+const ENTRY = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../packages/demo-app/bin/segue.js')
 
 export interface Shell {
   /** SEGUE_HOME. */

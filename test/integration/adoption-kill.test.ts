@@ -46,9 +46,13 @@ test('[J3] [J4] killed at any point, it is in one group or the other, and has ev
     await cp(`${original}.key`, `${directory}.key`)
     const laptop = await startDevice('laptop', { directory: path.join(root, `laptop-${round}`) }) // a key that was let in once is no stranger
     const invitation = await laptop.pairing.invite()
-    const child = spawn(process.execPath, [fileURLToPath(new URL('adoption-process.mjs', import.meta.url)), directory, invitation.text], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    })
+    const child = spawn(
+      process.execPath,
+      [fileURLToPath(new URL('../bundle/adoption-process.js', import.meta.url)), directory, invitation.text],
+      {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      },
+    )
     const gone = once(child, 'exit')
     const [{ code }] = (await once(child, 'message')) as [{ readonly code: string }]
     const confirming = invitation.confirm(code)

@@ -27,7 +27,7 @@ export async function startChild(
   { name, directory, port }: DevicePlace,
   onSaved: (run: string, number: number) => void = () => undefined,
 ): Promise<DeviceChild> {
-  const path = fileURLToPath(new URL('device-process.mjs', import.meta.url))
+  const path = fileURLToPath(new URL('../bundle/device-process.js', import.meta.url))
   const child = spawn(process.execPath, [path, name, directory, String(port)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const gone = once(child, 'exit').then(() => undefined)
   const kill = async (): Promise<void> => {

@@ -20,7 +20,7 @@ interface Running {
 }
 
 function run(...args: readonly string[]): Running {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('recovery-process.mjs', import.meta.url)), ...args], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../bundle/recovery-process.js', import.meta.url)), ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const gone = once(child, 'exit')

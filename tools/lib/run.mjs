@@ -1,6 +1,5 @@
 /** Starts a command of this workspace, shows what it prints, gives its exit code. */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import path from 'node:path'
 
@@ -34,25 +33,4 @@ export function runNode(args, { stdout = 'inherit', env = {}, cwd = ROOT, node =
     child.on('error', reject)
     child.on('close', (code, signal) => resolve({ code: signal ? 1 : (code ?? 1), output }))
   })
-}
-
-/** Compiles every package (incremental: seconds the first time, half a second after). Compiler output goes to stderr. */
-export async function build() {
-  const folders = readdirSync(path.join(ROOT, 'packages')).map(name => path.join(ROOT, 'packages', name))
-  const { code } = await runNode([bin('typescript/bin/tsc'), '-b', ...folders], { stdout: 'stderr' })
-  if (code !== 0) process.exit(code)
-  folders.forEach(dropOrphans)
-}
-
-/**
- * The compiler leaves the output of a source that was renamed or deleted; it must neither be packed nor satisfy an import.
- * @param {string} folder
- */
-function dropOrphans(folder) {
-  const dist = path.join(folder, 'dist')
-  if (!existsSync(dist)) return
-  for (const entry of readdirSync(dist, { recursive: true })) {
-    const source = entry.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts')
-    if (source !== entry && !existsSync(path.join(folder, 'src', source))) rmSync(path.join(dist, entry))
-  }
 }

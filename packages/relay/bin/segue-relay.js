@@ -1,3 +1,3 @@
 #!/usr/bin/env node
 // Beside the build, not in it: npm links a command at install, when a fresh checkout has no build yet.
-import '../dist/cli/segue-relay.js'
+import '../bundle/segue-relay.js'

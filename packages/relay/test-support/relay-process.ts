@@ -33,7 +33,7 @@ export interface RelayCommand {
 
 /** Loads, and waits to be told. */
 export function spawnRelay(nodeFlags: readonly string[] = []): RelayProcess {
-  const child = spawn(process.execPath, [...nodeFlags, path.join(import.meta.dirname, 'relay-process.js')], {
+  const child = spawn(process.execPath, [...nodeFlags, path.join(import.meta.dirname, 'bundle/relay-process.js')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = linesOf(createInterface({ input: child.stdout as NodeJS.ReadableStream }))

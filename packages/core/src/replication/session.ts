@@ -127,18 +127,16 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
       sendLive({ type: 'have', items: packOffers(slice), fresh: true, last: false, ...given })
   }
 
-  /** The peer has a chunk that is still on its way to disk here. */
-  const note = (id: ChunkId, isProof: boolean): void => {
+  /** The peer has it, which may still be on its way to disk here. */
+  const note = (id: ChunkId, isProof: boolean, sequence?: number): void => {
+    if (isProof) receipts.prove(id, sequence)
+    else receipts.settle(id, sequence)
     const entry = host.arriving.get(id)
     entry?.knownBy.add(session)
     if (isProof) entry?.confirmedBy.add(link.peer)
   }
   const onStored = (ids: readonly ChunkId[], isProof: boolean): void => {
-    for (const id of ids) {
-      if (isProof) receipts.prove(id)
-      else receipts.settle(id)
-      note(id, isProof)
-    }
+    for (const id of ids) note(id, isProof)
     host.onStored(ids, session)
     host.onConfirmed()
   }
@@ -146,11 +144,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     const offered = unpackOffers(message.items)
     if (offered === undefined) return close('malformed-frame')
     const isProof = message.given ?? !needsProofs()
-    for (const { id, sequence } of offered) {
-      if (isProof) receipts.prove(id, sequence)
-      else receipts.settle(id, sequence)
-      note(id, isProof)
-    }
+    for (const { id, sequence } of offered) note(id, isProof, sequence)
     host.onOffered(offered, session)
     drop([...new Set(offered.map(({ docTag }) => docTag).filter(docTag => host.dropped.has(docTag)))])
     // What was just stored by a peer is often on its way from its maker too.

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The `segue` command. */
-import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { UsageError } from '../client/daemon-client.ts'
+import { version } from '../programs.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addDaemonCommands } from './daemon-commands.ts'
 import { addDeletionCommands } from './deletion-commands.ts'
@@ -15,8 +15,6 @@ import { addPairCommands } from './pair-commands.ts'
 import { addRecoveryCommands } from './recovery-commands.ts'
 import { addRelayCommands } from './relay-commands.ts'
 import { addSessionCommands } from './session-commands.ts'
-
-const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
 
 // Whoever reads may have enough (segue logs | head): that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

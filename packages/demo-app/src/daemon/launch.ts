@@ -1,6 +1,6 @@
 /** Starts a supervised daemon, and waits until it says how that went. */
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { programFile } from '../programs.ts'
 import type { StartAnswer, StartMessage } from './start-message.ts'
 
 export interface Launched {
@@ -14,8 +14,7 @@ export interface Launched {
 /** The daemon outlives this process unless its message says otherwise. Rejects when it ends without a word. */
 export function launchDaemon(message: StartMessage): Promise<Launched> {
   const isAttached = message.lifetime === 'starter'
-  const entry = fileURLToPath(new URL('./supervisor.js', import.meta.url))
-  const child = spawn(process.execPath, [entry], { detached: true, stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
+  const child = spawn(process.execPath, [programFile('supervisor')], { detached: true, stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
   const ended = new Promise<void>(resolve => child.once('exit', () => resolve()))
   child.stdin?.on('error', () => undefined) // it ended before it read: `exit` tells
   child.stdin?.end(`${JSON.stringify(message)}\n`)

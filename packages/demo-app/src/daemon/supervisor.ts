@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { existsSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { programFile } from '../programs.ts'
 import { launchDaemon } from './launch.ts'
 import { EXIT_LOCKED, type StartAnswer, type StartChange, type StartMessage } from './start-message.ts'
 
@@ -58,8 +58,7 @@ for (;;) {
 }
 
 async function runDaemon(): Promise<number> {
-  const entry = fileURLToPath(new URL('./main.js', import.meta.url))
-  child = spawn(process.execPath, [entry], { stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
+  child = spawn(process.execPath, [programFile('daemon')], { stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
   child.stdin?.on('error', () => undefined) // it died before it read: `exit` tells
   child.stdin?.end(`${JSON.stringify(message)}\n`)
   child.on('message', (answer: StartAnswer | StartChange) => {

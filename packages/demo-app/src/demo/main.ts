@@ -5,11 +5,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { isSegueError, textOfFile } from '@segue/engine/client'
 import { Command } from 'commander'
 import colors from 'picocolors'
 import { readTextFile } from '../client/text-file.ts'
+import { programFile } from '../programs.ts'
 import { createDemoDevice, demoHomes, type DemoDevice } from './device.ts'
 import { DEMO_SCHEMA_VERSION, proofsOf, type DemoReport } from './report.ts'
 import * as relayScenes from './relay-scenes.ts'
@@ -182,7 +182,6 @@ function conclude(found: Omit<DemoReport, 'ok'>): boolean {
 
 function sayHowToGoOn(devices: readonly DemoDevice[]): void {
   scene('Both devices are still running')
-  const entry = fileURLToPath(new URL('../cli/segue.js', import.meta.url))
-  for (const device of devices) say(`  SEGUE_HOME=${device.home} node ${entry} status`)
+  for (const device of devices) say(`  SEGUE_HOME=${device.home} node ${programFile('segue')} status`)
   say('  Instead of status: session list, handoff take, conflicts list SESSION, … --help lists all; down stops it, up starts it again.')
 }

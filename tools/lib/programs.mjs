@@ -1,0 +1,79 @@
+/**
+ * What is started as a process or a thread is put into a few files beforehand (ADR 12): reading a thousand modules takes longer than
+ * anything these programs do first. Made of what the compiler wrote; made again only when that, a library or this file has changed.
+ */
+import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs'
+import path from 'node:path'
+import { build as bundle } from 'vite'
+import { ROOT } from './run.mjs'
+
+/** What has native parts or WebAssembly beside it, and what is there only where somebody installed it. */
+const LEFT_OUTSIDE = ['@automerge/automerge', 'level', '@napi-rs/keyring', '@libp2p/webrtc']
+
+/** The document worker's; whoever starts it looks for it beside itself. */
+const thread = 'packages/engine/dist/worker/thread.js'
+
+/** Programs of one folder share what they have in common; other files than these names are that. */
+const FOLDERS = [
+  {
+    into: 'packages/demo-app/bundle',
+    programs: {
+      segue: 'packages/demo-app/dist/cli/segue.js',
+      supervisor: 'packages/demo-app/dist/daemon/supervisor.js',
+      daemon: 'packages/demo-app/dist/daemon/main.js',
+      thread,
+    },
+  },
+  { into: 'packages/relay/bundle', programs: { 'segue-relay': 'packages/relay/dist/cli/segue-relay.js' } },
+  // Tests kill these, and start each of them dozens of times.
+  { into: 'packages/relay/test-support/bundle', programs: { 'relay-process': 'packages/relay/test-support/relay-process.js' } },
+  {
+    into: 'test/bundle',
+    programs: {
+      'device-process': 'test/integration/device-process.mjs',
+      'adoption-process': 'test/integration/adoption-process.mjs',
+      'recovery-process': 'test/integration/recovery-process.mjs',
+      thread,
+    },
+  },
+]
+
+export async function bundlePrograms() {
+  const newest = newestInput()
+  for (const { into, programs } of FOLDERS) {
+    const [folder, ...files] = [into, ...Object.values(programs)].map(each => path.join(ROOT, each))
+    if (modified(folder) >= Math.max(newest, ...files.map(modified))) continue
+    await bundle({
+      configFile: false,
+      root: path.dirname(folder),
+      logLevel: 'warn',
+      ssr: { noExternal: true, external: LEFT_OUTSIDE },
+      build: {
+        ssr: true, // for Node: its own modules stay outside
+        outDir: folder,
+        emptyOutDir: true,
+        target: 'node20.19',
+        minify: false,
+        license: { fileName: 'LICENSES.md' },
+        rolldownOptions: {
+          input: Object.fromEntries(Object.keys(programs).map((name, i) => [name, files[i]])),
+          output: { entryFileNames: '[name].js', chunkFileNames: 'shared-[hash].js' },
+        },
+      },
+    })
+    const now = new Date()
+    utimesSync(folder, now, now) // last: a run that was stopped half-way counts as none
+  }
+}
+
+function newestInput() {
+  const dists = readdirSync(path.join(ROOT, 'packages')).map(name => path.join(ROOT, 'packages', name, 'dist'))
+  const outputs = dists.flatMap(dist => readdirSync(dist, { recursive: true }).map(file => path.join(dist, file)))
+  const own = [import.meta.filename, path.join(ROOT, 'package-lock.json'), path.join(ROOT, 'node_modules/.package-lock.json')]
+  return Math.max(...[...outputs.filter(file => file.endsWith('.js')), ...own].map(modified))
+}
+
+/** Milliseconds since 1970; 0 for what is not there. @param {string} file */
+function modified(file) {
+  return existsSync(file) ? statSync(file).mtimeMs : 0
+}
