@@ -42,6 +42,8 @@ export interface Relay {
   bytes(): Promise<readonly Uint8Array[]>
   /** The fingerprint of the one mailbox it has, as a device would give it. */
   fingerprint(): Promise<string | undefined>
+  /** The mailbox that is settled in the place of this one: nothing that is said of this one counts any more. */
+  successor(mailbox: MailboxId): Promise<MailboxId | undefined>
   /** Of each of its mailboxes. */
   fingerprints(): Promise<ReadonlyMap<MailboxId, string>>
 }
@@ -170,6 +172,10 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
       const entries = await volume.read(view => view.entries(EVERYTHING))
       return entries.flat()
     },
+    async successor(mailbox) {
+      const by = (await inside?.engine.mailbox(mailbox))?.replaced?.by
+      return by !== undefined && ((await inside?.engine.mailbox(by))?.list?.version ?? 0) >= 2 ? by : undefined
+    },
     async fingerprints() {
       const found = new Map<MailboxId, string>()
       for (const { id: mailbox } of (await inside?.engine.mailboxes()) ?? []) {
@@ -186,6 +192,6 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
   return relay
 }
 
-const QUOTAS: RelayQuotas = { mailboxes: 2, bytes: 1e9, chunks: 1e6, bytesPerMinute: 1e10 }
+const QUOTAS: RelayQuotas = { mailboxes: 4, bytes: 1e9, chunks: 1e6, bytesPerMinute: 1e10 }
 const YEAR_MS = 365 * 24 * 60 * 60 * 1_000
 const EVERYTHING = { gte: Uint8Array.of(0), lt: Uint8Array.of(255) }

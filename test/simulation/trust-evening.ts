@@ -1,8 +1,8 @@
 /** What must hold in the evening of a day of trust: for those who stay everything that always must, and I5 for those who do not. */
 import * as A from '@automerge/automerge'
 import type { DocumentId } from '@automerge/automerge-repo'
-import { documentIdOf, openGroup, type DeviceId, type Group, type GroupState, type LateEdit, type SessionId } from '@segue/core'
-import { nativeVerifier } from '@segue/engine/testing'
+import { documentIdOf, isKeyLost, openGroup, type DeviceId, type Group, type GroupState, type LateEdit, type SessionId } from '@segue/core'
+import { nativeVerifier, type RelayStatus } from '@segue/engine/testing'
 import { carryBetween } from './courier.ts'
 import { startUp, type Day } from './day.ts'
 import { answerAll, checkDeletions, settleDeletions, withoutDeleted } from './deletion-evening.ts'
@@ -37,8 +37,8 @@ export async function checkTrustEvening(day: Day): Promise<void> {
   const stay = present.filter(({ id }) => staying.has(id))
   const gone = present.filter(({ id }) => !staying.has(id))
   note(`stay: ${stay.map(({ name }) => name).join(' ')}; out: ${gone.map(({ name }) => name).join(' ')}`)
-  const inner: Day = { ...day, devices: stay, relays: usable(day, stay) }
-  await converge(inner, 'after healing')
+  const inner: Day = { ...day, devices: stay }
+  await converge({ ...inner, relays: await withinReach(inner) }, 'after healing')
   for (let left = 3; left > 0 && gone.length > 0; left--) people.act(random.pick(gone))
   await clock.advance(WRITTEN_MS)
   // What they wrote to the log before they heard may count, and nobody listens to them; once a courier brings it others stay.
@@ -126,26 +126,49 @@ function activeIn({ devices }: Pick<GroupState, 'devices'>): readonly DeviceId[]
   return devices.flatMap(({ id, active }) => (active ? [id] : []))
 }
 
-/** A relay whose mailbox no admin who stays has the key of is nobody's any more: none of them was given it, and a person has to add it anew. */
-function usable({ relays, timeline }: Day, stay: readonly Device[]): Day['relays'] {
-  const all = relays.all.filter(relay => {
-    const hasKey = running(stay).some(({ device: { id }, runtime: { group } }) => {
-      const inUse = group.state.peek().relays.filter(each => each.id === relay.id && !each.retired)
-      return group.device(id)?.role === 'admin' && inUse.some(({ mailbox }) => group.relayAdminKeys(mailbox) !== undefined)
-    })
-    if (!hasKey) timeline.note(`${relay.name} is nobody's`)
-    return hasKey
-  })
-  return { ...relays, all }
+/**
+ * Without those whose mailbox the group does not get out of in the usual way, so that whoever is on no list of it stays outside meanwhile:
+ * somebody who is out has settled the group in another one by a word that does not count, or no admin who stays was given the key.
+ */
+async function withinReach({ devices, relays, timeline }: Day): Promise<Day['relays']> {
+  const group = running(devices)[0]?.runtime.group
+  const named = group?.state.peek().relays ?? []
+  const all = await Promise.all(
+    relays.all.map(async relay => {
+      const inUse = named.filter(({ id, retired }) => id === relay.id && !retired)
+      for (const { mailbox } of inUse) {
+        const next = await timeline.during(relay.successor(mailbox))
+        const isOutrun = next !== undefined && !named.some(each => each.mailbox === next)
+        if (group !== undefined && !isOutrun && !isKeyLost(group, mailbox)) return [relay]
+      }
+      timeline.note(`${relay.name} is out of reach`)
+      return []
+    }),
+  )
+  return { ...relays, all: all.flat() }
 }
 
-/** Where somebody who is out knows the key of a mailbox, the group is in a new one after a while. */
+/** Where somebody who is out knows the key of a mailbox, the group is in a new one after a while, if it must be by a person's doing. */
 async function moveMailboxes({ devices, relays, timeline, oracle }: Day): Promise<void> {
   if (relays.all.length === 0) return
+  const stay = running(devices)
   const isMoved = (): boolean =>
-    running(devices).every(({ runtime }) => runtime.group.state.peek().relays.every(({ retired, needsMove }) => retired || !needsMove))
+    stay.every(({ runtime }) => runtime.group.state.peek().relays.every(({ retired, needsMove }) => retired || !needsMove))
+  const lostOn = ({ relays: { list } }: Process): readonly RelayStatus[] =>
+    list.peek().filter(({ problem }) => problem === 'RELAY_KEY_LOST')
+  const isLost = (): boolean => stay.some(each => lostOn(each).length > 0)
   try {
-    const took = await timeline.clock.runUntil(isMoved, { limitMs: MOVE_MS })
+    const took = await timeline.clock.runUntil(() => isMoved() || isLost(), { limitMs: MOVE_MS })
+    for (const admin of stay) {
+      for (const { id } of lostOn(admin)) {
+        const relay = relays.all.find(each => each.id === id)
+        if (relay === undefined) continue
+        timeline.note(`${admin.device.name} adds relay ${relay.name} again`)
+        await timeline.during(admin.relays.add(await timeline.during(relay.invite())))
+      }
+      if (isLost()) await timeline.clock.advance(NEWS_MS) // others need not do the same
+    }
+    if (!isMoved()) await timeline.clock.runUntil(isMoved, { limitMs: MOVE_MS })
     timeline.note(`in a mailbox of its own after ${took} ms`)
   } catch {
     oracle.violate('mailbox', 'the group is still in a mailbox whose key is known to somebody who is out')

@@ -23,7 +23,7 @@ import type { PairingLink } from '@segue/core/ports'
 import { createMemoryRecordStore, createSeededRandom, createSimulatedClock, type SimulatedClock } from '@segue/core/testing'
 import type { NetNode } from '@segue/net'
 import { expect, onTestFinished, test } from 'vitest'
-import { createMailboxMoves } from './mailbox-moves.ts'
+import { createMailboxMoves, type MailboxMoves } from './mailbox-moves.ts'
 import { silentLogger } from './platform/loggers.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -74,6 +74,37 @@ test('[M12] from where somebody who was being removed moved the group, it is mov
   expect([mailbox, outrun]).not.toContain(relay.leadsTo())
 })
 
+test('[M13] from where nobody who stays was given the key the account makes another mailbox, which all go to', async () => {
+  const { clock, group, relay, moves } = movingGroup(known => void known.remove(desk.id, { time: 3 }))
+  relay.settleIn(hexId<MailboxId>(random.bytes(16)))
+  relay.leadNowhere()
+  relay.giveAccount()
+  await clock.advance(60_000)
+  expect(inUse(group)).toEqual([relay.leadsTo()])
+  expect(relay.leadsTo()).not.toBe(mailbox)
+  expect(moves.lost.peek().size).toBe(0)
+})
+
+test('[M13] without the account the mailbox is lost, which is said until it is left', async () => {
+  const { clock, group, relay, moves } = movingGroup(known => void known.remove(desk.id, { time: 3 }))
+  relay.settleIn(hexId<MailboxId>(random.bytes(16)))
+  await clock.advance(60_000)
+  expect(inUse(group)).toEqual([mailbox])
+  expect([...moves.lost.peek()]).toEqual([mailbox])
+  group.retireRelay(mailbox, 4)
+  moves.look()
+  expect(moves.lost.peek().size).toBe(0)
+})
+
+test('[M13] who may have been left behind itself makes nothing beside what the group may be in', async () => {
+  const { clock, group, relay, moves } = movingGroup() // a demotion voids nothing: the desk may have moved it
+  relay.settleIn(hexId<MailboxId>(random.bytes(16)))
+  relay.giveAccount()
+  await clock.advance(60_000)
+  expect(inUse(group)).toEqual([mailbox])
+  expect([...moves.lost.peek()]).toEqual([mailbox])
+})
+
 const inUse = (group: Group): readonly MailboxId[] => group.state.peek().relays.flatMap(relay => (relay.retired ? [] : [relay.mailbox]))
 
 /** The desk was an admin and knows the key. */
@@ -81,6 +112,7 @@ function movingGroup(end = (known: Group): void => void known.setRole(desk.id, '
   clock: SimulatedClock
   group: Group
   relay: TinyRelay
+  moves: MailboxMoves
 } {
   const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
   const group = foundGroup({ identity: laptop, random, time: 0 })
@@ -103,17 +135,21 @@ function movingGroup(end = (known: Group): void => void known.setRole(desk.id, '
   })
   onTestFinished(() => moves.close())
   moves.look()
-  return { clock, group, relay }
+  return { clock, group, relay, moves }
 }
 
 interface TinyRelay {
   readonly node: NetNode
   readonly peers: ReturnType<typeof createSubject<ReadonlyMap<DeviceId, PeerSync>>>
-  leadsTo(): MailboxId
+  leadsTo(): MailboxId | undefined
   /** The laptop's link ends, and the next one leads there. */
   leadTo(mailbox: MailboxId): void
   /** Only from there may the group be moved. */
   settleIn(mailbox: MailboxId): void
+  /** No list in force names the laptop. */
+  leadNowhere(): void
+  /** The laptop may make mailboxes. */
+  giveAccount(): void
   /** Requests to move that it has taken. */
   moves(): number
   afterNextList(task: () => void): void
@@ -125,7 +161,8 @@ function startRelay(clock: SimulatedClock): TinyRelay {
   const linked = (): ReadonlyMap<DeviceId, PeerSync> =>
     new Map([[relayId, { state: 'in-sync', behind: 0, unconfirmed: 0, linkedAt: clock.monotonic() } as unknown as PeerSync]])
   const peers = createSubject(linked())
-  let [leads, moves, place] = [mailbox, 0, mailbox]
+  let leads: MailboxId | undefined = mailbox
+  let [moves, place, hasAccount] = [0, mailbox, false]
   let after: () => void = () => undefined
   const leadTo = (to: MailboxId): void => {
     leads = to
@@ -135,7 +172,8 @@ function startRelay(clock: SimulatedClock): TinyRelay {
     const request = decodeRelayRequest(frame)
     if (!request.ok) throw new Error(request.error.reason)
     const { value } = request
-    if (value.type === 'get-list' && equalBytes(value.mailbox, OWN_MAILBOX)) return { v: 1, type: 'member-list', list: lists.get(leads) }
+    if (value.type === 'get-list' && equalBytes(value.mailbox, OWN_MAILBOX) && leads !== undefined)
+      return { v: 1, type: 'member-list', list: lists.get(leads) }
     if (value.type === 'move') {
       if (hexId<MailboxId>(value.from) !== place) return { v: 1, type: 'refused', why: 'stale' }
       moves++
@@ -143,6 +181,7 @@ function startRelay(clock: SimulatedClock): TinyRelay {
       if (lists.has(taken)) leadTo(taken)
       return { v: 1, type: 'moved' }
     }
+    if (value.type === 'create' && hasAccount) return { v: 1, type: 'created' }
     if (value.type !== 'list') return { v: 1, type: 'refused', why: 'not-yours' }
     const read = decodeMemberList(value.record)
     if (!read.ok || lists.has(read.value.mailbox)) return { v: 1, type: 'refused', why: 'stale' }
@@ -167,6 +206,8 @@ function startRelay(clock: SimulatedClock): TinyRelay {
     peers,
     leadsTo: () => leads,
     leadTo,
+    leadNowhere: () => void (leads = undefined),
+    giveAccount: () => void (hasAccount = true),
     settleIn: to => void (place = to),
     moves: () => moves,
     afterNextList: task => void (after = task),

@@ -36,7 +36,8 @@ import type { Runtime } from './runtime.ts'
 export interface Relays {
   /**
    * Uses the invite of a relay's operator: makes a mailbox for the group there and names it in the group's log, so that every device
-   * goes there by itself. Only an admin's device may. Of a relay in use already it takes the addresses, and nothing else. Rejects with
+   * goes there by itself. Only an admin's device may. Of a relay in use already it takes the addresses, and nothing else, unless its mailbox is
+   * lost (RELAY_KEY_LOST): then it makes another one there. Rejects with
    * SegueError RELAY_*, UNREACHABLE, TIMED_OUT, GROUP_ENTRY_REFUSED; then the same invite may be used again.
    */
   add(inviteText: string): Promise<RelayStatus>
@@ -67,7 +68,10 @@ export interface RelayStatus {
   readonly hasGoneBack: boolean
   /** It holds or shows less than it confirmed, as heartbeats of the devices show; gone when it is whole again. */
   readonly behind?: RelayTrouble
-  /** RELAY_QUOTA: it has no room for more of this group. Else why the last conversation about its member list failed. */
+  /**
+   * RELAY_KEY_LOST: the group does not get out of a mailbox that somebody who is out has the key of; a person has to add the relay again.
+   * RELAY_QUOTA: it has no room for more of this group. Else why the last conversation about its member list failed.
+   */
   readonly problem?: ErrorCode
 }
 
@@ -126,7 +130,7 @@ export function createRelays(parts: Parts): RelayKeeper {
     const isLinked = node()?.links.peek().has(id) === true
     const peer = runtime()?.replica.peers.peek().get(id)
     const { members = 'unknown', problem: about } = lists.statuses.peek().get(mailbox) ?? {}
-    const problem = peer?.isFull === true ? 'RELAY_QUOTA' : about
+    const problem = moves.lost.peek().has(mailbox) ? 'RELAY_KEY_LOST' : peer?.isFull === true ? 'RELAY_QUOTA' : about
     const behind = runtime()?.heartbeats.troubles.peek().get(mailbox)
     return {
       id,
@@ -186,17 +190,20 @@ export function createRelays(parts: Parts): RelayKeeper {
     const { group, keeper } = current
     assertAdmin(current)
     const known = inUse().find(relay => relay.id === invite.relay)
-    if (known !== undefined) {
+    const isLost = known !== undefined && moves.lost.peek().has(known.mailbox)
+    if (known !== undefined && !isLost) {
       if (known.addresses.join() !== invite.addresses.join())
         await keeper.keep(group.moveRelay(known.mailbox, invite.addresses, clock.now()))
       return statusOf({ ...known, addresses: invite.addresses })
     }
     if (inUse().length >= MAX_RELAYS) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'relaysHaveRoom' })
+    if (isLost) await saveNewMailbox(records, invite.relay, undefined) // another account may have it
     const made = await newMailbox(invite.relay)
     await makeOnRelay(invite, made, current)
     const { mailbox, adminSeed } = made
     const entry = group.addRelay({ relay: invite.relay, addresses: invite.addresses, mailbox, adminSeed, time: clock.now() })
     await keeper.keep(entry)
+    if (isLost) await keeper.keep(group.retireRelay(known.mailbox, clock.now()))
     await saveNewMailbox(records, invite.relay, undefined)
     const added = inUse().find(relay => relay.mailbox === mailbox)
     if (added === undefined) throw new SegueError('CLOSED') // this device changed groups meanwhile
@@ -295,6 +302,7 @@ export function createRelays(parts: Parts): RelayKeeper {
           lists.look()
         }),
         lists.statuses.subscribe(update),
+        moves.lost.subscribe(update),
         next.heartbeats.troubles.subscribe(update),
         ...(net === undefined ? [] : [net.links.subscribe(update)]),
       ]

@@ -188,7 +188,7 @@ export interface SegueStatus {
     readonly paths: Readonly<Record<LinkPath | 'mailbox', number>>
   }
   /** `behind`: those that hold or show less than they confirmed. */
-  readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
+  readonly relays: { readonly total: number; readonly linked: number; readonly behind: number; readonly lost: number }
   readonly sessions: number
   /** Sessions and documents that are not kept on this device: `Segue.deletions.notHere`. */
   readonly notHere: number

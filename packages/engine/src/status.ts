@@ -64,6 +64,7 @@ export function createStatus({
         total: relays.peek().length,
         linked: relays.peek().filter(relay => relay.state === 'linked').length,
         behind: relays.peek().filter(relay => relay.behind !== undefined).length,
+        lost: relays.peek().filter(relay => relay.problem === 'RELAY_KEY_LOST').length,
       },
       sessions,
       notHere: current?.local.list.peek().length ?? 0,

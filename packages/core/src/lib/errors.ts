@@ -238,6 +238,11 @@ const ERRORS = {
   RELAY_UNKNOWN: { text: 'Your group uses no such relay.', peer: 'refused', retry: 'never' },
   RELAY_NOT_YOURS: { text: 'The relay does not let this device use that mailbox.', peer: 'refused', retry: 'later' },
   RELAY_STALE: { text: 'Another device changed the list of members first. It is read again by itself.', peer: 'stale', retry: 'now' },
+  RELAY_KEY_LOST: {
+    text: 'Nobody who is still in your group has the key of its mailbox on that relay: somebody who was removed has it. Your devices still sync directly. On an admin’s device add the relay again with a fresh invite: segue relay add INVITE',
+    peer: 'refused',
+    retry: 'never',
+  },
   RELAY_BUSY: { text: 'The relay is busy or about to restart. It is tried again by itself.', peer: 'busy', retry: 'later' },
   RELAY_REFUSED: { text: 'The relay refused. Update Segue on this device, or ask its operator.', peer: 'refused', retry: 'later' },
   RELAY_MAY_HOLD_MORE: {

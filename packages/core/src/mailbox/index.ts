@@ -10,6 +10,6 @@ export {
   verifyMemberList,
 } from './member-list.ts'
 export { isListReader, proveListReader, type ListReading } from './list-reader.ts'
-export { outrunMailboxes, type OutrunMailbox } from './outrun.ts'
+export { isKeyLost, mayBeginAnew, outrunMailboxes, type OutrunMailbox } from './outrun.ts'
 export type { MemberList, SignedMemberList } from './member-list.ts'
 export { isMailboxMoveSigned, signMailboxMove, type MailboxMove } from './move.ts'

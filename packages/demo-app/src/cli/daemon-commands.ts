@@ -239,8 +239,9 @@ function noticesText({ total, warnings }: StatusResult['status']['notices']): st
   return warnings === 0 ? String(total) : `${total}, ${warnings} to look at`
 }
 
-function relaysText({ total, linked, behind }: StatusResult['status']['relays']): string {
+function relaysText({ total, linked, behind, lost }: StatusResult['status']['relays']): string {
   const state = `${linked} of ${total} linked`
+  if (lost > 0) return `${state}; ${lost} to be added again: segue relay list says why`
   return behind === 0 ? state : `${state}; ${behind} behind: segue relay list says with what`
 }
 
@@ -265,7 +266,7 @@ interface StatusResult {
     readonly storage: { readonly state: string; readonly pending: number; readonly damaged: number }
     readonly keys: readonly string[]
     readonly devices: { readonly total: number; readonly linked: number; readonly paths: Readonly<Record<string, number>> }
-    readonly relays: { readonly total: number; readonly linked: number; readonly behind: number }
+    readonly relays: { readonly total: number; readonly linked: number; readonly behind: number; readonly lost: number }
     readonly sessions: number
     readonly notHere: number
     readonly advice: readonly string[]

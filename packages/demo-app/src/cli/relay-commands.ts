@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { askLine } from './ask.ts'
 import { action, type CliContext } from './context.ts'
 import { shortId, table, type Table } from './output.ts'
-import { behindText, type Behind, type NamedDevice } from './relay-texts.ts'
+import { behindText, lostText, type Behind, type NamedDevice } from './relay-texts.ts'
 
 interface RelayRow {
   readonly id: string
@@ -56,7 +56,7 @@ async function list({ daemon, output }: CliContext): Promise<void> {
             ['ID', 'STATE', 'SYNC', 'LETS IN', 'ADDRESS'],
             ...value.relays.map(relay => [shortId(relay.id), relay.state, syncText(relay), membersText(relay), relay.addresses[0] ?? '']),
           ]),
-          value.relays.flatMap(relay => behindText(relay, devices, Date.now()) ?? []),
+          value.relays.flatMap(relay => lostText(relay) ?? behindText(relay, devices, Date.now()) ?? []),
         ),
   )
 }
@@ -68,6 +68,7 @@ function withLines({ heading, rows }: Table, lines: readonly string[]): Table {
 function syncText({ sync, unconfirmed, hasGoneBack, isMoving, problem }: RelayRow): string {
   if (problem === 'RELAY_QUOTA') return `full, ${unconfirmed} to go`
   const state = sync === 'catching-up' || unconfirmed > 0 ? `${unconfirmed} to go` : sync
+  if (problem === 'RELAY_KEY_LOST') return `${state}, to be added again`
   if (isMoving === true) return `${state}, moving to a new mailbox`
   return hasGoneBack ? `${state}, had lost some` : state
 }

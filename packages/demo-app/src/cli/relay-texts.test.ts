@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { behindText } from './relay-texts.ts'
+import { behindText, lostText } from './relay-texts.ts'
 
 const devices = [
   { id: '12D3KooWlaptoplaptop', name: 'laptop' },
@@ -23,4 +23,11 @@ test('a relay that lost something says so, whose it was where that is known, and
 test('a relay that withholds is named with the devices whose work it does not show', () => {
   const behind = { kind: 'withholds', since: 0, devices: devices.map(({ id }) => id) } as const
   expect(behindText({ ...relay, behind }, devices, 0)).toContain('it does not show what laptop, phone left with it')
+})
+
+test('a mailbox whose key nobody has who stays is named with the next step; other problems are not', () => {
+  expect(lostText({ ...relay, problem: 'RELAY_KEY_LOST' })).toMatch(
+    /^…layrelay: .* add the relay again with a fresh invite: segue relay add INVITE$/,
+  )
+  expect([lostText(relay), lostText({ ...relay, problem: 'UNREACHABLE' })]).toEqual([undefined, undefined])
 })

@@ -1,4 +1,5 @@
-/** What a person is told of a relay that holds or shows less than it confirmed. */
+/** What a person is told of a relay that holds or shows less than it confirmed, or whose mailbox the group lost. */
+import { SegueError } from '@segue/engine/client'
 import { ago, shortId } from './output.ts'
 
 export interface Behind {
@@ -26,4 +27,9 @@ export function behindText(
   return behind.kind === 'lost'
     ? `${shortId(id)} is behind: it has lost work it had confirmed${names === '' ? '' : `, of ${names}`} (${noticed}); your devices bring it again, ${rest}.`
     : `${shortId(id)} is behind: it does not show what ${names} left with it (${noticed}). Nothing is lost while your devices meet; if it stays so, use another relay.`
+}
+
+/** That nobody who stays has the key of the group's mailbox there, and what to do. */
+export function lostText({ id, problem }: { readonly id: string; readonly problem?: string }): string | undefined {
+  return problem === 'RELAY_KEY_LOST' ? `${shortId(id)}: ${new SegueError('RELAY_KEY_LOST').message}` : undefined
 }
