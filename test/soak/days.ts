@@ -1,5 +1,6 @@
 /** Simulated days on seeds nobody has seen, until the time is over. */
 import { liveDay, type DayKind } from '../simulation/day.ts'
+import { judgeMemory, measureMemory, type MemoryReport, type MemorySample } from './memory.ts'
 
 export interface DaysOptions {
   readonly minutes: number
@@ -24,10 +25,7 @@ export interface DaysReport {
   readonly handoffs: Readonly<Record<string, number>>
   readonly broken: readonly { readonly seed: number; readonly kind: DayKind; readonly violations: readonly string[] }[]
   readonly minutes: number
-  /** More memory in use in the last tenth of the days than in the first. */
-  readonly heapGrowthMb: number
-  /** False: collected when Node liked, so the growth says little. */
-  readonly isCollected: boolean
+  readonly memory: MemoryReport
 }
 
 /**
@@ -36,13 +34,15 @@ export interface DaysReport {
  */
 const KINDS: readonly DayKind[] = ['apart', 'relays', 'shifts', 'adoption']
 const TELL_EVERY_MS = 30_000
+/** Collecting takes a tenth of a second. */
+const MEASURE_EVERY_MS = 5_000
 
 export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes, tell }: DaysOptions): Promise<DaysReport> {
   const startedAt = performance.now()
   const passed = (): number => performance.now() - startedAt
   const handoffs: Record<string, number> = {}
   const broken: { seed: number; kind: DayKind; violations: string[] }[] = []
-  const heapMb: number[] = []
+  const samples: MemorySample[] = []
   const days: Record<DayKind, number> = { apart: 0, relays: 0, shifts: 0, trust: 0, adoption: 0 }
   let [acknowledged, deleted, cameOver] = [0, 0, 0]
   let toldAt = 0
@@ -61,15 +61,11 @@ export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes,
       for (const violation of violations.slice(0, 10)) tell(`seed ${seed} (${kind}) ${violation}`)
       if (withNotes) tell(report.notes.join('\n'))
     }
-    globalThis.gc?.()
-    heapMb.push(process.memoryUsage().heapUsed / 1_048_576)
+    if (passed() - (samples.at(-1)?.atMs ?? -MEASURE_EVERY_MS) >= MEASURE_EVERY_MS) samples.push(await measureMemory(passed()))
     if (passed() - toldAt < TELL_EVERY_MS) continue
     toldAt = passed()
     tell(`${seed - firstSeed + 1} days in ${(toldAt / 60_000).toFixed(1)} of ${minutes} minutes, ${broken.length} broke a promise`)
   }
-  const tenth = Math.max(1, Math.floor(heapMb.length / 10))
-  const heapGrowthMb = mean(heapMb.slice(-tenth)) - mean(heapMb.slice(0, tenth))
-  const isCollected = globalThis.gc !== undefined
   return {
     firstSeed,
     days: seed - firstSeed,
@@ -80,8 +76,7 @@ export async function liveDays({ minutes, firstSeed, mostDays, trust, withNotes,
     handoffs,
     broken,
     minutes: passed() / 60_000,
-    heapGrowthMb,
-    isCollected,
+    memory: judgeMemory(samples, globalThis.gc !== undefined),
   }
 }
 
@@ -92,7 +87,3 @@ function kindOf(seed: number, trust: number): DayKind {
 
 /** Of the golden ratio: its multiples are spread evenly, however many there are. */
 const STEP = 0.618_033_988_749_895
-
-function mean(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0) / Math.max(1, numbers.length)
-}

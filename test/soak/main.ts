@@ -8,6 +8,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { liveDays } from './days.ts'
 import { killRelays } from './kills.ts'
+import { memoryText } from './memory.ts'
 
 const USAGE = 'usage: npm run soak -- [--minutes N] [--rounds N] [--seed N] [--days N] [--trust 0..1] [--notes] [--json]'
 const OPTIONS = {
@@ -46,11 +47,11 @@ if (
 const tell = (line: string): void => void process.stderr.write(`${line}\n`)
 const days = await liveDays({ minutes, firstSeed, mostDays, trust, withNotes: values.notes, tell })
 const kills = await killRelays(rounds, tell)
-const isWhole = days.broken.length === 0 && kills.failedRounds === 0
+const isWhole = days.broken.length === 0 && days.memory.verdict !== 'grows' && kills.failedRounds === 0
 
 if (values.json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, isWhole, days, kills })}\n`)
 else {
-  const { acknowledged, deleted, cameOver, kinds, heapGrowthMb, isCollected, broken } = days
+  const { acknowledged, deleted, cameOver, kinds, memory, broken } = days
   const ofEach = Object.entries(kinds).map(([kind, count]) => `${count} ${kind}`)
   console.log(`${days.days} days from seed ${firstSeed} (${ofEach.join(', ')}), ${(days.days / days.minutes).toFixed(0)} a minute`)
   console.log(
@@ -61,9 +62,7 @@ else {
       .map(([kind, count]) => `${count} ${kind}`)
       .join(', ')}`,
   )
-  console.log(
-    `heap: ${heapGrowthMb.toFixed(1)} MB more in the last tenth than in the first${isCollected ? '' : ' (collected when Node liked: no --expose-gc)'}`,
-  )
+  console.log(memoryText(memory))
   console.log(
     `relay killed ${kills.rounds} times in ${kills.minutes.toFixed(1)} minutes, ${kills.confirmed} chunks confirmed, ${kills.failedRounds} rounds failed`,
   )
@@ -71,9 +70,11 @@ else {
   console.log(
     isWhole
       ? 'nothing promised was broken'
-      : broken
-          .map(({ seed }) => `broken; again with: npm run soak -- --rounds 0 --days 1 --trust ${trust} --notes --seed ${seed}`)
-          .join('\n'),
+      : broken.length === 0
+        ? 'broken'
+        : broken
+            .map(({ seed }) => `broken; again with: npm run soak -- --rounds 0 --days 1 --trust ${trust} --notes --seed ${seed}`)
+            .join('\n'),
   )
 }
 process.exit(isWhole ? 0 : 1)
