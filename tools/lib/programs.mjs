@@ -10,11 +10,12 @@ import { ROOT } from './run.mjs'
 /** What has native parts or WebAssembly beside it, and what is there only where somebody installed it. */
 const LEFT_OUTSIDE = ['@automerge/automerge', 'level', '@napi-rs/keyring', '@libp2p/webrtc']
 
-/** The document worker's; whoever starts it looks for it beside itself. */
+/** The document worker's. A program that contains the engine has it beside itself. */
 const thread = 'packages/engine/dist/worker/thread.js'
 
 /** Programs of one folder share what they have in common; other files than these names are that. */
 const FOLDERS = [
+  { into: 'packages/engine/bundle', programs: { thread } },
   {
     into: 'packages/demo-app/bundle',
     programs: {
@@ -25,7 +26,14 @@ const FOLDERS = [
     },
   },
   { into: 'packages/relay/bundle', programs: { 'segue-relay': 'packages/relay/dist/cli/segue-relay.js' } },
-  // Tests kill these, and start each of them dozens of times.
+  // Tests start these, most of them dozens of times.
+  {
+    into: 'packages/storage/fixtures/bundle',
+    programs: Object.fromEntries(
+      ['keychain-user', 'opener', 'slot-changer', 'writer'].map(name => [name, `packages/storage/fixtures/${name}.ts`]),
+    ),
+  },
+  { into: 'packages/net/test-support/bundle', programs: { 'mdns-device': 'packages/net/test-support/mdns-device.ts' } },
   { into: 'packages/relay/test-support/bundle', programs: { 'relay-process': 'packages/relay/test-support/relay-process.js' } },
   {
     into: 'test/bundle',

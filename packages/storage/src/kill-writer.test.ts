@@ -77,10 +77,8 @@ function open(directory: string): Promise<Store> {
 }
 
 function startWriter(directory: string, ...mode: string[]): ChildProcess {
-  const path = fileURLToPath(new URL('../fixtures/writer.ts', import.meta.url))
-  const writer = spawn(process.execPath, ['--conditions=@segue/source', '--import', 'tsx', path, directory, ...mode], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const path = fileURLToPath(new URL('../fixtures/bundle/writer.js', import.meta.url))
+  const writer = spawn(process.execPath, [path, directory, ...mode], { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => kill(writer))
   return writer
 }

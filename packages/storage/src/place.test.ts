@@ -104,9 +104,8 @@ describe.skipIf(process.platform === 'win32')('rights (not run: Windows has none
 
 /** In a process of its own: its user and umask are its own. Says `open`, or the error. */
 function openAs(directory: string, { umask, uid }: { readonly umask: number; readonly uid?: number }): string {
-  const fixture = fileURLToPath(new URL('../fixtures/opener.ts', import.meta.url))
-  const args = ['--conditions=@segue/source', '--import', 'tsx', fixture, directory, String(umask), String(uid ?? '')]
-  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim()
+  const fixture = fileURLToPath(new URL('../fixtures/bundle/opener.js', import.meta.url))
+  return execFileSync(process.execPath, [fixture, directory, String(umask), String(uid ?? '')], { encoding: 'utf8' }).trim()
 }
 
 async function madeStore(name = 'store'): Promise<string> {

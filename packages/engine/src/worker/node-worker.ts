@@ -3,11 +3,10 @@
  * long, ended after a while without any. What is asked for in one breath goes over in one message: whoever asked may be busy when the
  * first is done. The thread does not keep the process alive while it has nothing to do.
  */
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
-import { Worker, type WorkerOptions } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { SegueError } from '@segue/core'
 import type { DocumentWorker } from '@segue/core/ports'
+import { threadFile } from '../thread-file.ts'
 import type { Job, JobAnswer, JobResults } from './jobs.ts'
 
 export interface NodeWorkerOptions {
@@ -123,19 +122,10 @@ const IDLE_MS = 60_000
 /** JavaScript heap of the thread; what Automerge holds in WebAssembly comes on top and is bounded by the jobs' own limits. */
 const MAX_HEAP_MB = 512
 
-/** From a build the thread is thread.js. From the sources (tests, development) it is thread.ts, and tsx has to load it. */
 function startThread(): Worker {
-  const limits = { resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB } }
-  const thread = import.meta.url.endsWith('.ts') ? startFromSource(limits) : new Worker(new URL('./thread.js', import.meta.url), limits)
+  const thread = new Worker(threadFile, { resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB } })
   thread.unref()
   return thread
-}
-
-function startFromSource(options: WorkerOptions): Worker {
-  const tsx = new URL('./dist/esm/api/index.mjs', pathToFileURL(createRequire(import.meta.url).resolve('tsx/package.json'))).href
-  const source = new URL('./thread.ts', import.meta.url).href
-  const start = `import('${tsx}').then(({ register }) => { register(); return import('${source}') })`
-  return new Worker(start, { ...options, eval: true, execArgv: ['--conditions=@segue/source'] })
 }
 
 function ask(thread: Worker, jobs: readonly Job[], deadlineMs: number): Promise<readonly JobAnswer[]> {

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest'
 
 /** Two network namespaces joined by a veth pair: mDNS never leaves them. */
 const names = [`segue-a-${process.pid}`, `segue-b-${process.pid}`] as const
-const program = fileURLToPath(new URL('../../test-support/mdns-device.ts', import.meta.url))
+const program = fileURLToPath(new URL('../../test-support/bundle/mdns-device.js', import.meta.url))
 const children: ChildProcess[] = []
 
 function ip(...args: readonly string[]): void {
@@ -47,11 +47,7 @@ interface Running {
 }
 
 function start(namespace: string, ...args: readonly string[]): Running {
-  const child = spawn(
-    'ip',
-    ['netns', 'exec', namespace, process.execPath, '--import', 'tsx', '--conditions=@segue/source', program, ...args],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  )
+  const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   children.push(child)
   const lines: Record<string, unknown>[] = []
   const listeners = new Set<() => void>()

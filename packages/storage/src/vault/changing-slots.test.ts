@@ -110,14 +110,10 @@ async function changeAndKill(
   mask: number,
   afterLines: number,
 ): Promise<{ readonly begun: number; readonly done: number; readonly changes: number }> {
-  const path = fileURLToPath(new URL('../../fixtures/slot-changer.ts', import.meta.url))
-  const changer = spawn(
-    process.execPath,
-    ['--conditions=@segue/source', '--import', 'tsx', path, directory, String(mask), String((mask + 1) % 256)],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
+  const path = fileURLToPath(new URL('../../fixtures/bundle/slot-changer.js', import.meta.url))
+  const changer = spawn(process.execPath, [path, directory, String(mask), String((mask + 1) % 256)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   onTestFinished(() => kill(changer))
   let [begun, done, changes, lines] = [mask, mask, 0, 0]
   for await (const line of createInterface({ input: changer.stdout as NodeJS.ReadableStream })) {

@@ -21,16 +21,12 @@ describe.skipIf(missing.length > 0)(`the Secret Service (not run where there is 
 
   beforeAll(async () => {
     for (const name of ['data', 'run', 'store']) mkdirSync(join(root, name), { mode: 0o700 })
-    const user = fileURLToPath(new URL('../../fixtures/keychain-user.ts', import.meta.url))
+    const user = fileURLToPath(new URL('../../fixtures/bundle/keychain-user.js', import.meta.url))
     const script = 'printf "test\\n" | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; exec "$@"'
-    session = spawn(
-      'dbus-run-session',
-      ['--', 'sh', '-c', script, 'sh', process.execPath, '--conditions=@segue/source', '--import', 'tsx', user, join(root, 'store')],
-      {
-        stdio: ['pipe', 'pipe', 'ignore'],
-        env: { ...process.env, HOME: root, XDG_DATA_HOME: join(root, 'data'), XDG_RUNTIME_DIR: join(root, 'run') },
-      },
-    )
+    session = spawn('dbus-run-session', ['--', 'sh', '-c', script, 'sh', process.execPath, user, join(root, 'store')], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { ...process.env, HOME: root, XDG_DATA_HOME: join(root, 'data'), XDG_RUNTIME_DIR: join(root, 'run') },
+    })
     answers = createInterface({ input: session.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
     expect(await answer()).toBe('ready')
   })
