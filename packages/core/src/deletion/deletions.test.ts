@@ -202,6 +202,29 @@ test('[X4] [X5] a document that was added meanwhile is named, comes along with a
   }
 })
 
+test('[X5] what was added meanwhile and another device let go does not keep the rest from being kept, nor anybody from saying what is gone', async () => {
+  const first = link(laptop, desk)
+  const notes = await write(laptop, 'Notes', 'a')
+  await settle()
+  first.cut()
+  await type(desk, notes.document, 'late ')
+  const added = await (await desk.sessions.open(notes.session)).documents.create({ title: 'Added', initial: { text: 'added' } })
+  await desk.device.documents.flush()
+  await laptop.deletions.delete([{ session: notes.session }])
+  link(laptop, desk)
+  await settle()
+  const [edit] = desk.deletions.edits.peek()
+  expect(edit?.documents).toHaveLength(2)
+  const [later] = await during(laptop.deletions.delete([{ document: added.documentId }], { confirmed: true }))
+  await settle()
+  const copy = await during(desk.deletions.keepEdits(edit?.deletion ?? ''))
+  await settle()
+  expect(await during(textOf(laptop, copy))).toEqual(['late a'])
+  expect(desk.deletions.edits.peek()).toEqual([])
+  const said = laptop.deletions.list.peek().find(({ id }) => id === later?.id)
+  expect(said?.goneAt).toHaveLength(2)
+})
+
 test('[X6] more than a fifth of everything needs a yes, and is asked about again on every other device', async () => {
   link(laptop, desk)
   const all = []

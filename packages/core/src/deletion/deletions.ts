@@ -160,9 +160,10 @@ export async function createDeletions(parts: DeletionsParts): Promise<Deletions 
       await follow(known)
       await second(known)
     }
-    for (const { deletion } of kept.list()) if (isKeptElsewhere(deletion)) await kept.keep(deletion)
-    await tell()
+    await tell() // whatever becomes of copies
     show()
+    for (const { deletion } of kept.list()) if (isKeptElsewhere(deletion)) await kept.keep(deletion)
+    edits.set(kept.list())
   }
   const isKeptElsewhere = (deletion: DeletionId): boolean => index.sessions.peek().some(({ id }) => id === kept.copyOf(deletion))
   /** Only what this device signed is its own to count on from: whoever put something else there chose its sequence. */

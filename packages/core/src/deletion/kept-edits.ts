@@ -12,6 +12,7 @@ import { labelledHmac, type Keyring } from '../crypto/index.ts'
 import type { Documents } from '../documents/index.ts'
 import { fromHex, toHex } from '../lib/bytes.ts'
 import { bytesUpTo, decodeCbor, encodeCbor, wholeNumber } from '../lib/codec.ts'
+import { isSegueError } from '../lib/errors.ts'
 import { hexId, RANDOM_ID_BYTES, type DeviceId, type GroupId, type SessionId } from '../lib/ids.ts'
 import type { RecordStore } from '../ports/record-store.ts'
 import type { Sessions } from '../session/index.ts'
@@ -114,7 +115,8 @@ export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
           await documents.create(saved, { documentId: copy })
           await documents.late?.vouch(copy) // a removed device that keeps the same makes the same chunks, under a key that is not trusted
         }
-        await session.documents.add(copy, { title })
+        // What was added meanwhile, and somebody else let go, is gone.
+        if (!(await isAdded(session.documents.add(copy, { title })))) continue
         copies.set(documentId, { documentId: copy, doc: saved === undefined ? undefined : A.load(saved) })
       }
     }
@@ -157,6 +159,16 @@ export async function openKeptEdits(parts: KeptEditsParts): Promise<KeptEdits> {
       return running
     },
     discard: forget,
+  }
+}
+
+async function isAdded(adding: Promise<unknown>): Promise<boolean> {
+  try {
+    await adding
+    return true
+  } catch (error) {
+    if (!isSegueError(error, 'DOCUMENT_DELETED')) throw error
+    return false
   }
 }
 
