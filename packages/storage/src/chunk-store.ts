@@ -1,28 +1,16 @@
 /** The chunk store port on Level. Rules L1 to L13 in SPEC.md; the keys are in key-layout.ts, the values in chunk-value.ts. */
-import { SegueError, equalBytes, type ChunkId, type DocTag } from '@segue/core/sealed'
-import type { ChunkBatch, ChunkRecord, ChunkStore, NewChunk, StoredChunk } from '@segue/core/ports'
-import { checked, withChecksum } from './checksum.ts'
-import {
-  decodeCounters,
-  decodeHead,
-  emptied,
-  encodeCounters,
-  finishHead,
-  INLINE_BYTES,
-  isSameHead,
-  NO_CHUNKS,
-  prepareHead,
-  withLive,
-} from './chunk-value.ts'
-import type { Counters, StoredHead } from './chunk-value.ts'
+import { SegueError, type ChunkId, type DocTag } from '@segue/core/sealed'
+import type { ChunkRecord, ChunkStore, StoredChunk } from '@segue/core/ports'
+import { checked } from './checksum.ts'
+import { prepareBatch, writeBatch, type Written } from './chunk-writes.ts'
+import { decodeHead, type StoredHead } from './chunk-value.ts'
+import { readCounters } from './counters.ts'
 import type { OnDamaged } from './damage.ts'
 import {
   arrivalInKey,
-  arrivalKey,
   arrivalsFrom,
   arrivalsUpTo,
   bytesKey,
-  COUNTERS_KEY,
   docTagInKey,
   documentKey,
   documentRange,
@@ -34,8 +22,9 @@ import {
   recordRange,
   type KeyRange,
 } from './key-layout.ts'
-import type { LevelStore, LevelView, Transaction } from './level/level-store.ts'
-import { decodePointers, encodePointers, GROUP_POINTERS, pointersIn, type Pointer } from './pointers.ts'
+import type { LevelStore, LevelView } from './level/level-store.ts'
+import { decodePointers, GROUP_POINTERS, pointersIn } from './pointers.ts'
+import { openRecentPointers, type RecentPointer } from './recent-pointers.ts'
 
 export interface ChunkStoreOptions {
   /** What is put exactly as it is there already keeps its arrival: then several writers may bring the same. */
@@ -49,6 +38,10 @@ export async function createChunkStore(
   { keepsDuplicates = false }: ChunkStoreOptions = {},
 ): Promise<ChunkStore> {
   let counters = await readCounters(level, onDamaged)
+  const recent = await openRecentPointers(level, counters, onDamaged)
+  /** What `heads` saw, while nothing is written after it: the batch that follows need not look again. */
+  let looked: Map<ChunkId, Uint8Array | undefined> | undefined
+  let [writing, writes] = [0, 0]
   let isClosed = false
   const read = async <T>(task: (view: LevelView) => Promise<T>): Promise<T> => {
     if (isClosed) throw new SegueError('CLOSED')
@@ -73,19 +66,25 @@ export async function createChunkStore(
     onDamaged({ area: 'chunk', key: head.id })
     return undefined
   }
-  /** What index entries point to after `arrival`, without what was replaced since. */
-  const resolve = async (view: LevelView, entries: readonly IndexEntry[], after: number): Promise<readonly ChunkRecord[]> => {
-    const wanted = entries.flatMap(([key, value]) => {
-      const first = arrivalInKey(key)
-      const pointers = decodePointers(value)
-      if (pointers === undefined) onDamaged({ area: 'chunk-index', key: String(first) })
-      return (pointers ?? []).map(({ id, offset }) => ({ id, arrival: first + offset })).filter(({ arrival }) => arrival > after)
-    })
+  const recordsOf = async (view: LevelView, wanted: readonly RecentPointer[]): Promise<readonly ChunkRecord[]> => {
     const heads = await view.getMany(wanted.map(({ id }) => headKey(id)))
     return wanted.flatMap(({ id, arrival }, i) => {
       const head = headOf(id, heads[i])
       return head?.arrival === arrival ? [recordOf(head)] : []
     })
+  }
+  /** What index entries point to after `arrival`; what was replaced since is still among it. */
+  const pointersOf = (entries: readonly IndexEntry[], after: number): readonly RecentPointer[] =>
+    entries.flatMap(([key, value]) => {
+      const first = arrivalInKey(key)
+      const pointers = decodePointers(value)
+      if (pointers === undefined) onDamaged({ area: 'chunk-index', key: String(first) })
+      return (pointers ?? []).map(({ id, offset }) => ({ id, arrival: first + offset })).filter(({ arrival }) => arrival > after)
+    })
+  /** What arrived last of a document, beyond what its entries have: both at one moment, or some of it would be in both. */
+  const withRecent = (pointers: readonly RecentPointer[], latest: readonly RecentPointer[], after: number): readonly RecentPointer[] => {
+    const last = Math.max(after, pointers.at(-1)?.arrival ?? 0)
+    return [...pointers, ...latest.filter(({ arrival }) => arrival > last)]
   }
 
   /** From the group on in which the next arrival may be: it may have begun before. */
@@ -100,11 +99,21 @@ export async function createChunkStore(
     async apply(batch) {
       if (isClosed) throw new SegueError('CLOSED')
       const prepared = prepareBatch(batch)
-      let after = NO_CHUNKS
-      await level.commit(transaction => {
-        after = write(transaction, prepared, counters, { keepsDuplicates, onDamaged })
-      })
-      counters = after
+      const seen = looked
+      looked = undefined
+      writing++
+      writes++
+      let written: Written = { counters, removed: [] }
+      try {
+        await level.commit(transaction => {
+          written = writeBatch(transaction, prepared, { keepsDuplicates, onDamaged, recent, known: counters, looked: seen })
+        })
+      } finally {
+        writing--
+      }
+      counters = written.counters
+      for (const { docTag, arrival } of written.removed) recent.remove(docTag, arrival)
+      recent.forget(counters.indexed)
     },
     async get(id) {
       const head = headOf(id, await readOne(headKey(id)))
@@ -130,29 +139,55 @@ export async function createChunkStore(
       const head = headOf(id, await readOne(headKey(id)))
       return head && recordOf(head)
     },
-    listDocument: docTag => read(async view => resolve(view, await view.entries(documentRange(docTag)), 0)),
+    async heads(ids) {
+      if (isClosed) throw new SegueError('CLOSED')
+      const before = writing === 0 ? writes : undefined
+      const stored = await level.values(ids.map(headKey))
+      looked = before === writes ? new Map(ids.map((id, i) => [id, stored[i]])) : undefined
+      return ids.map((id, i) => {
+        const head = headOf(id, stored[i])
+        return head && recordOf(head)
+      })
+    },
+    listDocument: docTag =>
+      read(async view => {
+        const latest = recent.of(docTag)
+        return recordsOf(view, withRecent(pointersOf(await view.entries(documentRange(docTag)), 0), latest, 0))
+      }),
     async *document(docTag, after = 0) {
       let range = await read(view => rangeAfter(view, docTag, after))
-      for (;;) {
+      for (let from = after; ;) {
         const page = await read(async view => {
+          const latest = recent.of(docTag)
           const entries = await view.entries(range, PAGE)
-          return { entries: entries.length, last: entries.at(-1)?.[0], records: await resolve(view, entries, after) }
+          const indexed = pointersOf(entries, from)
+          const pointers = entries.length < PAGE ? withRecent(indexed, latest, from) : indexed
+          return { entries: entries.length, last: entries.at(-1)?.[0], pointers, records: await recordsOf(view, pointers) }
         })
         yield* page.records
         if (page.last === undefined || page.entries < PAGE) return
+        from = page.pointers.at(-1)?.arrival ?? from
         range = { gte: Uint8Array.from([...page.last, 0]), lt: range.lt }
       }
     },
     async *docTags({ from, limit = Infinity } = {}) {
       let range = documentsFrom(from)
+      let before: DocTag | undefined
       for (let given = 0; given < limit;) {
-        const keys = await read(view => view.keys(range, PAGE))
-        const page = [...new Set(keys.map(docTagInKey))]
-        const last = page.at(-1)
-        if (last === undefined) return
+        const { keys, latest } = await read(async view => {
+          const tags = recent.docTags()
+          return { latest: tags, keys: await view.keys(range, PAGE) }
+        })
+        const found = keys.map(docTagInKey)
+        const last = keys.length < PAGE ? undefined : found.at(-1)
+        const isAfter = (docTag: DocTag): boolean => (before === undefined ? from === undefined || docTag >= from : docTag > before)
+        const isInPage = (docTag: DocTag): boolean => isAfter(docTag) && (last === undefined || docTag <= last)
+        const page = [...new Set([...found, ...latest.filter(isInPage)])].sort()
         yield* page.slice(0, limit - given)
         given += page.length
+        if (last === undefined) return
         range = documentsAfter(last) // over the rest of a document with more keys than a page
+        before = last
       }
     },
     async *since(arrival, { limit = Infinity } = {}) {
@@ -165,7 +200,7 @@ export async function createChunkStore(
         const last = page.at(-1)?.[0]
         if (last === undefined) return
         for (const entries of inPortions(page)) {
-          const records = await read(view => resolve(view, entries, after))
+          const records = await read(view => recordsOf(view, pointersOf(entries, after)))
           yield* records.slice(0, limit - given)
           given += records.length
           if (given >= limit) return
@@ -220,155 +255,6 @@ function* inPortions(page: readonly IndexEntry[]): Generator<readonly IndexEntry
     pointers += more
   }
   if (portion.length > 0) yield portion
-}
-
-async function readCounters(level: LevelStore, onDamaged: OnDamaged): Promise<Counters> {
-  const stored = await level.read(view => view.get(COUNTERS_KEY))
-  if (stored === undefined) return NO_CHUNKS
-  const counters = decodeCounters(stored)
-  if (counters.ok) return counters.value
-  onDamaged({ area: 'counters', key: '' })
-  return recount(level)
-}
-
-/** Only for damaged counters: reads every head once. Numbers above the last chunk's, given and removed again, are forgotten. */
-async function recount(level: LevelStore): Promise<Counters> {
-  let { lastArrival, chunks, bytes } = NO_CHUNKS
-  for (let from = 0; ;) {
-    const page = await level.read(async view => {
-      const entries = await view.entries(arrivalsFrom(from), PAGE)
-      const pointers = entries.flatMap(([key, value]) =>
-        (decodePointers(value) ?? []).map(({ id, offset }) => ({ id, arrival: arrivalInKey(key) + offset })),
-      )
-      const heads = await view.getMany(pointers.map(({ id }) => headKey(id)))
-      return { last: entries.at(-1)?.[0], found: pointers.map((pointer, i) => ({ ...pointer, stored: heads[i] })) }
-    })
-    if (page.last === undefined) break
-    from = arrivalInKey(page.last) + 1
-    for (const { id, arrival, stored } of page.found) {
-      lastArrival = arrival
-      const head = stored && decodeHead(id, stored)
-      if (head?.ok !== true || head.value.arrival !== arrival) continue
-      chunks++
-      bytes += head.value.byteLength
-    }
-  }
-  const counters = { lastArrival, chunks, bytes }
-  await level.commit(transaction => transaction.put(COUNTERS_KEY, encodeCounters(counters)))
-  return counters
-}
-
-/** The batch in the store's own bytes: the caller may reuse its arrays as soon as `apply` returned its promise. */
-interface PreparedBatch {
-  readonly put: readonly {
-    readonly chunk: Omit<NewChunk, 'bytes'>
-    readonly byteLength: number
-    readonly head: Buffer
-    readonly bytes: Uint8Array | undefined
-  }[]
-  readonly remove: readonly ChunkId[]
-  readonly setLive: readonly { readonly id: ChunkId; readonly live: boolean }[]
-  readonly empty: readonly ChunkId[]
-  readonly records: readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[]
-}
-
-function prepareBatch({ put = [], remove = [], setLive = [], empty = [], records = new Map() }: ChunkBatch): PreparedBatch {
-  const lastOfEach = put.length < 2 ? put : [...new Map(put.map(chunk => [chunk.id, chunk])).values()]
-  return {
-    put: lastOfEach.map(chunk => ({
-      chunk,
-      byteLength: chunk.bytes.length,
-      head: prepareHead(chunk),
-      bytes: chunk.bytes.length > INLINE_BYTES ? withChecksum(chunk.bytes) : undefined,
-    })),
-    remove: [...remove],
-    setLive: [...setLive],
-    empty: [...empty],
-    records: [...records].map(([key, value]) => [recordKey(key), value && withChecksum(value)]),
-  }
-}
-
-/** Within a transaction, so that nobody comes between the look and the write. */
-function isThere(transaction: Transaction, { chunk, head, bytes }: PreparedBatch['put'][number], stored: Uint8Array): boolean {
-  if (!isSameHead(stored, head)) return false
-  const large = bytes && transaction.get(bytesKey(chunk.id))
-  return bytes === undefined || (large !== undefined && equalBytes(large, bytes))
-}
-
-/** Removals first, then puts, then flags, then what is emptied, then records. Returns the counters after it. `known` stands in for damaged counters. */
-function write(
-  transaction: Transaction,
-  { put: all, remove, setLive, empty, records }: PreparedBatch,
-  known: Counters,
-  { keepsDuplicates, onDamaged }: Required<ChunkStoreOptions> & { readonly onDamaged: OnDamaged },
-): Counters {
-  const stored = transaction.get(COUNTERS_KEY)
-  const before = stored === undefined ? undefined : decodeCounters(stored)
-  let { lastArrival, chunks, bytes } = before?.ok === true ? before.value : known
-  const take = (id: ChunkId, stored: Uint8Array | undefined): void => {
-    if (stored === undefined) return
-    chunks--
-    transaction.remove(headKey(id))
-    transaction.remove(bytesKey(id))
-    const head = decodeHead(id, stored)
-    if (!head.ok) return onDamaged({ area: 'chunk', key: id }) // pointers to it stay and point to nothing of that arrival
-    const { docTag, arrival, offset, byteLength } = head.value
-    bytes -= byteLength
-    removePointer(transaction, documentKey(docTag, arrival - offset), id)
-    removePointer(transaction, arrivalKey(arrival - offset), id)
-  }
-  for (const id of remove) take(id, transaction.get(headKey(id)))
-  const put = all.flatMap(item => {
-    const stored = transaction.get(headKey(item.chunk.id))
-    return keepsDuplicates && stored !== undefined && isThere(transaction, item, stored) ? [] : [{ ...item, stored }]
-  })
-  for (let start = 0; start < put.length; start += GROUP_POINTERS) {
-    const group = put.slice(start, start + GROUP_POINTERS)
-    const first = lastArrival + 1
-    const byDocument = new Map<DocTag, Pointer[]>()
-    group.forEach(({ chunk, byteLength, head, bytes: large, stored }, offset) => {
-      take(chunk.id, stored)
-      lastArrival++
-      chunks++
-      bytes += byteLength
-      transaction.put(headKey(chunk.id), finishHead(head, lastArrival, offset))
-      if (large !== undefined) transaction.put(bytesKey(chunk.id), large)
-      const pointer = { id: chunk.id, offset }
-      const siblings = byDocument.get(chunk.docTag)
-      if (siblings === undefined) byDocument.set(chunk.docTag, [pointer])
-      else siblings.push(pointer)
-    })
-    for (const [docTag, pointers] of byDocument) transaction.put(documentKey(docTag, first), encodePointers(pointers))
-    transaction.put(arrivalKey(first), encodePointers(group.map(({ chunk }, offset) => ({ id: chunk.id, offset }))))
-  }
-  for (const { id, live } of setLive) {
-    const stored = transaction.get(headKey(id))
-    if (stored !== undefined && decodeHead(id, stored).ok) transaction.put(headKey(id), withLive(stored, live))
-  }
-  for (const id of empty) {
-    const stored = transaction.get(headKey(id))
-    const head = stored && decodeHead(id, stored)
-    if (stored === undefined || head?.ok !== true) continue
-    bytes -= head.value.byteLength
-    transaction.put(headKey(id), emptied(stored))
-    transaction.remove(bytesKey(id))
-  }
-  for (const [key, value] of records) {
-    if (value === undefined) transaction.remove(key)
-    else transaction.put(key, value)
-  }
-  const after = { lastArrival, chunks, bytes }
-  if (put.length > 0 || remove.length > 0 || empty.length > 0) transaction.put(COUNTERS_KEY, encodeCounters(after))
-  return after
-}
-
-function removePointer(transaction: Transaction, key: Uint8Array, id: ChunkId): void {
-  const stored = transaction.get(key)
-  const pointers = stored && decodePointers(stored)
-  if (pointers === undefined) return // damaged: reported by whoever lists it
-  const rest = pointers.filter(pointer => pointer.id !== id)
-  if (rest.length === 0) transaction.remove(key)
-  else transaction.put(key, encodePointers(rest))
 }
 
 function chunkOf(head: StoredHead, bytes: Uint8Array): StoredChunk {

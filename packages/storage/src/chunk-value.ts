@@ -2,7 +2,10 @@
  * A chunk's head as stored: fixed binary, because it is written for every chunk and read for every listing.
  *
  *     flags u8 (class in the low 2 bits, live 4, bytes follow 8, emptied 16) || epoch 16 || docTag 16 || sequence u64 || arrival u64 ||
- *     place in its group of pointers u32 || byteLength u32 || sealed bytes when flagged || checksum
+ *     place in its document's group of pointers u16 || place in its group of arrivals u16 || byteLength u32 || sealed bytes when flagged ||
+ *     checksum
+ *
+ * In formats 1 and 2 both groups were the same, and the first place is 0.
  */
 import { equalBytes, failed, hexId, ok, type ChunkId, type DocTag, type EpochId, type Result } from '@segue/core/sealed'
 import type { ChunkClass, ChunkRecord, NewChunk } from '@segue/core/ports'
@@ -12,8 +15,10 @@ import { CHECKSUM_BYTES, checked, writeChecksum } from './checksum.ts'
 export const INLINE_BYTES = 2_048
 
 export interface StoredHead extends ChunkRecord {
-  /** `arrival` less this is the first arrival of its group, which names its entries in the indexes. */
+  /** `arrival` less this is the first arrival of its group, which names its entry among the arrivals. */
   readonly offset: number
+  /** The same for its document's entry. Never less. */
+  readonly documentOffset: number
   /** A view of the sealed bytes when they lie with the head. */
   readonly inline: Uint8Array | undefined
 }
@@ -33,9 +38,10 @@ export function prepareHead(chunk: NewChunk): Buffer {
   return value
 }
 
-export function finishHead(prepared: Buffer, arrival: number, offset: number): Uint8Array {
+export function finishHead(prepared: Buffer, arrival: number, offset: number, documentOffset: number): Uint8Array {
   writeUint64(prepared, ARRIVAL_AT, arrival)
-  prepared.writeUInt32BE(offset, OFFSET_AT)
+  prepared.writeUInt16BE(documentOffset, OFFSET_AT)
+  prepared.writeUInt16BE(offset, OFFSET_AT + 2)
   return writeChecksum(prepared)
 }
 
@@ -78,7 +84,8 @@ export function decodeHead(id: ChunkId, stored: Uint8Array): Result<StoredHead, 
     docTag: hexId<DocTag>(value.subarray(17, 33)),
     sequence: readUint64(view, 33),
     arrival: readUint64(view, ARRIVAL_AT),
-    offset: view.getUint32(OFFSET_AT),
+    offset: view.getUint16(OFFSET_AT + 2),
+    documentOffset: view.getUint16(OFFSET_AT) || view.getUint16(OFFSET_AT + 2),
     byteLength,
     inline: isInline ? value.subarray(HEAD_BYTES) : undefined,
     ...((flags & EMPTIED) === 0 ? {} : { isEmptied: true }),
@@ -89,25 +96,30 @@ export interface Counters {
   readonly lastArrival: number
   readonly chunks: number
   readonly bytes: number
+  /** What arrived up to here has its entry in its document's index; what came since is found among the arrivals only. */
+  readonly indexed: number
 }
 
-export const NO_CHUNKS: Counters = { lastArrival: 0, chunks: 0, bytes: 0 }
+export const NO_CHUNKS: Counters = { lastArrival: 0, chunks: 0, bytes: 0, indexed: 0 }
 
-export function encodeCounters({ lastArrival, chunks, bytes }: Counters): Uint8Array {
-  const value = Buffer.alloc(24 + CHECKSUM_BYTES)
-  writeUint64(value, 0, lastArrival)
-  writeUint64(value, 8, chunks)
-  writeUint64(value, 16, bytes)
+export function encodeCounters({ lastArrival, chunks, bytes, indexed }: Counters): Uint8Array {
+  const value = Buffer.allocUnsafe(COUNTERS_BYTES + CHECKSUM_BYTES)
+  for (const [i, number] of [lastArrival, chunks, bytes, indexed].entries()) writeUint64(value, 8 * i, number)
   return writeChecksum(value)
 }
 
 export function decodeCounters(stored: Uint8Array): Result<Counters, 'damaged'> {
   const value = checked(stored)
-  if (value?.length !== 24) return failed('damaged')
+  if (value?.length !== COUNTERS_BYTES && value?.length !== FORMER_COUNTERS_BYTES) return failed('damaged')
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
-  return ok({ lastArrival: readUint64(view, 0), chunks: readUint64(view, 8), bytes: readUint64(view, 16) })
+  const lastArrival = readUint64(view, 0)
+  const indexed = value.length === COUNTERS_BYTES ? readUint64(view, 24) : lastArrival
+  return ok({ lastArrival, chunks: readUint64(view, 8), bytes: readUint64(view, 16), indexed })
 }
 
+const COUNTERS_BYTES = 32
+/** Of formats 1 and 2, in which every batch wrote its documents' entries. */
+const FORMER_COUNTERS_BYTES = 24
 const CLASSES: readonly ChunkClass[] = ['commit', 'fragment', 'register', 'log']
 const CLASS_MASK = 3
 const LIVE = 4

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { checked, withChecksum } from './checksum.ts'
 import { decodeCounters, decodeHead } from './chunk-value.ts'
 import { parseFormat } from './format.ts'
-import { decodePointers } from './pointers.ts'
+import { decodeArrivals, decodePointers } from './pointers.ts'
 import { parseKeyFile } from './vault/key-file.ts'
 import { decodeVault } from './vault/vault-file.ts'
 
@@ -15,6 +15,7 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   head: bytes => decodeHead(id, bytes),
   counters: decodeCounters,
   pointers: decodePointers,
+  arrivals: decodeArrivals,
   format: parseFormat,
   vault: decodeVault,
   'key file': parseKeyFile,

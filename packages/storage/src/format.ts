@@ -4,13 +4,14 @@
  *
  * 1: first.
  * 2: of a chunk only the head may be left. What was there stays as it is.
+ * 3: documents get their index entries for many arrivals at once, and the summary is in few records. What was there stays as it is.
  */
 import { join } from 'node:path'
 import { SegueError, fromUtf8, utf8 } from '@segue/core/sealed'
 import { readIfThere, writeWhole } from './files.ts'
 import type { LevelStore } from './level/level-store.ts'
 
-export const FORMAT = 2
+export const FORMAT = 3
 
 /** Brings the store from the format before to its own. Run again from its start when it was interrupted. */
 export type Migration = (level: LevelStore) => Promise<void>

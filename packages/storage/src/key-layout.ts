@@ -3,11 +3,11 @@
  *
  * | first | rest | value (each ends in its checksum) |
  * |---|---|---|
- * | `m` | | counters: last arrival, chunks, bytes |
+ * | `m` | | counters: last arrival, chunks, bytes, up to which arrival `d` is complete |
  * | `h` | chunk id (32) | head; the sealed bytes too when they are few |
  * | `b` | chunk id (32) | the sealed bytes when they are many |
- * | `d` | doc tag (16), first arrival (8, big-endian) | pointers: chunks of a document that arrived together |
- * | `a` | first arrival (8, big-endian) | pointers: all chunks that arrived together |
+ * | `d` | doc tag (16), first arrival (8, big-endian) | pointers: chunks of a document, of some hundred arrivals (recent-pointers.ts) |
+ * | `a` | first arrival (8, big-endian) | pointers with doc tags: all chunks that arrived together |
  * | `r` | the key, UTF-8 | a record that belongs to the chunks |
  * | `l` | HMAC of the key (32) | one of this device's own records, sealed, its key inside |
  *

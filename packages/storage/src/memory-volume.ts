@@ -67,6 +67,10 @@ export function createMemoryVolume(content: ReadonlyMap<string, Uint8Array> = ne
       if (isClosed) throw new SegueError('CLOSED')
       return view.get(key)
     },
+    async values(keys) {
+      if (isClosed) throw new SegueError('CLOSED')
+      return view.getMany(keys)
+    },
     async close() {
       await turn
       isClosed = true

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { isSegueError, type ErrorCode } from '@segue/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { chunkOf } from '../fixtures/batches.ts'
-import { migrate, readFormat, type Migration } from './format.ts'
+import { FORMAT, migrate, readFormat, type Migration } from './format.ts'
 import { custom, openStore, type Store } from './index.ts'
 import { openLevel } from './level/level-store.ts'
 
 test('[L4] a store of a newer format is refused and nothing in it changes', async () => {
   const directory = await scratch()
   await (await open(directory)).close()
-  await writeFile(join(directory, 'format'), 'segue-store 3\n')
+  await writeFile(join(directory, 'format'), `segue-store ${FORMAT + 1}\n`)
   const before = await contentsOf(directory)
   await expect(open(directory)).rejects.toSatisfy(is('STORE_NEWER'))
   expect(await contentsOf(directory)).toEqual(before)

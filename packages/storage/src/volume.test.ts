@@ -68,6 +68,16 @@ for (const [name, open] of [['in memory', async () => createMemoryVolume()] as c
     expect(Buffer.from(inRight.at(-1)?.[1] ?? []).toString()).toBe('two')
   })
 
+  test(`[L32] ${name}: what is removed just before its document's entry is written leaves none`, async () => {
+    const store = await createChunkStore(partOf(await open(), LEFT), ignore)
+    await store.apply({ put: [chunkOf(1, 0)] })
+    const others = Array.from({ length: 600 }, (_, i) => ({ ...chunkOf(2 + i, 0), docTag: chunkOf(2, 0).docTag }))
+    await Promise.all([store.apply({ remove: [chunkOf(1, 0).id] }), store.apply({ put: others })])
+    const tags = []
+    for await (const tag of store.docTags()) tags.push(tag)
+    expect(tags).toEqual([chunkOf(2, 0).docTag])
+  })
+
   test(`[L21] ${name}: what is there already keeps its arrival, small or large; a damaged one is put again`, async () => {
     const volume = await open()
     const damages: string[] = []

@@ -35,6 +35,7 @@ export function partOf(volume: LevelStore, prefix: Uint8Array): LevelStore {
     commit: prepare => volume.commit(transaction => prepare(transactionIn(transaction, prefix))),
     read: task => volume.read(view => task(viewIn(view, prefix))),
     value: key => volume.value(joined(prefix, key)),
+    values: keys => volume.values(keys.map(key => joined(prefix, key))),
     close: () => Promise.resolve(),
   }
 }

@@ -22,6 +22,8 @@ export interface ChunkStore {
   getMany(ids: readonly ChunkId[]): Promise<readonly StoredChunk[]>
   /** Header and flags without the bytes; cheap. */
   head(id: ChunkId): Promise<ChunkRecord | undefined>
+  /** `head` of each, at the cost of one call. What an `apply` right after it puts need not be looked up again. */
+  heads(ids: readonly ChunkId[]): Promise<readonly (ChunkRecord | undefined)[]>
 
   /** All chunks of one document, in order of arrival, without their bytes. Exactly this tag, not tags it prefixes. */
   listDocument(docTag: DocTag): Promise<readonly ChunkRecord[]>

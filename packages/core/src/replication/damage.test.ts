@@ -50,7 +50,7 @@ test('[R31] a summary that was lost is counted again, and the devices agree', as
   const before = laptop.replica.fingerprint()
   const records = new Map<string, undefined>()
   for await (const [key] of desk.store.listRecords('summary/')) records.set(key, undefined)
-  expect(records.size).toBeGreaterThan(1)
+  expect(records.size).toBeGreaterThan(0)
   await desk.store.apply({ records })
   await cast.restart(desk)
   expect(desk.replica.fingerprint()).not.toBe(before)

@@ -85,11 +85,12 @@ export function createJournal(parts: JournalParts): Journal {
     const items = tasks.flatMap(task => task.items)
     const reconsidered = new Set(isKeyless ? [] : tasks.flatMap(task => task.reconsider))
     for (const item of items) if (item.chunk.class === 'fragment' && !isKeyless) reconsidered.add(item.chunk.docTag)
-    const heads = await Promise.all(items.map(item => store.head(item.chunk.id))) // reading may find damage
+    const heads = items.length === 0 ? [] : await store.heads(items.map(item => item.chunk.id)) // reading may find damage
     for (const [i, item] of items.entries()) if (isMending(item, heads[i])) batch.mended.add(item)
     for (const [i, item] of items.entries()) {
       if (reconsidered.has(item.chunk.docTag) && item.chunk.class !== 'register' && item.chunk.class !== 'log') continue
-      await place(batch, item, heads[i])
+      const placing = place(batch, item, heads[i])
+      if (placing !== undefined) await placing
     }
     for (const docTag of reconsidered) await placeDocument(batch, docTag, items)
     for (const header of tasks.flatMap(task => task.drop)) await discard(batch, header)
@@ -136,7 +137,8 @@ export function createJournal(parts: JournalParts): Journal {
     origin !== 'read' && mending.has(chunk.id) && (chunk.class !== 'register' || head === undefined)
 
   const isRefused = (docTag: DocTag): boolean => dropped.has(docTag) || leftOut.has(docTag)
-  const place = async (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> => {
+  /** At once, but for what has to be looked up first. */
+  const place = (batch: Draft, item: JournalItem, head: ChunkRecord | undefined): Promise<void> | undefined => {
     const { chunk } = item
     if (isRefused(chunk.docTag)) {
       batch.fates.set(item, 'older')
@@ -149,16 +151,22 @@ export function createJournal(parts: JournalParts): Journal {
     } else if (head !== undefined && doubted.has(chunk.id)) {
       replaceDoubted(batch, item, head)
     } else if (chunk.class === 'register') {
-      await placeRegister(batch, item, head)
+      return placeRegister(batch, item, head)
     } else if (head !== undefined || batch.put.has(chunk.id)) {
       hold(batch, item, head)
     } else if (chunk.class === 'log') {
       putNew(batch, item, false)
-    } else if (item.origin === 'arrived' && (await covers.of(chunk.docTag))?.covered.has(chunk.id)) {
-      batch.fates.set(item, 'covered')
+    } else if (item.origin === 'arrived' && !isKeyless) {
+      return placeUnlessCovered(batch, item)
     } else {
       putNew(batch, item, true)
     }
+    return undefined
+  }
+  const placeUnlessCovered = async (batch: Draft, item: JournalItem): Promise<void> => {
+    const { chunk } = item
+    if ((await covers.of(chunk.docTag))?.covered.has(chunk.id) === true) batch.fates.set(item, 'covered')
+    else putNew(batch, item, true)
   }
 
   const putNew = (batch: Draft, item: JournalItem, live: boolean): void => {

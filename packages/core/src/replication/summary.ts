@@ -1,15 +1,23 @@
 /**
  * The additive fingerprint of the live chunks: sum mod 2^256 of their values, in 256 buckets by the first byte of the docTag.
  * Adding and removing are O(1), order does not matter, and equal sums mean equal sets for all practical purposes (the ids are
- * HMACs; only a member of the group could aim for a collision). The buckets are records of the chunk store, written in the
- * same batches as the chunks, so opening costs 256 small reads whatever the store holds. The log is counted apart.
+ * HMACs; only a member of the group could aim for a collision). The log is counted apart.
+ *
+ * Records of the chunk store, written in the same batches as the chunks, so that opening costs a few reads whatever the store holds:
+ *
+ *     summary/buckets         round u32 || all 256 sums, 32 bytes each
+ *     summary/recent/<place>  round u32 || (index u8 || sum 32) for each that a batch changed, if the round is that of the buckets
+ *     summary/log             count u32 || sum 32
+ *     summary/bucket/<index>  as earlier versions wrote each bucket; gone with the first `summary/buckets`
+ *
+ * A batch takes the next of RECENT_PLACES places; with all taken a new round begins. So ten changed buckets cost one small value, not ten.
  */
 import { concatBytes } from '../lib/bytes.ts'
 import { idBytes, type ChunkId, type DocTag } from '../lib/ids.ts'
 import type { ChunkRecord, ChunkStore } from '../ports/chunk-store.ts'
 import type { Hasher } from '../ports/hasher.ts'
 import type { ChunkHeader } from '../ports/sealed-chunk.ts'
-import type { LogSummary } from '../wire/hello.ts'
+import { FINGERPRINT_BYTES, type LogSummary } from '../wire/hello.ts'
 import { SUMMARY_BUCKETS } from '../wire/sync-messages.ts'
 import { sumBytes, sumOf } from './sync-records.ts'
 
@@ -32,8 +40,10 @@ export interface SummaryDelta {
   /** Whatever it takes to bring the summary to what is on disk. */
   recount(store: ChunkStore): Promise<void>
   /** Records for the batch. */
-  records(): ReadonlyMap<string, Uint8Array>
+  records(): ReadonlyMap<string, Uint8Array | undefined>
   readonly changes: ReadonlyMap<number, bigint>
+  /** Where the next one writes. */
+  readonly next: Place
   readonly log: { readonly count: number; readonly sum: bigint }
 }
 
@@ -44,11 +54,13 @@ export async function openSummary(store: ChunkStore): Promise<Summary & { delta(
   let root = 0n
   let logCount = 0
   let logSum = 0n
-  for await (const [key, value] of store.listRecords(BUCKET_PREFIX)) {
-    const index = Number.parseInt(key.slice(BUCKET_PREFIX.length), 16)
-    buckets[index] = sumOf(value)
-    root = wrap(root + sumOf(value))
+  let former: string[] = []
+  for await (const [key, value] of store.listRecords(FORMER_PREFIX)) {
+    buckets[Number.parseInt(key.slice(FORMER_PREFIX.length), 16)] = sumOf(value)
+    former.push(key)
   }
+  let next = await readInto(buckets, store)
+  for (const sum of buckets) root = wrap(root + sum)
   const logRecord = await store.getRecord(LOG_KEY)
   if (logRecord !== undefined) {
     logCount = new DataView(logRecord.buffer, logRecord.byteOffset).getUint32(0)
@@ -58,6 +70,7 @@ export async function openSummary(store: ChunkStore): Promise<Summary & { delta(
   const delta = (hasher: Hasher): SummaryDelta => {
     const changes = new Map<number, bigint>()
     const log = { count: 0, sum: 0n }
+    let after = next
     const change = (header: Counted, sign: 1n | -1n): void => {
       const index = bucketOf(header.docTag)
       changes.set(index, (changes.get(index) ?? 0n) + sign * valueOf(header, hasher))
@@ -65,6 +78,9 @@ export async function openSummary(store: ChunkStore): Promise<Summary & { delta(
     return {
       changes,
       log,
+      get next() {
+        return after
+      },
       add: header => change(header, 1n),
       remove: header => change(header, -1n),
       addLog(id) {
@@ -91,8 +107,22 @@ export async function openSummary(store: ChunkStore): Promise<Summary & { delta(
         log.sum -= logSum
       },
       records() {
-        const records = new Map<string, Uint8Array>()
-        for (const [index, by] of changes) records.set(bucketKey(index), sumBytes(wrap((buckets[index] as bigint) + by)))
+        const records = new Map<string, Uint8Array | undefined>()
+        if (changes.size > 0) {
+          const changed = new Map([...changes].map(([index, by]) => [index, sumBytes(wrap((buckets[index] as bigint) + by))]))
+          const isFull = next.place >= RECENT_PLACES || changed.size > MAX_RECENT
+          after = isFull ? { round: next.round + 1, place: 0 } : { round: next.round, place: next.place + 1 }
+          if (isFull) {
+            records.set(
+              BUCKETS_KEY,
+              concatBytes(roundBytes(after.round), ...buckets.map((sum, index) => changed.get(index) ?? sumBytes(sum))),
+            )
+            for (const key of former) records.set(key, undefined)
+          } else {
+            const sums = [...changed].flatMap(([index, sum]) => [Uint8Array.of(index), sum])
+            records.set(recentKey(next.place), concatBytes(roundBytes(next.round), ...sums))
+          }
+        }
         if (log.count !== 0 || log.sum !== 0n) records.set(LOG_KEY, logBytes(logCount + log.count, wrap(logSum + log.sum)))
         return records
       },
@@ -105,7 +135,9 @@ export async function openSummary(store: ChunkStore): Promise<Summary & { delta(
     buckets: () => concatBytes(...buckets.map(sumBytes)),
     log: () => ({ count: logCount, fingerprint: sumBytes(logSum) }),
     delta,
-    commit({ changes, log }) {
+    commit({ changes, log, next: after }) {
+      if (after.round !== next.round) former = []
+      next = after
       for (const [index, by] of changes) {
         buckets[index] = wrap((buckets[index] as bigint) + by)
         root = wrap(root + by)
@@ -155,11 +187,58 @@ export async function tagsOfBucket(store: ChunkStore, index: number): Promise<re
   return tags
 }
 
-const BUCKET_PREFIX = 'summary/bucket/'
-const LOG_KEY = 'summary/log'
+interface Place {
+  readonly round: number
+  readonly place: number
+}
 
-function bucketKey(index: number): string {
-  return BUCKET_PREFIX + index.toString(16).padStart(2, '0')
+const BUCKETS_KEY = 'summary/buckets'
+const RECENT_PREFIX = 'summary/recent/'
+const FORMER_PREFIX = 'summary/bucket/'
+const LOG_KEY = 'summary/log'
+/** Reads at opening, at most; and by how much the 8 KiB of all buckets are spread out. */
+const RECENT_PLACES = 64
+/** What changes more writes all. */
+const MAX_RECENT = 64
+const ROUND_BYTES = 4
+const SUM_BYTES = FINGERPRINT_BYTES
+
+function recentKey(place: number): string {
+  return RECENT_PREFIX + place.toString(16).padStart(2, '0')
+}
+
+function roundBytes(round: number): Uint8Array {
+  const bytes = new Uint8Array(ROUND_BYTES)
+  new DataView(bytes.buffer).setUint32(0, round)
+  return bytes
+}
+
+function roundOf(record: Uint8Array): number {
+  return record.length < ROUND_BYTES ? 0 : new DataView(record.buffer, record.byteOffset).getUint32(0)
+}
+
+/** Gives where the next batch writes. Without the buckets of their round the recent ones count nothing, and a round after theirs begins. */
+async function readInto(buckets: bigint[], store: ChunkStore): Promise<Place> {
+  const whole = await store.getRecord(BUCKETS_KEY)
+  const round = whole === undefined ? 0 : roundOf(whole)
+  for (const index of buckets.keys()) {
+    const at = ROUND_BYTES + index * SUM_BYTES
+    if (whole !== undefined) buckets[index] = sumOf(whole.subarray(at, at + SUM_BYTES))
+  }
+  const recent: (readonly [place: number, record: Uint8Array])[] = []
+  for await (const [key, record] of store.listRecords(RECENT_PREFIX))
+    recent.push([Number.parseInt(key.slice(RECENT_PREFIX.length), 16), record])
+  const last = Math.max(round, ...recent.map(([, record]) => roundOf(record)))
+  if (last > round) return { round: last, place: RECENT_PLACES }
+  let next = 0
+  for (const [place, record] of recent) {
+    if (roundOf(record) !== round) continue
+    next = place + 1
+    for (let at = ROUND_BYTES; at + SUM_BYTES < record.length; at += 1 + SUM_BYTES) {
+      buckets[record[at] as number] = sumOf(record.subarray(at + 1, at + 1 + SUM_BYTES))
+    }
+  }
+  return { round, place: next }
 }
 
 function logBytes(count: number, sum: bigint): Uint8Array {

@@ -71,6 +71,18 @@ export function describeChunkStore(name: string, setup: () => Promise<ChunkStore
       expect(await store.head(chunkId(1))).toEqual({ ...header, arrival: 1, byteLength: bytes.length })
     })
 
+    test('heads are those of single calls, in the order asked, and what is written after them counts once', async () => {
+      const { store } = await start()
+      await store.apply({ put: [chunk(1), chunk(2)] })
+      expect(await store.heads([])).toEqual([])
+      expect(await store.heads([2, 9, 1].map(chunkId))).toEqual([await store.head(chunkId(2)), undefined, await store.head(chunkId(1))])
+      await store.heads([chunkId(1), chunkId(3)])
+      await Promise.all([store.apply({ put: [chunk(1), chunk(3)] }), store.apply({ put: [chunk(3)] })])
+      await Promise.all([store.apply({ put: [chunk(4)] }), store.heads([chunkId(4)])])
+      await store.apply({ put: [chunk(4)] })
+      expect(store.size()).toEqual({ chunks: 4, bytes: [1, 2, 3, 4].reduce((sum, n) => sum + chunk(n).bytes.length, 0) })
+    })
+
     test('what is emptied keeps its head and its arrival, reads as absent, and is whole again when it is put again', async () => {
       const { store, reopen } = await start()
       const [small, large] = [chunk(1), chunk(2, { bytes: pattern(5_000, 3) })]

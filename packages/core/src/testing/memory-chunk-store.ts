@@ -59,6 +59,11 @@ function openMemory(contents: Contents, options: MemoryChunkStoreOptions): Memor
     options.onDamaged?.(id)
     return undefined
   }
+  const head = (id: ChunkId): ChunkRecord | undefined => {
+    const chunk = damaged.has(id) ? read(id) : contents.chunks.get(id)
+    assertOpen()
+    return chunk && recordOf(chunk)
+  }
   const write = async (batch: ChunkBatch, before: Promise<unknown>): Promise<void> => {
     await before.catch(() => undefined) // its own caller hears of it
     for (let gate = held; gate !== undefined; gate = held) await gate
@@ -84,11 +89,8 @@ function openMemory(contents: Contents, options: MemoryChunkStoreOptions): Memor
         return chunk === undefined ? [] : [{ ...chunk, bytes: chunk.bytes.slice() }]
       })
     },
-    async head(id) {
-      const chunk = damaged.has(id) ? read(id) : contents.chunks.get(id)
-      assertOpen()
-      return chunk && recordOf(chunk)
-    },
+    head: async id => head(id),
+    heads: async ids => ids.map(head),
     async listDocument(docTag) {
       assertOpen()
       return [...(contents.documents.get(docTag)?.values() ?? [])].map(recordOf)

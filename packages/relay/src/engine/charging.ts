@@ -16,35 +16,44 @@ export interface Size {
 export type Charge = (transaction: VolumeTransaction, account: DeviceId, before: Size | undefined, after: Size | undefined) => void
 
 export function createCharging(): Charge {
-  const accounts = createKnown(decodeAccount)
-  const usages = createKnown(decodeUsage)
+  const accounts = createKnown(accountKey, decodeAccount)
+  const usages = createKnown(usageKey, decodeUsage)
   return (transaction, id, before = { chunks: 0, bytes: 0 }, after = before) => {
     if (before.chunks === after.chunks && before.bytes === after.bytes) return
-    const { mailboxes, chunks, bytes } = usages.read(id, transaction.get(usageKey(id))) ?? { mailboxes: 0, chunks: 0, bytes: 0 }
+    const { mailboxes, chunks, bytes } = usages.read(id, transaction) ?? { mailboxes: 0, chunks: 0, bytes: 0 }
     const usage = {
       mailboxes,
       chunks: Math.max(0, chunks + after.chunks - before.chunks),
       bytes: Math.max(0, bytes + after.bytes - before.bytes),
     }
-    const quotas = accounts.read(id, transaction.get(accountKey(id)))?.quotas
+    const quotas = accounts.read(id, transaction)?.quotas
     const isOver = quotas === undefined || usage.bytes > quotas.bytes || usage.chunks > quotas.chunks
     const grows = usage.bytes > bytes || usage.chunks > chunks
     if (isOver && grows) throw new SegueError('RELAY_QUOTA')
     const stored = encodeUsage(usage)
-    transaction.put(usageKey(id), stored)
+    transaction.put(usages.keyOf(id), stored)
     usages.note(id, stored, usage)
   }
 }
 
-function createKnown<T>(decode: (stored: Uint8Array) => T | undefined) {
+function createKnown<T>(keyFor: (id: DeviceId) => Uint8Array, decode: (stored: Uint8Array) => T | undefined) {
   const known = new Map<DeviceId, { readonly stored: Uint8Array; readonly value: T }>()
+  const keys = new Map<DeviceId, Uint8Array>()
+  const keyOf = (id: DeviceId): Uint8Array => {
+    const key = keys.get(id) ?? keyFor(id)
+    if (keys.size >= MAX_KNOWN) keys.clear()
+    keys.set(id, key)
+    return key
+  }
   const note = (id: DeviceId, stored: Uint8Array, value: T): void => {
     if (known.size >= MAX_KNOWN) known.clear()
     known.set(id, { stored: Uint8Array.from(stored), value })
   }
   return {
+    keyOf,
     note,
-    read(id: DeviceId, stored: Uint8Array | undefined): T | undefined {
+    read(id: DeviceId, transaction: VolumeTransaction): T | undefined {
+      const stored = transaction.get(keyOf(id))
       const before = known.get(id)
       if (stored === undefined || (before !== undefined && equalBytes(before.stored, stored))) return stored && before?.value
       const value = decode(stored)

@@ -46,13 +46,13 @@ export function createVolumeEngine(volume: Volume, { onDamaged = () => undefined
   const openMailbox = async (id: MailboxId): Promise<Mailbox> => {
     const record = await read(mailboxKey(id), decodeMailbox)
     if (record === undefined) throw new SegueError('RELAY_NOT_YOURS')
-    const prefix = chunksPrefix(id)
+    const [prefix, key] = [chunksPrefix(id), mailboxKey(id)]
     const part: Volume = {
       ...partOf(volume, prefix),
       commit: prepare =>
         volume.commit(transaction => {
           // It may go while somebody has it open: what is written then would be nobody's, and charged for ever.
-          if (transaction.get(mailboxKey(id)) === undefined) throw new SegueError('RELAY_NOT_YOURS')
+          if (transaction.get(key) === undefined) throw new SegueError('RELAY_NOT_YOURS')
           const inside = transactionIn(transaction, prefix)
           const before = sizeIn(inside)
           prepare(inside)

@@ -12,31 +12,29 @@ import { join } from 'node:path'
 import { Level } from 'level'
 import { SegueError } from '@segue/core/sealed'
 import type { KeyRange } from '../key-layout.ts'
+import { createGroupCommit, type Transaction, type Write } from './group-commit.ts'
 import { makeFilesPrivate } from './private-files.ts'
+
+export type { Transaction }
 
 export interface LevelStore {
   /**
    * Runs `prepare` when its turn comes and writes what it put, durable when resolved: all of it or nothing. Resolves in the order
-   * of calls. Rejects with STORE_FAILED when the disk does not take it, or with whatever `prepare` threw.
+   * of calls. Rejects with STORE_FAILED when the disk does not take it, or with whatever `prepare` threw. After a write before it failed
+   * `prepare` may be run a second time.
    */
   commit(prepare: (transaction: Transaction) => void): Promise<void>
   /** `task` sees one moment of the store, everything that was durable when it started. */
   read<T>(task: (view: LevelView) => Promise<T>): Promise<T>
   /** One value, as `read` would give it, at a fraction of the cost. */
   value(key: Uint8Array): Promise<Uint8Array | undefined>
+  values(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>
   /**
    * What was removed or replaced leaves the disk: until then Level keeps it in files that it has not rewritten yet. Costs a rewrite of all
    * of it.
    */
   compact?(): Promise<void>
   close(): Promise<void>
-}
-
-export interface Transaction {
-  /** What is stored, or was put earlier in the same group. */
-  get(key: Uint8Array): Uint8Array | undefined
-  put(key: Uint8Array, value: Uint8Array): void
-  remove(key: Uint8Array): void
 }
 
 export interface LevelView {
@@ -51,10 +49,9 @@ export interface LevelView {
 export async function openLevel(location: string): Promise<LevelStore> {
   const db = new Level<Uint8Array, Uint8Array>(location, { keyEncoding: 'view', valueEncoding: 'view' })
   const readers = createReaders()
-  const queue: Task[] = []
-  let flushing: Promise<void> | undefined
   let state: 'open' | 'write-failed' | 'down' = 'down'
   let unsweptBytes = 0
+  let sweeping: Promise<void> | undefined
   const privateFiles = new Set<string>()
   let isClosing = false
 
@@ -77,38 +74,27 @@ export async function openLevel(location: string): Promise<LevelStore> {
       await open()
     })
   }
-  const flush = async (): Promise<void> => {
-    while (queue.length > 0) await flushGroup()
-    flushing = undefined // in the same turn as the queue was seen empty: the next call starts anew
-  }
-  const flushGroup = async (): Promise<void> => {
-    if (state !== 'open') {
+  const commits = createGroupCommit({
+    now: () => performance.now(),
+    read: key => db.getSync(key),
+    async write(writes, bytes) {
       try {
-        await recover()
+        await write(db, writes)
       } catch (error) {
-        for (const task of queue.splice(0)) task.reject(error)
-        return
+        state = 'write-failed'
+        throw error
       }
-    }
-    const group = prepareGroup(queue, key => db.getSync(key))
-    if (group.tasks.length === 0) return
-    try {
-      await write(db, group)
-    } catch (error) {
-      state = 'write-failed'
-      const failure = new SegueError('STORE_FAILED', {}, { cause: error })
-      for (const task of group.tasks) task.reject(failure)
-      return
-    }
-    for (const task of group.tasks) task.resolve()
-    unsweptBytes += group.bytes
-    if (unsweptBytes < SWEEP_EVERY_BYTES) return
-    unsweptBytes = 0
-    await makeFilesPrivate(location, privateFiles)
-  }
+      unsweptBytes += bytes
+      if (unsweptBytes < SWEEP_EVERY_BYTES || sweeping !== undefined) return
+      unsweptBytes = 0
+      sweeping = makeFilesPrivate(location, privateFiles).finally(() => (sweeping = undefined))
+    },
+    recover,
+  })
 
   const closeNow = async (): Promise<void> => {
-    await flushing
+    await commits.idle()
+    await sweeping
     await readers.alone(async () => {
       state = 'down'
       await db.close()
@@ -117,15 +103,19 @@ export async function openLevel(location: string): Promise<LevelStore> {
   }
   let closed: Promise<void> | undefined
 
+  const values = async (keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> => {
+    if (isClosing) throw new SegueError('CLOSED')
+    return readers.one(async () => {
+      if (state === 'down') throw new SegueError(isClosing ? 'CLOSED' : 'STORE_FAILED')
+      return keys.map(key => db.getSync(key))
+    })
+  }
+
   await open()
   return {
     commit(prepare) {
       if (isClosing) return Promise.reject(new SegueError('CLOSED'))
-      return new Promise((resolve, reject) => {
-        queue.push({ prepare, resolve, reject })
-        // One turn later, so that calls made together are written together.
-        flushing ??= Promise.resolve().then(flush)
-      })
+      return commits.commit(prepare)
     },
     async read(task) {
       if (isClosing) throw new SegueError('CLOSED')
@@ -139,13 +129,8 @@ export async function openLevel(location: string): Promise<LevelStore> {
         }
       })
     },
-    async value(key) {
-      if (isClosing) throw new SegueError('CLOSED')
-      return readers.one(async () => {
-        if (state === 'down') throw new SegueError(isClosing ? 'CLOSED' : 'STORE_FAILED')
-        return db.getSync(key)
-      })
-    },
+    value: async key => (await values([key]))[0],
+    values,
     compact: () =>
       readers.one(async () => {
         if (state !== 'open') return
@@ -159,16 +144,8 @@ export async function openLevel(location: string): Promise<LevelStore> {
   }
 }
 
-interface Task {
-  readonly prepare: (transaction: Transaction) => void
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 type Snapshot = ReturnType<Level['snapshot']>
 
-/** Bounds the memory of one group; a single task may be larger. */
-const GROUP_BYTES = 16 * 1_024 * 1_024
 /** Level makes a new log file every 4 MiB. */
 const SWEEP_EVERY_BYTES = 1_024 * 1_024
 const ROOM_TO_OPEN_BYTES = 256 * 1_024
@@ -211,68 +188,14 @@ function viewAt(db: Level<Uint8Array, Uint8Array>, snapshot: Snapshot): LevelVie
   }
 }
 
-type Write = { readonly key: Uint8Array; readonly value: Uint8Array | undefined }
-
-interface Group {
-  readonly tasks: readonly Task[]
-  readonly writes: Iterable<Write>
-  readonly bytes: number
-}
-
 /** A chained batch: Level copies and checks every operation of an array as an object of its own, which costs twice the rest. */
-async function write(db: Level<Uint8Array, Uint8Array>, { writes }: Group): Promise<void> {
+async function write(db: Level<Uint8Array, Uint8Array>, writes: Iterable<Write>): Promise<void> {
   const batch = db.batch()
   for (const { key, value } of writes) {
     if (value === undefined) batch.del(key)
     else batch.put(key, value)
   }
   await batch.write({ sync: true })
-}
-
-/** Takes tasks from the queue until they are many bytes. One that throws is rejected and leaves nothing in the group. */
-function prepareGroup(queue: Task[], stored: (key: Uint8Array) => Uint8Array | undefined): Group {
-  const writes = new Map<string, Write>()
-  const seen = new Map<string, Uint8Array | undefined>()
-  const tasks: Task[] = []
-  const size = { bytes: 0 }
-  while (queue.length > 0 && size.bytes < GROUP_BYTES) {
-    const task = queue.shift() as Task
-    const before: (readonly [name: string, write: Write | undefined])[] = []
-    const put = (key: Uint8Array, value: Uint8Array | undefined): void => {
-      const name = nameOf(key)
-      before.push([name, writes.get(name)])
-      writes.set(name, { key, value })
-      size.bytes += key.length + (value?.length ?? 0)
-    }
-    try {
-      task.prepare({
-        get(key) {
-          const name = nameOf(key)
-          const write = writes.get(name)
-          if (write !== undefined) return write.value
-          if (seen.has(name)) return seen.get(name)
-          const value = stored(key)
-          seen.set(name, value)
-          return value
-        },
-        put,
-        remove: key => put(key, undefined),
-      })
-    } catch (error) {
-      for (const [name, write] of before.toReversed()) {
-        if (write === undefined) writes.delete(name)
-        else writes.set(name, write)
-      }
-      task.reject(error)
-      continue
-    }
-    tasks.push(task)
-  }
-  return { tasks, writes: writes.values(), bytes: size.bytes }
-}
-
-function nameOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
 
 /** Opening rewrites the logs as tables: without room for that it fails, and then there would be nothing to read from. */
