@@ -35,12 +35,14 @@ export interface MannersParts {
   readonly random: SeededRandom
   /** The relay's own code says that this is on its disk. */
   readonly onHolds: (chunk: ChunkId, sequence: number) => void
+  /** A device says that what the relay holds under this name is not that. */
+  readonly onRejected: (chunk: ChunkId) => void
 }
 
 const CHUNK_ID_BYTES = 32
 const LONGEST_DELAY_MS = 800
 
-export function createManners({ clock, random, onHolds }: MannersParts): Manners {
+export function createManners({ clock, random, onHolds, onRejected }: MannersParts): Manners {
   const hear = (message: SyncMessage): void => {
     if (message.type === 'stored') for (const id of unpackIds<ChunkId>(message.ids, CHUNK_ID_BYTES)) onHolds(id, 0)
     if (message.type === 'have') for (const { id, sequence } of unpackOffers(message.items) ?? []) onHolds(id, sequence)
@@ -68,6 +70,7 @@ export function createManners({ clock, random, onHolds }: MannersParts): Manners
         const heard = decodeSyncMessage(frame)
         if (!heard.ok) return
         if (heard.value.type === 'have') for (const { id } of unpackOffers(heard.value.items) ?? []) brought.add(id)
+        if (heard.value.type === 'reject' && !isCopy) onRejected(hexId<ChunkId>(heard.value.id))
         if (heard.value.type === 'part') brought.add(hexId<ChunkId>(heard.value.id))
         for (const bytes of heard.value.type === 'chunks' ? heard.value.chunks : []) {
           const chunk = parseChunk(bytes)

@@ -64,6 +64,8 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
   const addresses = [`/dns4/${name}.example.org/tcp/443/wss`]
   /** Sequence that it said to hold at least, by chunk. */
   let claims = new Map<ChunkId, number>()
+  /** What somebody could not open gives way to other bytes, of a register even with a lesser sequence (R35). */
+  const doubted = new Set<ChunkId>()
   let remembered: ReadonlyMap<string, Uint8Array> | undefined
   let volume: MemoryVolume = createMemoryVolume()
   let inside: RelayInside | undefined
@@ -95,7 +97,7 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
       await inside.mailboxes.use(mailbox, async ({ store }) => {
         for (const [chunk, sequence] of missing) {
           const held = await store.head(chunk)
-          if (held !== undefined && held.sequence >= sequence) missing.delete(chunk)
+          if (held !== undefined && (held.sequence >= sequence || doubted.has(chunk))) missing.delete(chunk)
         }
       })
     }
@@ -106,6 +108,7 @@ export async function createRelay({ name, random, timeline, onListed, onComplain
   const manners: Manners = createManners({
     clock: timeline.clock,
     random,
+    onRejected: chunk => void doubted.add(chunk),
     onHolds: (chunk, sequence) => void claims.set(chunk, Math.max(claims.get(chunk) ?? 0, sequence)),
   })
   const relay: Relay = {

@@ -263,7 +263,10 @@ async function checkRemoved({ devices, oracle, trust, timeline }: Day, gone: rea
 /** [I5] Of what a removed device wrote only what somebody held is applied; the rest is listed where it lies; all list the same. */
 async function checkLate({ devices, oracle, trust, timeline }: Day): Promise<void> {
   // Of two machines under one key the one's claims take the place of the other's: who saw which decides what nobody claims (D27).
-  const isListedAlike = ({ kind }: LateEdit): boolean => kind === 'quarantined' || trust.clones.size === 0
+  // What lay aside of a document that was deleted since stays with who held it then: who was added later never had it.
+  const deleted = new Set(running(devices).flatMap(each => [...deletedFor(each)]))
+  const isListedAlike = ({ kind, document }: LateEdit): boolean =>
+    !deleted.has(document) && (kind === 'quarantined' || trust.clones.size === 0)
   const lists = running(devices).map(({ device, runtime }) => ({
     device,
     late: (runtime.documents.late?.list.peek() ?? []).filter(isListedAlike),
