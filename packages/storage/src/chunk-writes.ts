@@ -30,23 +30,29 @@ import { RECENT_POINTERS, type RecentPointers } from './recent-pointers.ts'
 
 /** The batch in the store's own bytes: the caller may reuse its arrays as soon as `apply` returned its promise. */
 export interface PreparedBatch {
-  readonly put: readonly {
-    readonly chunk: Omit<NewChunk, 'bytes'>
-    readonly byteLength: number
-    readonly head: Buffer
-    readonly bytes: Uint8Array | undefined
-  }[]
+  readonly put: readonly PreparedPut[]
   readonly remove: readonly ChunkId[]
   readonly setLive: readonly { readonly id: ChunkId; readonly live: boolean }[]
   readonly empty: readonly ChunkId[]
   readonly records: readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[]
 }
 
+interface PreparedPut {
+  readonly chunk: Omit<NewChunk, 'bytes'>
+  /** Where the head goes. */
+  readonly key: Uint8Array
+  readonly byteLength: number
+  readonly head: Buffer
+  readonly bytes: Uint8Array | undefined
+}
+
 export function prepareBatch({ put = [], remove = [], setLive = [], empty = [], records = new Map() }: ChunkBatch): PreparedBatch {
-  const lastOfEach = put.length < 2 ? put : [...new Map(put.map(chunk => [chunk.id, chunk])).values()]
+  const hasEachOnce = put.length < 2 || new Set(put.map(chunk => chunk.id)).size === put.length
+  const lastOfEach = hasEachOnce ? put : [...new Map(put.map(chunk => [chunk.id, chunk])).values()]
   return {
     put: lastOfEach.map(chunk => ({
       chunk,
+      key: headKey(chunk.id),
       byteLength: chunk.bytes.length,
       head: prepareHead(chunk),
       bytes: chunk.bytes.length > INLINE_BYTES ? withChecksum(chunk.bytes) : undefined,
@@ -59,7 +65,7 @@ export function prepareBatch({ put = [], remove = [], setLive = [], empty = [], 
 }
 
 /** Within a transaction, so that nobody comes between the look and the write. */
-function isThere(transaction: Transaction, { chunk, head, bytes }: PreparedBatch['put'][number], stored: Uint8Array): boolean {
+function isThere(transaction: Transaction, { chunk, head, bytes }: PreparedPut, stored: Uint8Array): boolean {
   if (!isSameHead(stored, head)) return false
   const large = bytes && transaction.get(bytesKey(chunk.id))
   return bytes === undefined || (large !== undefined && equalBytes(large, bytes))
@@ -123,22 +129,25 @@ export function writeBatch(
     indexed = lastArrival
   }
   for (const id of remove) take(id, transaction.get(headKey(id)))
-  const put = all.flatMap(item => {
-    const { id } = item.chunk
-    const stored = looked !== undefined && remove.length === 0 ? looked.get(id) : transaction.get(headKey(id))
-    return keepsDuplicates && stored !== undefined && isThere(transaction, item, stored) ? [] : [{ ...item, stored }]
-  })
+  const isSeen = looked !== undefined && remove.length === 0
+  const put: PreparedPut[] = []
+  const replaced: (Uint8Array | undefined)[] = []
+  for (const item of all) {
+    const stored = isSeen ? looked.get(item.chunk.id) : transaction.get(item.key)
+    if (keepsDuplicates && stored !== undefined && isThere(transaction, item, stored)) continue
+    put.push(item)
+    replaced.push(stored)
+  }
   for (let start = 0; start < put.length; start += GROUP_POINTERS) {
     const group = put.slice(start, start + GROUP_POINTERS)
     const first = lastArrival + 1
     const pointers: ArrivalPointer[] = []
-    for (const { chunk, byteLength, head, bytes: large, stored } of group) {
-      take(chunk.id, stored)
+    for (const [offset, { chunk, key, byteLength, head, bytes: large }] of group.entries()) {
+      take(chunk.id, replaced[start + offset])
       lastArrival++
       chunks++
       bytes += byteLength
-      const offset = lastArrival - first
-      transaction.put(headKey(chunk.id), finishHead(head, lastArrival, offset, lastArrival - indexed - 1))
+      transaction.put(key, finishHead(head, lastArrival, offset, lastArrival - indexed - 1))
       if (large !== undefined) transaction.put(bytesKey(chunk.id), large)
       pointers.push({ id: chunk.id, offset, docTag: chunk.docTag })
       recent.add(chunk.docTag, { id: chunk.id, arrival: lastArrival })

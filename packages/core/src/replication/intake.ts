@@ -11,7 +11,8 @@ import { REJECTED_AS_DROPPED } from '../wire/sync-messages.ts'
 import type { Journal, JournalItem } from './journal-types.ts'
 import type { LogRoom } from './log-room.ts'
 import { CHECKED_AT_ONCE, FEW } from './pace.ts'
-import type { Arriving, Session } from './session-host.ts'
+import { arrivingFrom, type Arriving } from './arriving.ts'
+import type { Session } from './session-host.ts'
 import type { Turns } from './turns.ts'
 import type { Wants } from './wants.ts'
 
@@ -80,7 +81,7 @@ export function createIntake(parts: IntakeParts): (chunks: readonly SealedChunk[
         present.givenBy.add(from)
         continue
       }
-      const entry: Arriving = { chunk, from, knownBy: new Set([from]), confirmedBy: new Set([from.peer]), givenBy: new Set([from]) }
+      const entry = arrivingFrom(chunk, from)
       arriving.set(chunk.id, entry)
       fresh.push(entry)
     }

@@ -13,7 +13,8 @@ import type { Clock } from '../ports/clock.ts'
 import { MAX_EXCEPT_TAGS } from '../wire/hello.ts'
 import { MAX_LEAVE_TAGS } from '../wire/sync-messages.ts'
 import type { Journal } from './journal-types.ts'
-import type { Arriving, Session } from './session-host.ts'
+import type { Arriving } from './arriving.ts'
+import type { Session } from './session-host.ts'
 import { slicesOf } from './sync-records.ts'
 
 export interface Leaving {

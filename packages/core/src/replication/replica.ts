@@ -27,7 +27,8 @@ import { FEW } from './pace.ts'
 import { createPeerStates } from './peer-states.ts'
 import { createPeerReceipts, type PeerReceipts } from './receipts.ts'
 import type { Durability, FragmentCover, PeerSync, Replica, ReplicaComponents, ReplicaListener, Shown } from './replica-types.ts'
-import type { Arriving, Session, SessionHost } from './session-host.ts'
+import { arrivingHere, type Arriving } from './arriving.ts'
+import type { Session, SessionHost } from './session-host.ts'
 import { snapshotKey } from './serving.ts'
 import { ENDLESS_ROOM } from './room.ts'
 import { createSession } from './session.ts'
@@ -85,8 +86,10 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       tracked.delete(item)
       sums.changed(chunk.docTag)
       if (arriving.get(chunk.id) === entry) arriving.delete(chunk.id)
-      const knownBy = entry?.knownBy ?? new Set<Session>()
-      for (const source of wants.settle(chunk.id, chunk.sequence)) {
+      const sources = wants.settle(chunk.id, chunk.sequence)
+      const isHeardOf = sources.length > 0 || sessions.size > 0 || fate === 'covered'
+      const knownBy = isHeardOf ? (entry?.knownBy ?? new Set<Session>()) : NOBODY
+      for (const source of sources) {
         settled.add(source)
         knownBy.add(source)
         if (!source.needsProofs()) entry?.confirmedBy.add(source.peer)
@@ -101,6 +104,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       if (fate === 'covered') for (const session of knownBy) session.supersede([chunk])
       if (item.contents === undefined || fate === 'older') continue
       if (item.from !== undefined) receipts.get(item.from)?.prove(chunk.id, chunk.sequence)
+      if (sessions.size === 0) continue
       const offer = { class: chunk.class, docTag: chunk.docTag, id: chunk.id, sequence: chunk.sequence, byteLength: chunk.bytes.length }
       for (const session of sessions) {
         const isKnown = knownBy.has(session)
@@ -303,13 +307,7 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       for (const chunk of chunks) if (chunk.bytes.length > MAX_CHUNK_BYTES) throw new RangeError('a chunk over MAX_CHUNK_BYTES')
       const pending = allOf(chunks.map(chunk => itemOf(chunk, options.covers?.get(chunk.id))))
       const items = pending instanceof Promise ? await pending : pending
-      const entries = items.map(({ chunk }): Arriving => ({
-        chunk,
-        from: undefined,
-        knownBy: new Set(),
-        confirmedBy: new Set(),
-        givenBy: new Set(),
-      }))
+      const entries = items.map(({ chunk }) => arrivingHere(chunk))
       for (const [i, item] of items.entries()) {
         arriving.set(item.chunk.id, entries[i] as Arriving)
         tracked.set(item, entries[i] as Arriving)
@@ -395,4 +393,5 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
 }
 
 const GOOD: Durability = { state: 'good', pending: 0 }
+const NOBODY: Set<Session> = new Set()
 const NO_CONTENTS = { level: 0, covers: [] } as const

@@ -6,6 +6,7 @@ import type { Hasher } from '../ports/hasher.ts'
 import type { DeviceLinkHandler } from '../ports/device-link.ts'
 import type { ChunkHeader, SealedChunk } from '../ports/sealed-chunk.ts'
 import type { CloseCode } from '../wire/close-codes.ts'
+import type { Arriving } from './arriving.ts'
 import type { Covers } from './covers.ts'
 import type { DocumentSums } from './document-sums.ts'
 import type { DropWords } from './drop-words.ts'
@@ -104,15 +105,4 @@ export interface SessionHost {
   onClosed(session: Session): void
   onFailure(session: Session, error: unknown): void
   readonly otherSessions: (session: Session) => number
-}
-
-export interface Arriving {
-  readonly chunk: SealedChunk
-  readonly from: Session | undefined
-  /** Have it, as far as known: no need to tell them of it. */
-  readonly knownBy: Set<Session>
-  /** Said that they have it, or sent it. */
-  readonly confirmedBy: Set<DeviceId>
-  /** Sent it. */
-  readonly givenBy: Set<Session>
 }

@@ -157,10 +157,12 @@ function emptyGroup(): Group {
 /** A task that throws is refused and leaves nothing in the group. */
 function add(group: Group, task: Task, stored: (name: string, key: Uint8Array) => Uint8Array | undefined): void {
   const { writes, seen } = group
-  const before: (readonly [name: string, write: Write | undefined])[] = []
+  const names: string[] = []
+  const before: (Write | undefined)[] = []
   const put = (key: Uint8Array, value: Uint8Array | undefined): void => {
     const name = nameOf(key)
-    before.push([name, writes.get(name)])
+    names.push(name)
+    before.push(writes.get(name))
     writes.set(name, { key, value })
     group.bytes += key.length + (value?.length ?? 0)
   }
@@ -180,7 +182,8 @@ function add(group: Group, task: Task, stored: (name: string, key: Uint8Array) =
     })
     group.tasks.push({ task, refusal: undefined })
   } catch (error) {
-    for (const [name, write] of before.toReversed()) {
+    for (let i = names.length - 1; i >= 0; i--) {
+      const [name, write] = [names[i] as string, before[i]]
       if (write === undefined) writes.delete(name)
       else writes.set(name, write)
     }

@@ -64,7 +64,8 @@ export async function openLevel(location: string): Promise<LevelStore> {
     } catch (error) {
       throw isLocked(error) ? new SegueError('STORE_LOCKED', {}, { cause: error }) : new SegueError('STORE_FAILED', {}, { cause: error })
     }
-    await makeFilesPrivate(location)
+    privateFiles.clear()
+    await makeFilesPrivate(location, privateFiles)
   }
   const recover = async (): Promise<void> => {
     if (state === 'write-failed') assertRoom(location)

@@ -5,17 +5,15 @@
 import { chmod, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Files that `known` names are left: Level gives no number twice. Afterwards it names what is there. */
+/** Files that `known` names are left: Level gives no number twice, and makes its log, lock and manifest when it opens. Afterwards it names what is there. */
 export async function makeFilesPrivate(directory: string, known: Set<string> = new Set()): Promise<void> {
   if (process.platform === 'win32') return
   const names = await readdir(directory).catch((): string[] => [])
   const outcomes = await Promise.allSettled(names.filter(name => !known.has(name)).map(name => makePrivate(directory, name)))
   const present = new Set(names)
   for (const name of known) if (!present.has(name)) known.delete(name)
-  for (const outcome of outcomes) if (outcome.status === 'fulfilled' && NUMBERED.test(outcome.value)) known.add(outcome.value)
+  for (const outcome of outcomes) if (outcome.status === 'fulfilled') known.add(outcome.value)
 }
-
-const NUMBERED = /^\d+\./
 
 async function makePrivate(directory: string, name: string): Promise<string> {
   await chmod(join(directory, name), 0o600)
