@@ -73,8 +73,13 @@ export function createTrustWorld({ note }: TimeLine): TrustWorld {
       return handle?.isReady() === true && A.hasHeads(handle.doc() as A.Doc<unknown>, [hash])
     })
     for (const change of shown) change.heldBy.add(device.id)
+    await noteStored(process, theirs) // it may end before all is written
     await runtime.replica.settled()
     for (const change of shown) change.keptBy.add(device.id)
+    await noteStored(process, theirs)
+  }
+  const noteStored = async (process: Process, theirs: readonly Change[]): Promise<void> => {
+    const { runtime, device } = process
     for (const document of new Set(theirs.map(change => change.document))) {
       // What no person made, such as a claim, holds what it was written after as well.
       const loose = new Set((await commitsOf(device.chunks(), process, document)).flatMap(({ hash, deps }) => [hash, ...deps]))
