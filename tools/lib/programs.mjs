@@ -2,7 +2,7 @@
  * What is started as a process or a thread is put into a few files beforehand (ADR 12): reading a thousand modules takes longer than
  * anything these programs do first. Made of what the compiler wrote; made again only when that, a library or this file has changed.
  */
-import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import path from 'node:path'
 import { build as bundle } from 'vite'
 import { ROOT } from './run.mjs'
@@ -65,12 +65,28 @@ export async function bundlePrograms() {
         license: { fileName: 'LICENSES.md' },
         rolldownOptions: {
           input: Object.fromEntries(Object.keys(programs).map((name, i) => [name, files[i]])),
-          output: { entryFileNames: '[name].js', chunkFileNames: 'shared-[hash].js' },
+          output: {
+            entryFileNames: '[name].js',
+            chunkFileNames: 'shared-[hash].js',
+            strictExecutionOrder: true, // what fills in for an older Node comes before what needs it
+            // Only itself: what else lay in a program's file would start that program in whoever imports it, and wait for its end.
+            codeSplitting: { groups: [{ name: 'shared', test: id => !files.includes(id), entriesAware: true }] },
+          },
         },
       },
     })
+    refuseSharedPrograms(folder, Object.keys(programs))
     const now = new Date()
     utimesSync(folder, now, now) // last: a run that was stopped half-way counts as none
+  }
+}
+
+/** @param {string} folder @param {readonly string[]} programs */
+function refuseSharedPrograms(folder, programs) {
+  for (const file of readdirSync(folder)) {
+    const text = readFileSync(path.join(folder, file), 'utf8')
+    const imported = programs.find(name => text.includes(`from "./${name}.js"`) || text.includes(`import "./${name}.js"`))
+    if (imported !== undefined) throw new Error(`${path.join(folder, file)} would start ${imported}`)
   }
 }
 

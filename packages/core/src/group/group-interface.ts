@@ -94,6 +94,8 @@ export interface Group extends GroupTrust {
    * signed or of somebody nobody added, so that whoever brings them costs at most one check of a signature that does not hold.
    */
   evaluateWith(entries: readonly Uint8Array[]): GroupEvaluation | undefined
+  /** Whether its author signed it, whoever that is. */
+  isSigned(entry: SignedEntry): boolean
   toChunk(entry: SignedEntry): SealedChunk
   /** The signed entry in a log chunk, verified and compared with the chunk's id; for `receive`. */
   fromChunk(chunk: SealedChunk): Result<Uint8Array, string>

@@ -12,7 +12,7 @@ import type { Verifier } from '../ports/verifier.ts'
 import { MAX_ACTIVE_DEVICES } from '../wire/limits.ts'
 import { createAdmission } from './admission.ts'
 import type { SignedEntry } from './entry.ts'
-import { openEnvelope } from './envelope.ts'
+import { isSigned, openEnvelope } from './envelope.ts'
 import type { EntryOutcome, Group, GroupState, NewDevice } from './group-interface.ts'
 import { createGroupLog } from './group-log.ts'
 import { openEntry, sealEntry } from './log-chunks.ts'
@@ -132,6 +132,7 @@ export function holdGroup(parts: GroupParts, genesis: SignedEntry, secret: Uint8
         .counting.find(({ author, content }) =>
           content.kind === 'add' ? content.device === device : content.kind === 'genesis' && author === device,
         ),
+    isSigned: entry => isSigned(entry, verifier),
     evaluateWith(entries) {
       const more: SignedEntry[] = []
       const { devices, needsUpdate, recovery } = log.evaluation()

@@ -19,7 +19,6 @@ import {
 } from '../wire/group-messages.ts'
 import { MAX_ENTRY_BYTES, MAX_PAIRING_FRAME_BYTES, MAX_PROOF_BYTES } from '../wire/limits.ts'
 import { decodeEntry, type SignedEntry } from './entry.ts'
-import { isSigned } from './envelope.ts'
 import { readErasure, type Erasure } from './erasure.ts'
 import type { Group } from './group-interface.ts'
 
@@ -156,7 +155,7 @@ async function acknowledge(
  */
 function staysBeside(self: DeviceId, group: Group, bytes: Uint8Array): readonly SignedEntry[] | undefined {
   const removal = decodeEntry(bytes)
-  if (!removal.ok || !isSigned(removal.value)) return undefined
+  if (!removal.ok || !group.isSigned(removal.value)) return undefined
   const { author, content, parents } = removal.value
   if (content.kind !== 'remove' || content.target !== self || !mayHaveRemoved(group, author)) return undefined
   const isIn = group.evaluateWith([bytes])?.devices.some(({ id, active }) => id === self && active)
@@ -265,7 +264,7 @@ function ownRemoval(self: DeviceId, group: Group, bytes: Uint8Array): SignedEntr
   const by = group.device(author)
   const mayRemove = (by?.active === true && by.role === 'admin') || group.state.peek().recovery?.id === author
   if (!mayRemove && !isOutWith(self, group, entry.value)) return undefined
-  if (!isSigned(entry.value)) return undefined
+  if (!group.isSigned(entry.value)) return undefined
   const [outcome] = group.receive([bytes])
   // Where all that it rests on is here, it has to prevail as well.
   return outcome?.kind === 'held' || group.removalOf(self) !== undefined ? entry.value : undefined
