@@ -199,10 +199,11 @@ export function createLiveDocument(
     }
     noteProgress()
   }
-  /** The document in memory is of no use any more. What was changed here was captured before, so the store has all of it. */
+  /** The document in memory is of no use any more. What was changed here was captured before, so the store has all of it once it is written. */
   const readAgain = async (): Promise<void> => {
     const before = loose
     await chunker.flush()
+    await replica.settled() // what others made is shown before it is on disk
     const stored = await readStored(context, name)
     if (isClosed) return
     if (loose !== before) return readAgain() // changed here meanwhile

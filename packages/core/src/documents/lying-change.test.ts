@@ -3,11 +3,12 @@
  * applying them, so that what it was working on can be neither saved nor copied any more.
  */
 import * as A from '@automerge/automerge'
-import { documentIdToBinary } from '@automerge/automerge-repo'
+import { documentIdToBinary, type DocumentId } from '@automerge/automerge-repo'
 import { expect, test } from 'vitest'
 import { sha256 } from '../crypto/hash.ts'
 import { concatBytes } from '../lib/bytes.ts'
-import { createDocumentCast } from '../testing/document-cast.ts'
+import type { SealedChunk } from '../ports/sealed-chunk.ts'
+import { createDocumentCast, type DocumentDevice } from '../testing/document-cast.ts'
 import { createSeededRandom } from '../testing/seeded-random.ts'
 import { createSimulatedClock } from '../testing/simulated-clock.ts'
 import { readCommit, readEnvelope } from './commit.ts'
@@ -35,6 +36,14 @@ function lyingChange(doc: A.Doc<Note>, lie: Lie): Uint8Array {
   return concatBytes(Uint8Array.of(0x85, 0x6f, 0x4a, 0x83), sha256(body).subarray(0, 4), body)
 }
 
+function sealed({ keyring }: DocumentDevice, id: DocumentId, content: Uint8Array): SealedChunk {
+  const documentId = documentIdToBinary(id) as Uint8Array
+  const commit = readCommit(content)
+  if (!commit.ok) throw new Error(commit.error)
+  const sealer = createSealer({ keyring, random: createSeededRandom(9) })
+  return sealer.seal({ class: 'commit', documentId, contentKey: commitContentKey(commit.value.hash), content })
+}
+
 test.each(LIES)('[D13] [D28] a change that lies about %s costs nobody the document, open or closed', async lie => {
   const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
   const cast = createDocumentCast(clock)
@@ -47,12 +56,7 @@ test.each(LIES)('[D13] [D28] a change that lies about %s costs nobody the docume
   await clock.advance(1_000)
   const onDesk = await desk.documents.open<Note>(note.documentId)
 
-  const documentId = documentIdToBinary(note.documentId) as Uint8Array
-  const bytes = lyingChange(note.doc(), lie)
-  const commit = readCommit(bytes)
-  if (!commit.ok) throw new Error(commit.error)
-  const sealer = createSealer({ keyring: laptop.keyring, random: createSeededRandom(9) })
-  await laptop.replica.add([sealer.seal({ class: 'commit', documentId, contentKey: commitContentKey(commit.value.hash), content: bytes })])
+  await laptop.replica.add([sealed(laptop, note.documentId, lyingChange(note.doc(), lie))])
   await clock.advance(1_000)
   note.change(draft => A.splice(draft, ['text'], 11, 0, '!'))
   onDesk.change(draft => A.splice(draft, ['text'], 0, 0, 'oh, '))
@@ -67,5 +71,30 @@ test.each(LIES)('[D13] [D28] a change that lies about %s costs nobody the docume
   expect(desk.complaints).toContain('chunk-set-aside')
   again.change(draft => A.splice(draft, ['text'], 0, 4, ''))
   expect(A.load<Note>(A.save(again.doc())).text).toBe('hello world!')
+  await cast.close()
+})
+
+test.each(LIES)('[D28] what was shown and is not on disk yet stays when a change comes that lies about %s', async lie => {
+  const clock = createSimulatedClock({ settle: () => new Promise(done => setImmediate(done)) })
+  const cast = createDocumentCast(clock)
+  const [laptop, desk] = [await cast.join('laptop'), await cast.join('desk')]
+  cast.link(laptop, desk)
+  const note = await laptop.documents.create<Note>(draft => void (draft.text = 'hello'))
+  await laptop.documents.flush()
+  await clock.advance(10_000)
+  const onDesk = await desk.documents.open<Note>(note.documentId)
+  const lying = lyingChange(note.doc(), lie)
+
+  const letWrite = desk.store.holdWrites()
+  note.change(draft => A.splice(draft, ['text'], 5, 0, ' world'))
+  await clock.advance(50)
+  expect(onDesk.doc().text).toBe('hello world')
+  await laptop.replica.add([sealed(laptop, note.documentId, lying)])
+  await clock.advance(50)
+  expect(desk.complaints.length).toBeGreaterThan(0)
+  expect(onDesk.doc().text).toBe('hello world')
+  letWrite()
+  await clock.advance(1_000)
+  expect(onDesk.doc().text).toBe('hello world')
   await cast.close()
 })
