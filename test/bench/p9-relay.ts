@@ -38,6 +38,11 @@ async function appends(context: BenchContext): Promise<readonly Result[]> {
         const work: AppendWork = { directory: path.join(await context.scratch(what), 'data'), writers, batches, perBatch, bytes: 300 }
         return peer.call[what](work)
       }
+      // A relay runs for months: in the first seconds V8 still compiles what it does.
+      for (let i = context.smoke ? WARM_UPS : 0; i < WARM_UPS; i++) {
+        await run('relay')()
+        await run('raw')()
+      }
       const measured = await alternate({ relay: run('relay'), raw: run('raw') }, context.rounds)
       const [ours, theirs] = [median(measured.relay), median(measured.raw)]
       const result: Result = {
@@ -59,6 +64,8 @@ async function appends(context: BenchContext): Promise<readonly Result[]> {
     await peer.stop()
   }
 }
+
+const WARM_UPS = 6
 
 async function startRelay(context: BenchContext): Promise<RemoteProcess<RelayServer>> {
   const server = startRemote<RelayServer>(new URL('./devices/relay.ts', import.meta.url), ['--expose-gc'])
