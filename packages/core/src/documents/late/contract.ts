@@ -35,7 +35,7 @@ export type LateDecision = 'accept' | 'discard'
 export interface LateEdits {
   /** Oldest first by what authors say, then by id. Edits that a claim may still be on its way for are left out for `GRACE_MS`. */
   readonly list: Observable<readonly LateEdit[]>
-  /** Resolves when what is here has been looked at, closed documents too. */
+  /** Resolves when what is here has been looked at, closed documents too. What a failing disk kept from it is not waited for. */
   looked(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
   /** The same, and all that this device keeps is signed: with many documents that takes a while. */
   settled(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>

@@ -73,32 +73,53 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
   let horizons: readonly Horizon[] = []
   let epochs = new Map<EpochId, readonly Horizon[]>()
   let until = new Map<DeviceId, number>()
-  let settling: Promise<void> = Promise.resolve()
+  /** What the disk does not say yet: learned or forgotten, oldest first. */
+  const unwritten = new Set<EntryId>()
+  let writing: Promise<void> | undefined
 
-  const learn = (entry: EntryId, since: number, isSettled: boolean): void => {
-    known.set(entry, { since, except: new Set(), isSettled })
-    const settle = async (): Promise<void> => {
+  const writeAll = async (): Promise<void> => {
+    for (;;) {
+      const [entry] = unwritten
+      if (entry === undefined) return
       const learned = known.get(entry)
-      if (learned === undefined) return
-      if (!learned.isSettled) {
+      if (learned?.isSettled === false) {
         await stored()
+        if (known.get(entry) !== learned) continue // forgotten meanwhile
         learned.since = chunkStore.lastArrival()
         learned.isSettled = true
         rebuild()
       }
-      await records.write(new Map([[prefix + entry, encodeHorizon(learned.since, learned.except)]]))
+      unwritten.delete(entry)
+      try {
+        await records.write(new Map([[prefix + entry, learned === undefined ? undefined : encodeHorizon(learned.since, learned.except)]]))
+      } catch (error) {
+        unwritten.add(entry)
+        throw error
+      }
     }
-    settling = settling.then(settle)
-    settling.catch(() => undefined) // whoever waits for it hears
+  }
+  /** What failed is tried again with what comes next, or by whoever waits for it. */
+  const write = (): Promise<void> => {
+    writing ??= Promise.resolve()
+      .then(writeAll)
+      .finally(() => (writing = undefined))
+    writing.catch(() => undefined) // whoever waits for it hears
+    return writing
+  }
+  const learn = (entry: EntryId, since: number, isSettled: boolean): void => {
+    known.set(entry, { since, except: new Set(), isSettled })
+    unwritten.add(entry)
+    void write()
   }
   /** A removal that turned out not to prevail is forgotten: should it prevail after all, it is learned then. */
   const forget = (): void => {
     const present = new Set(entriesOf(trust))
-    const gone = [...known.keys()].filter(entry => !present.has(entry))
-    for (const entry of gone) known.delete(entry)
-    if (gone.length === 0) return
-    settling = settling.then(() => records.write(new Map(gone.map(entry => [prefix + entry, undefined]))))
-    settling.catch(() => undefined) // whoever waits for it hears
+    for (const entry of known.keys()) {
+      if (present.has(entry)) continue
+      known.delete(entry)
+      unwritten.add(entry)
+      void write()
+    }
   }
   const rebuild = (): void => {
     horizons = removalsOf(trust).map(removal => {
@@ -142,7 +163,8 @@ export async function openHorizons(parts: HorizonParts): Promise<Horizons> {
       }
     },
     async settled() {
-      for (let seen; seen !== settling;) await (seen = settling)
+      do await write()
+      while (unwritten.size > 0)
     },
   }
 }

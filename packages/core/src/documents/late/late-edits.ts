@@ -73,6 +73,8 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   const { chunkStore, sealer, clock, logger, replica } = context
   const { horizons, found, trust, pinned } = late
   const dirty = new Set<DocTag>()
+  /** A look at them failed. Until one does not, what came of them is not noted down as looked at. */
+  const failed = new Set<DocTag>()
   /** Hashes of what waits, of documents where something does, once they were looked at. */
   const outside = new Map<DocTag, ReadonlySet<string>>()
   const ending = new AbortController()
@@ -80,6 +82,8 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   let secured = new Set<DocTag>()
   let isSweepDue = horizons.all().some(({ removal }) => !found.isKept(removal.entry))
   let cancelSweep: (() => void) | undefined
+  let cancelRetry: (() => void) | undefined
+  let isSeen = false
   let cancel: (() => void) | undefined
   let running: Promise<void> | undefined
   let isLooking = false
@@ -152,36 +156,48 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       schedule()
     })
   }
-  const attempt = async (task: () => Promise<void>): Promise<void> => {
+  const retry = (): void => {
+    if (ending.signal.aborted) return
+    cancelRetry ??= clock.after(RETRY_MS, () => {
+      cancelRetry = undefined
+      for (const tag of failed) dirty.add(tag)
+      schedule()
+    })
+  }
+  /** Whether it went well. */
+  const attempt = async (task: () => Promise<void>): Promise<boolean> => {
     try {
       await task()
+      return true
     } catch (error) {
       if (!ending.signal.aborted) logger.warn('late-edits-not-judged', { reason: String(error) })
+      return false
     }
   }
   const run = async (): Promise<void> => {
     await starting
     const upTo = chunkStore.lastArrival()
-    await attempt(() => replica.settled()) // what has a number by now has been told of then
-    const failed = new Set<DocTag>()
+    const isTold = await attempt(() => replica.settled()) // what has a number by now has been told of then
+    if (!isSeen) await attempt(findUnseen)
     isLooking = true
     for (;;) {
       const [tag] = dirty
       if (tag === undefined || ending.signal.aborted) break
-      dirty.delete(tag)
-      let isDone = false
-      await attempt(async () => {
-        await look(tag)
-        isDone = true
-      })
-      if (!isDone) failed.add(tag)
+      await lookAt(tag)
       await clock.sleep(0)
     }
     isLooking = false
     work.set(work.peek() + 1)
     if (ending.signal.aborted) return
-    if (failed.size === 0) await attempt(() => found.settle(upTo, tag => shown.of(tag).length > 0))
+    if (!isTold || !isSeen) retry()
+    else if (failed.size === 0) await attempt(() => found.settle(upTo, tag => shown.of(tag).length > 0))
     if (isSweepDue) await attempt(sweep)
+  }
+  const lookAt = async (tag: DocTag): Promise<void> => {
+    dirty.delete(tag)
+    if (await attempt(() => look(tag))) return void failed.delete(tag)
+    failed.add(tag)
+    retry()
   }
   const look = async (tag: DocTag): Promise<void> => {
     const name = await nameOf(tag)
@@ -220,12 +236,10 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
     const keepOne = async (tag: DocTag, known?: DocumentName): Promise<void> => {
       if (ending.signal.aborted || dirty.size > 0) await drain()
       if (ending.signal.aborted) return
-      let isDone = false
       const startedAt = clock.monotonic()
-      await attempt(async () => {
+      const isDone = await attempt(async () => {
         const name = known ?? (await nameOf(tag))
         if (name !== undefined && (await keeper.keep(name))) mark(tag) // others may have kept less
-        isDone = true
       })
       isWhole &&= isDone
       const pauseMs = Math.max(SWEEP_PAUSE_MS, 2 * (clock.monotonic() - startedAt))
@@ -243,10 +257,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
   }
   const drain = async (): Promise<void> => {
     isLooking = true
-    for (const tag of [...dirty]) {
-      dirty.delete(tag)
-      if (!ending.signal.aborted) await attempt(() => look(tag))
-    }
+    for (const tag of [...dirty]) if (!ending.signal.aborted) await lookAt(tag)
     isLooking = false
     work.set(work.peek() + 1)
   }
@@ -273,10 +284,13 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
         if (record.class === 'register' || (isContent(record) && isHeldBack(record))) dirty.add(record.docTag)
       }
     }
+    isSeen = true
     if (hasWork()) schedule()
   }
   const stopListening = trust.state.subscribe(onGroup)
-  let starting: Promise<void> | undefined = attempt(findUnseen).finally(() => (starting = undefined))
+  let starting: Promise<unknown> | undefined = attempt(findUnseen)
+    .then(isDone => void (isDone || retry()))
+    .finally(() => (starting = undefined))
 
   const decide = async (id: string, decision: LateDecision): Promise<void> => {
     const { tag, item } = shown.find(id) ?? {}
@@ -334,6 +348,7 @@ export function createLateGate(context: DocumentsContext, late: Late, host: Late
       ending.abort(new SegueError('CLOSED'))
       cancel?.()
       cancelSweep?.()
+      cancelRetry?.()
       shown.close()
       await starting
       await running
