@@ -123,6 +123,18 @@ test('[D24] the first change of a document made through the repo is claimed too'
   expect(await claimsIn(laptop, handle)).toMatchObject([{ device: laptop.id, claim: { own: A.getHeads(handle.doc()) } }])
 })
 
+test('[D24] what a disk that could not be read kept from being claimed is claimed when it can', async () => {
+  const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
+  const { get } = laptop.store
+  laptop.store.get = () => Promise.reject(new Error('a bad block'))
+  await expect(laptop.documents.flush()).rejects.toThrow('a bad block')
+  await clock.advance(2_000)
+  laptop.store.get = get
+  await clock.advance(1_000)
+  expect(await claimsIn(laptop, handle)).toMatchObject([{ claim: { own: A.getHeads(handle.doc()) } }])
+  await laptop.documents.flush()
+})
+
 test('[D32] a register of an epoch nobody has, put in the place of a claim, does not end the claims', async () => {
   const handle = await laptop.documents.create<Note>(draft => void (draft.text = ''))
   await clock.advance(2_000)

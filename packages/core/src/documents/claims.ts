@@ -55,8 +55,8 @@ export function createClaims(context: DocumentsContext, name: DocumentName): Cla
 
   const write = async (): Promise<void> => {
     if (!isDue) return
-    isDue = false
     const stored = await chunkStore.get(chunkId)
+    isDue = false
     const opened = stored === undefined ? undefined : sealer.open(stored)
     const previous = opened?.ok && stored !== undefined ? readClaim(opened.value.content, stored.sequence, name.bytes, verifier) : undefined
     const before = previous?.ok ? previous.value.claim.own.filter(hash => !claimed.has(hash)) : []
@@ -78,21 +78,23 @@ export function createClaims(context: DocumentsContext, name: DocumentName): Cla
   const settle = (): Promise<void> => {
     cancel?.()
     cancel = undefined
-    writing = writing.then(write)
+    writing = writing.then(write, write)
+    writing.catch((error: unknown) => {
+      if (isClosed) return
+      logger.warn('claim-not-written', { reason: String(error) })
+      schedule()
+    })
     return writing
+  }
+  const schedule = (): void => {
+    cancel ??= clock.after(CLAIM_INTERVAL_MS, () => void settle())
   }
   return {
     note(commit, actor) {
       if (!commit.actor.endsWith(actor)) return
       latestByActor.set(commit.actor, commit.hash)
       isDue = true
-      if (isClosed) return
-      cancel ??= clock.after(CLAIM_INTERVAL_MS, () => {
-        settle().catch((error: unknown) => {
-          writing = Promise.resolve()
-          logger.warn('claim-not-written', { reason: String(error) })
-        })
-      })
+      if (!isClosed) schedule()
     },
     settle,
     close() {
