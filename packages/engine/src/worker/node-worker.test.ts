@@ -1,5 +1,7 @@
 import * as A from '@automerge/automerge'
-import { afterAll, expect, test } from 'vitest'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { afterAll, expect, test, vi } from 'vitest'
 import { createNodeWorker } from './index.ts'
 
 const NONE = { keys: [], tails: [] }
@@ -36,6 +38,38 @@ test('of what is asked for in one breath each gets its own answer', async () => 
   expect(one).toMatchObject({ value: contents })
   expect(none).toMatchObject({ status: 'rejected' })
   expect(other).toEqual(one)
+})
+
+test('what is asked for while the thread is busy goes over before it has answered', async () => {
+  const posted = vi.spyOn(Worker.prototype, 'postMessage')
+  try {
+    const first = worker.buildFragments(A.save(typed(2_000)), NONE)
+    await nextTurn()
+    const second = worker.buildFragments(A.save(typed(3)), NONE)
+    await nextTurn()
+    expect(posted).toHaveBeenCalledTimes(2)
+    expect((await Promise.all([first, second])).map(built => built.length > 0)).toEqual([true, false])
+  } finally {
+    posted.mockRestore()
+  }
+})
+
+test('a thread that is gone takes nothing with it that was asked of it', async () => {
+  const posted = vi.spyOn(Worker.prototype, 'postMessage')
+  const ended: number[] = []
+  await using fragile = { worker: createNodeWorker({ onEnded: () => ended.push(1) }), [Symbol.asyncDispose]: () => fragile.worker.close() }
+  try {
+    const asked = [typed(2_000), typed(3)].map(doc => fragile.worker.buildFragments(A.save(doc), NONE))
+    await nextTurn()
+    asked.push(fragile.worker.buildFragments(A.save(typed(4)), NONE))
+    await nextTurn()
+    await (posted.mock.contexts[0] as Worker).terminate()
+    asked.push(fragile.worker.buildFragments(A.save(typed(5)), NONE))
+    expect((await Promise.all(asked)).map(built => built.length > 0)).toEqual([true, false, false, false])
+    expect(ended).toEqual([1])
+  } finally {
+    posted.mockRestore()
+  }
 })
 
 test('a thread that had nothing to do ends, and the next job starts another', async () => {
