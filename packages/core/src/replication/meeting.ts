@@ -14,7 +14,7 @@ import type { BulkQueue } from './bulk-queue.ts'
 import type { Exceptions } from './exceptions.ts'
 import { commonScope, helloOf, sameLog } from './greeting.ts'
 import type { Offers } from './offers.ts'
-import { QUIET_MS, STALL_MS } from './pace.ts'
+import { QUIET_MS, STALL_MS, UNREST_MS } from './pace.ts'
 import type { Session, SessionHost } from './session-host.ts'
 import { sumBytes } from './sync-records.ts'
 
@@ -72,6 +72,8 @@ export interface MeetingParts {
   readonly onGreeted: (hello: Hello) => void
   /** What both said of what they hold was compared. */
   readonly onCompared: () => void
+  /** Called again and again while changes leave no time for a comparison. */
+  readonly onUnrest: () => void
   /** Everything may move now; the comparison follows. */
   readonly onBegin: () => void
 }
@@ -89,6 +91,7 @@ export function createMeeting(parts: MeetingParts): Meeting {
   let isRoundOver = false
   let mismatches = 0
   const check = createAlarm(clock)
+  const unrest = createAlarm(clock)
   let lastChange = clock.monotonic()
   let greeted = (): void => undefined
   const greeting = new Promise<void>(resolve => (greeted = resolve))
@@ -149,6 +152,7 @@ export function createMeeting(parts: MeetingParts): Meeting {
       history.setCursor(peer, { incarnation: hexId<Incarnation>(theirs.incarnation), arrival })
     }
     check.cancel()
+    unrest.cancel()
     parts.onCompared()
     if (isNews) host.onProgress(session())
   }
@@ -203,7 +207,9 @@ export function createMeeting(parts: MeetingParts): Meeting {
     })
   const onChanged = (): void => {
     lastChange = clock.monotonic()
-    if (phase === 'in-sync' && !check.isSet() && common === undefined) watchQuiet(QUIET_MS)
+    if (phase !== 'in-sync' || common !== undefined) return
+    if (!check.isSet()) watchQuiet(QUIET_MS)
+    if (receipts.needsProofs() && !unrest.isSet()) unrest.set(UNREST_MS, parts.onUnrest)
   }
   /** When it has been quiet for a while after changes, one side asks whether all arrived; the other only if the first did not. */
   const watchQuiet = (ms: number): void =>
@@ -261,6 +267,7 @@ export function createMeeting(parts: MeetingParts): Meeting {
     end() {
       phase = 'closed'
       check.cancel()
+      unrest.cancel()
       greeted()
     },
   }

@@ -44,5 +44,7 @@ export const FRESH_DELAY_MS = 30
 export const MAX_FRESH_WAITING: number = 4 * MAX_HAVE_RECORDS
 /** Quiet for this long after changes, and one side asks whether all arrived. */
 export const QUIET_MS: number = 10 * SECOND_MS
+/** While it is not quiet, it is looked that often at what has waited for a comparison since the last look. */
+export const UNREST_MS: number = QUIET_MS / 2
 /** A comparison in which nothing is under way for this long is asked about. */
 export const STALL_MS: number = 15 * SECOND_MS

@@ -110,6 +110,28 @@ test('[R62] of what the relay was given, and stored, nothing is asked; of what o
   expect([isOnRelay(desk), ...cast.types()]).toEqual([true, 'hello', 'hello'])
 })
 
+test('[R62] what it only named is asked about while changes leave no time for a comparison, too; of what it was given, nothing', async () => {
+  cast.link(laptop, relay, { latencyMs: 50 })
+  cast.link(laptop, desk)
+  await clock.advance(60_000)
+  const large = cast.chunks.commit('diary', 'large', { bytes: 100_000 }) // which is not pushed
+  await Promise.all([desk, relay].map(({ replica }) => replica.add([large])))
+  await type(25)
+  expect(cast.types()).not.toContain('root')
+  expect([isOnRelay(laptop), asked()]).toEqual([true, 1])
+})
+
+test('[R62] nor is it asked on and on then about what it does not show', async () => {
+  cast.link(laptop, relay, { latencyMs: 50 })
+  await clock.advance(60_000)
+  const made = edit('a')
+  const added = laptop.replica.add([made])
+  await relay.replica.add([cast.chunks.spoiled(made)])
+  await type(60)
+  await added
+  expect([isOnRelay(laptop), asked()]).toEqual([false, 1])
+})
+
 test('[R62] of what the relay gave nothing is asked', async () => {
   await relay.replica.add([edit('a'), edit('b')])
   cast.link(laptop, relay)
@@ -252,6 +274,30 @@ test('[R62] other bytes are fetched once, and asked about again: the relay may h
   await theirs.apply({ put: [{ ...chunk, live: true }] })
   expect([await answer(), receipts.owed()]).toEqual([[], 0])
 })
+
+test('[R62] what it did not show it is asked about again, without a comparison, only once it names it', async () => {
+  const { chunk, proofs, questions } = await askingAboutOne()
+  const ask = async (): Promise<number> => {
+    await proofs.askMeanwhile()
+    return questions.length
+  }
+  expect([await ask(), await ask()]).toEqual([0, 1])
+  await proofs.take(new Uint8Array())
+  expect(await ask()).toBe(1)
+  proofs.onNamed(chunk.id)
+  expect(await ask()).toBe(2)
+  proofs.onNamed(chunk.id) // before it answers
+  await proofs.take(new Uint8Array())
+  expect(await ask()).toBe(3)
+})
+
+/** On the laptop, never quiet for long. */
+async function type(seconds: number): Promise<void> {
+  for (let typed = 0; typed < seconds; typed += 4) {
+    await laptop.replica.add([edit(`after ${typed} s`)])
+    await clock.advance(4_000)
+  }
+}
 
 /** One chunk is here, and the relay is to show it. */
 async function askingAboutOne() {

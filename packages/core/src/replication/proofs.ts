@@ -26,6 +26,13 @@ export interface Proofs {
   begin(theirCursor: number): () => Promise<void>
   /** A comparison ended: asks for what is still to be shown. */
   ask(): Promise<void>
+  /**
+   * Changes leave no time for a comparison: asks for what was to be shown the last time, too, and still is; but for what the peer, asked since
+   * the last comparison, did not show, and did not name since.
+   */
+  askMeanwhile(): Promise<void>
+  /** The peer says that it has it: settles what names settle. */
+  onNamed(id: ChunkId, sequence?: number): void
   /** The peer's hashes. Gives those whose bytes are other ones, to be fetched. */
   take(items: Uint8Array): Promise<readonly ChunkId[]>
 }
@@ -51,6 +58,10 @@ export function createProofs(parts: ProofsParts): Proofs {
   const seen = new Map<ChunkId, string>()
   /** Not answered yet, with the arrival they had then: a register that came since is asked about again. */
   const asked = new Map<ChunkId, number>()
+  /** Asked for since the last comparison and not shown, nor named again by the peer. */
+  const notShown = new Set<ChunkId>()
+  /** What was to be shown when `askMeanwhile` was last called: what was given just then is not asked for. */
+  let toShow: ReadonlySet<ChunkId> = new Set()
   /** Not answered yet, in order. */
   const questions: (readonly ChunkId[])[] = []
   let isOn = false
@@ -87,10 +98,10 @@ export function createProofs(parts: ProofsParts): Proofs {
     questions.push(ids)
     await send({ type: 'prove', ids: packIds(ids) })
   }
-  const askAll = async (): Promise<void> => {
+  const askAll = async (isAsked: (id: ChunkId) => boolean): Promise<void> => {
     let ids: ChunkId[] = []
     let bytes = 0
-    for (const id of [...receipts.unproven()]) {
+    for (const id of [...receipts.unproven()].filter(isAsked)) {
       const head = await store.head(id)
       if (head?.live !== true) {
         receipts.forget(id)
@@ -107,6 +118,10 @@ export function createProofs(parts: ProofsParts): Proofs {
     }
     await askFor(ids)
   }
+  const onAnswered = (id: ChunkId, isShownNow: boolean): void => {
+    const isAnswered = asked.delete(id) // else it was named since; and a comparison may make it owed once more
+    if (isAnswered && !isShownNow) notShown.add(id)
+  }
   return {
     begin(theirCursor) {
       isOn = true
@@ -120,8 +135,19 @@ export function createProofs(parts: ProofsParts): Proofs {
       }
     },
     async ask() {
+      notShown.clear()
       if (isOn && isShown()) await advance()
-      if (isOn && !isShown()) await askAll()
+      if (isOn && !isShown()) await askAll(() => true)
+    },
+    async askMeanwhile() {
+      const due = toShow
+      toShow = new Set(receipts.unproven())
+      if (isOn) await askAll(id => due.has(id) && !notShown.has(id))
+    },
+    onNamed(id, sequence) {
+      notShown.delete(id)
+      asked.delete(id)
+      receipts.settle(id, sequence)
     },
     async take(items) {
       const others: ChunkId[] = []
@@ -134,14 +160,14 @@ export function createProofs(parts: ProofsParts): Proofs {
         const own = await store.get(id)
         const order = own === undefined ? 0 : compareBytes(hasher.sha256(own.bytes), said)
         const isShownNow = own === undefined || order === 0 || said.every(byte => byte === 0)
-        asked.delete(id) // a comparison may make it owed once more
+        onAnswered(id, isShownNow)
         if (own === undefined) receipts.forget(id)
         else if (isShownNow) receipts.prove(id, own.sequence)
         else if (seen.get(id) !== toHex(said)) (own.class === 'register' && order > 0 ? greater : others).push(id)
         if (!isShownNow) seen.set(id, toHex(said))
       }
       if (greater.length > 0) await give(greater)
-      for (const id of missing) asked.delete(id) // not there yet: asked again after the next comparison
+      for (const id of missing) onAnswered(id, false) // not there yet: asked again after the next comparison, or once it is named
       if (isShown()) await this.ask()
       onProven()
       return others

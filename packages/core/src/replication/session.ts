@@ -130,7 +130,7 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
   /** The peer has it, which may still be on its way to disk here. */
   const note = (id: ChunkId, isProof: boolean, sequence?: number): void => {
     if (isProof) receipts.prove(id, sequence)
-    else receipts.settle(id, sequence)
+    else proofs.onNamed(id, sequence)
     const entry = host.arriving.get(id)
     entry?.knownBy.add(session)
     if (isProof) entry?.confirmedBy.add(link.peer)
@@ -321,6 +321,9 @@ export function createSession(host: SessionHost, link: DeviceLink, scope: readon
     },
     onCompared() {
       if (needsProofs()) onBulk(proofs.ask)
+    },
+    onUnrest() {
+      if (meeting.phase() === 'in-sync') onBulk(proofs.askMeanwhile)
     },
     onBegin,
   })
