@@ -128,6 +128,7 @@ export function createMeeting(parts: MeetingParts): Meeting {
     const isWhole = common === undefined && mine.except === undefined && hello.except === undefined
     if (isWhole && equalBytes(mine.root, hello.root)) {
       if (equalBytes(sumBytes(summary.root()), hello.root)) return enterInSync(hello.unchecked, hello.arrival)
+      if (hello.unchecked === 0 && host.unchecked.size === 0) receipts.knowAllBuckets()
       enterInSync(1, hello.arrival) // no receipt: what came meanwhile is still owed
       return onChanged()
     }

@@ -46,3 +46,19 @@ for (const keyless of [false, true]) {
     expect(laptop.replica.peers.peek().get(desk.id)).toMatchObject({ state: 'in-sync', unconfirmed: 0 })
   })
 }
+
+test('[R45] what both held as they greeted is confirmed, whatever is written meanwhile and from then on', async () => {
+  const clock = createSimulatedClock()
+  const cast = createReplicaCast(clock)
+  const [laptop, desk] = [await cast.join('laptop'), await cast.join('desk')]
+  for (const { replica } of [laptop, desk]) await replica.add([cast.chunks.commit('old', 'a')])
+  cast.link(laptop, desk, { latencyMs: 50 })
+  await clock.advance(20)
+  for (let typed = 0; typed < 3; typed++) {
+    await laptop.replica.add([cast.chunks.commit('new', `${typed}`)])
+    await clock.advance(3_000)
+  }
+  expect(cast.types()).not.toContain('root')
+  const confirmed = ['old', 'new'].map(name => laptop.replica.confirmedAt(desk.id, cast.chunks.docTag(name)))
+  expect(confirmed).toEqual([true, true])
+})
