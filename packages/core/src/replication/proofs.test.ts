@@ -159,6 +159,24 @@ test('[R62] other bytes that are as good are good enough, and looked at once', a
   expect(cast.types()).toEqual(['hello', 'hello'])
 })
 
+test('[R62] also where two relays give the same while neither is on disk yet', async () => {
+  const made = edit('a')
+  const { chunk, isGood } = otherwise(made)
+  const second = await cast.join('second', WITHOUT_KEYS)
+  for (const each of [relay, second]) await each.replica.add([chunk])
+  const inspector = cast.chunks.inspector(() => laptop.store)
+  await cast.restart(laptop, {
+    inspector: { ...inspector, inspect: each => (isGood(each) ? inspector.inspect(made) : inspector.inspect(each)) },
+  })
+  await laptop.replica.add([made])
+  for (const each of [relay, second]) cast.link(laptop, each)
+  laptop.store.failWrites(new Error('no space left'))
+  await clock.advance(1_000)
+  laptop.store.failWrites(undefined)
+  await clock.advance(60_000)
+  expect([relay, second].map(({ id }) => laptop.replica.confirmedAt(id, tag()))).toEqual([true, true])
+})
+
 test('[R62] [R8] of a register that two wrote with one sequence the greater comes to the relay, whichever lay there first', async () => {
   const [one, other] = [cast.chunks.register('diary', 'claim', 1, 'mine'), cast.chunks.register('diary', 'claim', 1, 'its copy')]
   const isGreater = compareBytes(portableHasher.sha256(one.bytes), portableHasher.sha256(other.bytes)) > 0

@@ -104,6 +104,8 @@ export async function createReplica(components: ReplicaComponents): Promise<Repl
       if (fate === 'covered') for (const session of knownBy) session.supersede([chunk])
       if (item.contents === undefined || fate === 'older') continue
       if (item.from !== undefined) receipts.get(item.from)?.prove(chunk.id, chunk.sequence)
+      // Others gave the same while it was on its way to disk; of a register they may have an older one.
+      for (const peer of (chunk.class !== 'register' && entry?.confirmedBy) || []) receipts.get(peer)?.prove(chunk.id, chunk.sequence)
       if (sessions.size === 0) continue
       const offer = { class: chunk.class, docTag: chunk.docTag, id: chunk.id, sequence: chunk.sequence, byteLength: chunk.bytes.length }
       for (const session of sessions) {
