@@ -82,7 +82,10 @@ async function pairNew(context: CliContext, options: InviteOptions): Promise<voi
     for (const device of waiting as readonly NearbyRow[]) {
       if (!seen.has(device.id) && device.isRemote === true) output.warning(`REMOTE: “${device.name}” wants to join, from another network.`)
       else if (!seen.has(device.id)) output.note(`“${device.name}” wants to join.`)
-      if (seen.size === 0) asking = askForCode(client, output, over.signal)
+      if (seen.size === 0) {
+        asking = askForCode(client, output, over.signal)
+        asking.catch(() => undefined) // it may end before the call does, which is when what it says is looked at
+      }
       seen.add(device.id)
     }
   }
