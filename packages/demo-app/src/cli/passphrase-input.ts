@@ -10,9 +10,11 @@ export async function readPassphrase(isKnown: boolean): Promise<string> {
     const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       throw new UsageError(`SEGUE_PASSPHRASE_FILE: ${error.message}`)
     })
-    return checked(kept.replace(/\r?\n$/, ''))
+    const passphrase = kept.replace(/\r?\n$/, '')
+    if (passphrase === '') throw new UsageError('The file named by SEGUE_PASSPHRASE_FILE is empty: its content is the passphrase.')
+    return passphrase
   }
-  return isKnown ? checked(await askSecret('Passphrase of this device:')) : choosePassphrase('Choose a passphrase for this device:')
+  return isKnown ? known(await askSecret('Passphrase of this device:')) : choosePassphrase('Choose a passphrase for this device:')
 }
 
 /** A new one, asked for twice where a person types. */
@@ -25,4 +27,11 @@ export async function choosePassphrase(question: string): Promise<string> {
 function checked(passphrase: string | undefined): string {
   if (passphrase !== undefined && passphrase !== '') return passphrase
   throw new UsageError('An empty passphrase protects nothing. Type one, or choose --keys keychain or --keys key-file.')
+}
+
+function known(passphrase: string | undefined): string {
+  if (passphrase !== undefined && passphrase !== '') return passphrase
+  throw new UsageError(
+    'No passphrase was given. Type the one of this device, or name a file that holds it: SEGUE_PASSPHRASE_FILE. Nothing was changed.',
+  )
 }
