@@ -111,7 +111,7 @@ export interface Inviter extends Closeable {
   readonly topic: Uint8Array
 }
 
-/** Throws SegueError GROUP_ENTRY_REFUSED or GROUP_NEWER when this device may not add others, RangeError on a wrong duration. */
+/** Throws SegueError NEEDS_ADMIN or GROUP_NEWER when this device may not add others, RangeError on a wrong duration. */
 export function createInviter(options: InviterOptions): Inviter {
   const { identity, group, clock, random, addresses, keep, telemetry } = options
   const lifetimeMs = options.expiresInMs ?? PAIRING_DEFAULT_MS

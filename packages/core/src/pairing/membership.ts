@@ -33,11 +33,11 @@ export interface Joined {
   readonly addresses: readonly string[]
 }
 
-/** Throws SegueError GROUP_NEWER or GROUP_ENTRY_REFUSED: better now than after a person has typed digits. */
+/** Throws SegueError GROUP_NEWER or NEEDS_ADMIN: better now than after a person has typed digits. */
 export function checkMayAdmit(group: Group, self: DeviceId): void {
   if (group.state.peek().needsUpdate) throw new SegueError('GROUP_NEWER')
   const device = group.device(self)
-  if (device?.active !== true || device.role !== 'admin') throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'needsAdmin' })
+  if (device?.active !== true || device.role !== 'admin') throw new SegueError('NEEDS_ADMIN')
 }
 
 /**

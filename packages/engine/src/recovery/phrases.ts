@@ -13,6 +13,7 @@ import { nativeHasher } from '../platform/native-hasher.ts'
 import { nativeVerifier } from '../platform/native-verifier.ts'
 import { systemRandom } from '../platform/system-random.ts'
 import type { Confirmation, PersonCheck } from '../person.ts'
+import { plainly } from '../roles.ts'
 import type { Runtime } from '../runtime.ts'
 import { keysOfWords } from './words.ts'
 
@@ -22,7 +23,7 @@ export interface RecoveryPhrases {
   /**
    * Names the public halves of a phrase (`makeRecoveryPhrase`), in the place of an earlier one, whose words open nothing new from then on.
    * An admin's device may; any other with the words in force. The person is asked again where this device has a passphrase. Rejects with
-   * SegueError GROUP_ENTRY_REFUSED (`needsAdmin`), GROUP_NEWER, RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED, CONFIRMATION_*.
+   * SegueError NEEDS_ADMIN, GROUP_NEWER, RECOVERY_PHRASE_INVALID, RECOVERY_PHRASE_BURNED, CONFIRMATION_*.
    */
   set(keys: RecoveryPublicKeys, options?: SetPhraseOptions): Promise<void>
 }
@@ -61,7 +62,13 @@ export function createPhrases({ runtime, clock, person }: Parts): RecoveryPhrase
       await person.confirmPassphrase(confirmation)
       const { group, keeper } = runtime()
       const time = clock.now()
-      if (oldWords === undefined) return keeper.keep(group.setRecovery(keys, { time }))
+      if (oldWords === undefined) {
+        try {
+          return await keeper.keep(group.setRecovery(keys, { time }))
+        } catch (error) {
+          throw plainly(error)
+        }
+      }
       const entries = group.entries().map(entry => entry.bytes)
       const before = new Set(group.entries().map(entry => entry.id))
       const onPaper = openOnPaper({
@@ -71,7 +78,7 @@ export function createPhrases({ runtime, clock, person }: Parts): RecoveryPhrase
       onPaper.setRecovery(keys, { time })
       const written: readonly SignedEntry[] = onPaper.entries().filter(entry => !before.has(entry.id))
       const refused = group.receive(written.map(entry => entry.bytes)).some(outcome => outcome.kind === 'refused')
-      if (refused) throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'needsAdmin' })
+      if (refused) throw new SegueError('NEEDS_ADMIN')
       await Promise.all(written.map(entry => keeper.keep(entry)))
     },
   }
