@@ -45,7 +45,8 @@ const idOf = async (shell: Shell): Promise<string> => (await segueJson<{ device:
 test('[V1] removing says who knows; nobody is removed by a slip, by a member, or as the last admin', async () => {
   expect(await failure(laptop, 'devices', 'remove', 'Phone', '--confirm', 'Desk')).toEqual([1, 'CONFIRMATION_WRONG'])
   expect(await failure(desk, 'devices', 'remove', 'Phone', '--confirm', 'Phone')).toEqual([1, 'NEEDS_ADMIN'])
-  expect(await failure(laptop, 'devices', 'remove', 'Laptop', '--confirm', 'Laptop')).toEqual([1, 'LAST_ADMIN'])
+  expect(await failure(laptop, 'devices', 'remove', 'laptop', '--confirm', 'Laptop')).toEqual([2, 'USAGE'])
+  expect(await failure(laptop, 'devices', 'leave', '--confirm', 'Laptop')).toEqual([1, 'LAST_ADMIN'])
   expect(await failure(laptop, 'devices', 'remove', 'Watch', '--confirm', 'Watch')).toEqual([4, 'NOT_A_MEMBER'])
 
   const before = await idOf(phone)
@@ -67,6 +68,8 @@ test('[V9] [V12] the removed device says so, keeps what it had, and comes back w
   await expect.poll(async () => (await runSegue(phone, 'status')).stdout, { timeout: 20_000 }).toContain('REMOVED   by “Laptop”')
   const before = await idOf(phone)
   await segueJson(phone, 'session', 'create', 'Mine alone')
+  const told = ['handoff to desk', 'pair new', 'rename Out', 'devices leave'].map(asked => failure(phone, ...asked.split(' ')))
+  expect(await Promise.all(told)).toEqual(told.map(() => [4, 'DEVICE_REMOVED']))
   const asked = startSegue(phone, '--json', 'pair', 'join', 'whatever')
   asked.type('no')
   expect(await asked.finished).toMatchObject({ code: 1, stdout: expect.stringContaining('CANCELLED') })

@@ -1,6 +1,7 @@
 /** devices remove, devices leave, devices show: taking a device out of the group, and who knows of it. */
 import { isSegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
+import { UsageError } from '../client/daemon-client.ts'
 import { askPerson, CONFIRM_HELP, CONFIRM_OPTION, type Asked } from './confirm.ts'
 import { action, type CliContext } from './context.ts'
 import { ago, shortId, table } from './output.ts'
@@ -51,9 +52,11 @@ async function remove(
   { confirm, wait }: { readonly confirm?: string; readonly wait: boolean },
 ): Promise<void> {
   const client = await daemon()
-  const { device, asks } = await client.call<{ readonly device: DeviceRow; readonly asks: Asked['asks'] }>('devices.find', {
-    device: wanted,
-  })
+  const { device, asks } = await client.call<{
+    readonly device: DeviceRow & { readonly isThisDevice: boolean }
+    readonly asks: Asked['asks']
+  }>('devices.find', { device: wanted })
+  if (device.isThisDevice) throw new UsageError('That is this device. To take it out of its group: segue devices leave')
   const what = `“${device.name}” (${shortId(device.id)}) will be cut off for good: it keeps what it has and gets nothing new. The machine can come back with segue pair, as a new device.`
   const confirmation = await askPerson(output, { asks, name: device.name, what, given: confirm })
   await client.call('devices.remove', { device: device.id, confirmation })
@@ -87,12 +90,12 @@ async function leave(
   { erase = false, confirm }: { readonly erase?: boolean; readonly confirm?: string },
 ): Promise<void> {
   const client = await daemon()
-  const { devices } = await client.call<{ readonly devices: readonly (DeviceRow & { readonly isThisDevice: boolean })[] }>('devices')
-  const self = devices.find(({ isThisDevice }) => isThisDevice)
-  const { asks } = await client.call<{ readonly asks: Asked['asks'] }>('person')
+  const { device: self } = await client.call<{ readonly device: Pick<DeviceRow, 'id' | 'name'> }>('status')
+  // By its id: another device may have the same name.
+  const { asks } = await client.call<{ readonly asks: Asked['asks'] }>('devices.find', { device: self.id })
   const rest = erase ? 'what is here of the group is erased, also what no other device has' : 'what is here stays readable'
-  const what = `This device, “${self?.name ?? ''}”, leaves its group for good: it gets nothing new, and ${rest}. The machine can come back with segue pair, as a new device.`
-  const confirmation = await askPerson(output, { asks, name: self?.name ?? '', what, given: confirm })
+  const what = `This device, “${self.name}”, leaves its group for good: it gets nothing new, and ${rest}. The machine can come back with segue pair, as a new device.`
+  const confirmation = await askPerson(output, { asks, name: self.name, what, given: confirm })
   const late = AbortSignal.timeout(WAIT_MS)
   let isOut = true
   try {

@@ -1,4 +1,5 @@
-/** Everything the daemon can be asked to do. */
+/** Everything the daemon can be asked to do, and what of it a device that was removed from its group cannot. */
+import { SegueError } from '@segue/engine'
 import type { DaemonCommand } from './command.ts'
 import { DELETION_COMMANDS } from './commands/deletions.ts'
 import { DEVICE_COMMANDS } from './commands/device.ts'
@@ -16,7 +17,25 @@ import { SEEING_COMMANDS } from './commands/seeing.ts'
 import { SESSION_COMMANDS } from './commands/sessions.ts'
 import { WORKSPACE_COMMANDS } from './commands/workspace.ts'
 
-export const COMMANDS: readonly DaemonCommand[] = [
+/** These reach the group. Without being told so, a person hears of queues and rules that say nothing to somebody who is out. */
+const FOR_MEMBERS: readonly string[] = [
+  'rename',
+  'devices.find',
+  'devices.remove',
+  'devices.leave',
+  'devices.promote',
+  'devices.demote',
+  'device.in-sync',
+  'pair.new',
+  'handoff.to',
+  'handoff.take',
+  'relay.add',
+  'relay.remove',
+  'relay.in-sync',
+  'recovery.set',
+]
+
+const ALL: readonly DaemonCommand[] = [
   ...DEVICE_COMMANDS,
   ...LOCK_COMMANDS,
   ...ROLE_COMMANDS,
@@ -33,3 +52,15 @@ export const COMMANDS: readonly DaemonCommand[] = [
   ...RECOVERY_COMMANDS,
   ...SEEING_COMMANDS,
 ]
+
+export const COMMANDS: readonly DaemonCommand[] = ALL.map(command => (FOR_MEMBERS.includes(command.name) ? forMembers(command) : command))
+
+export function forMembers({ run, ...command }: DaemonCommand): DaemonCommand {
+  return {
+    ...command,
+    async run(context, params) {
+      if (context.segue.removal.peek() !== undefined) throw new SegueError('DEVICE_REMOVED')
+      return run(context, params)
+    },
+  }
+}

@@ -9,8 +9,10 @@ const WELL: DaemonFacts = {
   mdns: true,
   silentInterfaces: [],
   isStorageFailing: false,
+  isRemoved: false,
   clockOffsetMs: 800,
   relayedDevices: [],
+  relays: { revoked: 0, full: 0 },
   strangersNearby: 0,
 }
 const AT_HOME: Facts = { daemon: WELL, closedAddresses: [], interfaces: ['lo', 'eth0', 'wlan0', 'docker0'], hasPrivateAddress: true }
@@ -35,6 +37,9 @@ test.each<[string, Partial<Facts>, Partial<DaemonFacts>]>([
   ['clock-off', {}, { clockOffsetMs: -6 * MINUTE_MS }],
   ['foreign-group', {}, { strangersNearby: 2 }],
   ['relayed', {}, { relayedDevices: ['Desk'] }],
+  ['relay-revoked', {}, { relays: { revoked: 1, full: 0 } }],
+  ['relay-full', {}, { relays: { revoked: 0, full: 2 } }],
+  ['removed', {}, { isRemoved: true }],
   ['storage-failing', {}, { isStorageFailing: true }],
 ])('%s', (cause, facts, daemon) => {
   expect(causesOf(facts, daemon)).toEqual([cause])

@@ -4,6 +4,7 @@ import type { DaemonFacts, Facts } from './facts.ts'
 export interface Finding {
   readonly cause:
     | 'daemon-down'
+    | 'removed'
     | 'port-closed'
     | 'mdns-off'
     | 'mdns-blocked'
@@ -11,6 +12,8 @@ export interface Finding {
     | 'clock-off'
     | 'foreign-group'
     | 'relayed'
+    | 'relay-revoked'
+    | 'relay-full'
     | 'storage-failing'
     | 'no-private-network'
     | 'well'
@@ -28,11 +31,13 @@ const VPN_NAME = /^(tun|tap|utun|wg|ppp|ipsec|tailscale|zt|nordlynx|proton|mullv
 export function findingsOf(facts: Facts): readonly Finding[] {
   if (facts.daemon === undefined) return [DAEMON_DOWN]
   const findings = [
+    ...(facts.daemon.isRemoved ? [REMOVED] : []),
     ...storageFindings(facts.daemon),
     ...networkFindings(facts, facts.daemon),
     ...clockFindings(facts.daemon),
     ...strangerFindings(facts.daemon),
     ...relayedFindings(facts.daemon),
+    ...relayFindings(facts.daemon),
   ]
   return findings.length > 0 ? findings : [WELL]
 }
@@ -42,6 +47,12 @@ const DAEMON_DOWN: Finding = {
   level: 'problem',
   title: 'The daemon is not running.',
   next: 'Start it: segue up. If it does not stay up: segue logs.',
+}
+const REMOVED: Finding = {
+  cause: 'removed',
+  level: 'problem',
+  title: 'This device was removed from its group: no device of it lets this one in.',
+  next: 'To join again, as a new device: segue pair join. What is here stays; segue session export writes it out.',
 }
 const WELL: Finding = { cause: 'well', level: 'ok', title: 'Nothing here keeps your devices apart.' }
 
@@ -128,6 +139,20 @@ function relayedFindings({ relayedDevices }: DaemonFacts): readonly Finding[] {
       next: 'That is right for devices on different networks. On the same one: guest networks and “client isolation” keep devices apart, and so may a firewall.',
     },
   ]
+}
+
+function relayFindings({ relays: { revoked, full } }: DaemonFacts): readonly Finding[] {
+  const next = 'Ask its operator; segue relay list says more. Your devices still sync directly.'
+  const findings: Finding[] = []
+  if (revoked > 0) {
+    const title = `${revoked === 1 ? 'A relay no longer serves' : `${revoked} relays no longer serve`} your group: nothing goes there or comes from there.`
+    findings.push({ cause: 'relay-revoked', level: 'problem', title, next })
+  }
+  if (full > 0) {
+    const title = `${full === 1 ? 'A relay is' : `${full} relays are`} full for your group: what is new does not get there.`
+    findings.push({ cause: 'relay-full', level: 'problem', title, next })
+  }
+  return findings
 }
 
 function spanOf(ms: number): string {

@@ -61,14 +61,16 @@ export const DEVICE_COMMANDS: readonly DaemonCommand[] = [
   /** What only the daemon can know of what keeps devices apart; `segue doctor` adds what any process can see. */
   defineCommand('doctor', v.strictObject({}), async ({ segue, signal }): Promise<DoctorAnswer> => {
     const { multicast, strangers, clockOffsets } = await segue.lookAround({ signal })
-    const { storage, addresses } = segue.status.peek()
+    const { storage, addresses, relays } = segue.status.peek()
     const offsets = [...clockOffsets.values()].sort((a, b) => Math.abs(b) - Math.abs(a))
     return {
       mdns: multicast !== undefined,
       silentInterfaces: multicast?.filter(({ isHeard }) => !isHeard).map(({ address }) => address) ?? [],
       isStorageFailing: storage.state === 'failing',
+      isRemoved: segue.removal.peek() !== undefined,
       clockOffsetMs: offsets[0],
       relayedDevices: segue.devices.peek().flatMap(({ name, path }) => (path === 'relayed' ? [name] : [])),
+      relays: { revoked: relays.revoked, full: relays.full },
       strangersNearby: strangers.length,
       addresses,
     }

@@ -12,17 +12,39 @@ import {
 } from '@segue/engine'
 import { WrongRequest } from '../command.ts'
 
-/** Throws NOT_A_MEMBER when no other device is meant, WrongRequest when more than one is. */
+type Named = Pick<DeviceStatus, 'id' | 'name' | 'isThisDevice'>
+
+/** Another device. Throws NOT_A_MEMBER when none is meant, WrongRequest when more than one is, or this one. */
 export function findDevice(segue: Segue, wanted: string): DeviceStatus {
-  const name = wanted.replace(/^…/, '') // as `segue devices` shortens ids
-  const others = segue.devices.peek().filter(device => !device.isThisDevice)
-  const exact = others.filter(device => device.id === name || device.name === name)
-  const found =
-    exact.length > 0 ? exact : others.filter(device => device.name.toLowerCase() === name.toLowerCase() || device.id.endsWith(name))
-  if (name === '' || found[0] === undefined) throw new SegueError('NOT_A_MEMBER')
-  if (found.length > 1) throw new WrongRequest(`${found.length} devices are called ${name}. Say the id: segue devices`)
-  return found[0]
+  return otherNamed(segue.devices.peek(), wanted)
 }
+
+export function otherNamed<Device extends Named>(devices: readonly Device[], wanted: string): Device {
+  const name = wanted.replace(/^…/, '') // as `segue devices` shortens ids
+  const others = devices.filter(device => !device.isThisDevice)
+  const exact = others.filter(device => device.id === name || device.name === name)
+  const found = exact.length > 0 ? exact : others.filter(device => isLike(device, name))
+  if (found.length > 1) throw new WrongRequest(`${found.length} devices are called ${name}. Say the id: segue devices`)
+  if (found[0] !== undefined) return found[0]
+  if (devices.some(device => device.isThisDevice && isLike(device, name)))
+    throw new WrongRequest('That is this device. Name another: segue devices lists them.')
+  throw new SegueError('NOT_A_MEMBER')
+}
+
+/** This device as well. */
+export function deviceNamed<Device extends Named>(devices: readonly Device[], wanted: string): Device {
+  const own = devices.find(device => device.isThisDevice)
+  if (own !== undefined && (wanted === own.id || wanted === own.name)) return own
+  const isOther = devices.some(device => !device.isThisDevice && isLike(device, wanted.replace(/^…/, '')))
+  return own !== undefined && !isOther && isLike(own, wanted.replace(/^…/, '')) ? own : otherNamed(devices, wanted)
+}
+
+/** However it is written, or the end of the id: as much of it as is shown, for less may be anybody's. */
+function isLike({ id, name }: Named, wanted: string): boolean {
+  return name.toLowerCase() === wanted.toLowerCase() || (wanted.length >= SHOWN_ID_LENGTH && id.endsWith(wanted))
+}
+
+const SHOWN_ID_LENGTH = 8
 
 /** Throws SESSION_UNKNOWN when none is meant, WrongRequest when more than one is. */
 export function findSession(segue: Segue, wanted: string): IndexedSession {

@@ -2,14 +2,14 @@
 import type { DeviceStatus, Segue } from '@segue/engine'
 import * as v from 'valibot'
 import { defineCommand, type DaemonCommand } from '../command.ts'
-import { findDevice } from './find.ts'
+import { deviceNamed } from './find.ts'
 import { confirmation } from './lock.ts'
 
 export const ROLE_COMMANDS: readonly DaemonCommand[] = [
   /** Whom a name means, and what the person is asked for before something is done to it. */
   defineCommand('devices.find', v.strictObject({ device: v.string() }), async ({ segue }, { device }) => {
-    const { id, name, role } = findThis(segue, device)
-    return { device: { id, name, role }, asks: segue.person.asks }
+    const { id, name, role, isThisDevice } = findThis(segue, device)
+    return { device: { id, name, role, isThisDevice }, asks: segue.person.asks }
   }),
 
   defineCommand(
@@ -31,6 +31,5 @@ export const ROLE_COMMANDS: readonly DaemonCommand[] = [
 
 /** This device as well. */
 export function findThis(segue: Segue, wanted: string): DeviceStatus {
-  const own = segue.devices.peek().find(device => device.isThisDevice)
-  return own !== undefined && (wanted === own.id || wanted === own.name) ? own : findDevice(segue, wanted)
+  return deviceNamed(segue.devices.peek(), wanted)
 }
