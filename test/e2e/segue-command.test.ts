@@ -153,7 +153,7 @@ describe('with two devices', () => {
       json: { checkpoints: expect.arrayContaining([expect.objectContaining({ reason: 'manual', byName: 'Laptop' })]) },
     })
     expect(await outcome(laptop, 'conflicts', 'list', 'letter.txt')).toMatchObject({ code: 0, json: { conflicts: [], lateEdits: [] } })
-    expect(await outcome(laptop, 'conflicts', 'list')).toMatchObject({ code: 0, json: { lateEdits: [] } })
+    expect(await outcome(laptop, 'conflicts', 'list')).toMatchObject({ code: 0, json: { conflicts: [], lateEdits: [], unread: [] } })
     expect((await outcome(laptop, 'conflicts', 'resolve', 'abcd', 'accept')).json.error.code).toBe('CONFLICT_UNKNOWN')
     expect(await outcome(laptop, 'conflicts', 'revert', 'letter.txt')).toMatchObject({ code: 0, json: { changed: [] } })
     expect((await outcome(laptop, 'conflicts', 'show', 'letter.txt', 'text-1')).json.error.code).toBe('CONFLICT_UNKNOWN')

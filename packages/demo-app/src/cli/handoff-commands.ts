@@ -33,7 +33,7 @@ export function addHandoffCommands(program: Command): void {
   const conflicts = program.command('conflicts').description('what was changed in two places at once, or by a removed device')
   conflicts
     .command('list [session]')
-    .description('of a session; without one, what removed devices wrote')
+    .description('of a session, or of all; and what removed devices wrote')
     .action(action<[string | undefined]>(listConflicts))
   conflicts.command('show <session> <conflict>').action(action<[string, string]>(showConflict))
   conflicts
@@ -190,6 +190,7 @@ function stateText({ state, milestone, outcome, onRelays }: HandoffRow): string 
 interface ConflictRow {
   readonly id: string
   readonly kind: string
+  readonly sessionTitle: string
   readonly documentTitle: string
   readonly path: readonly (string | number)[]
   readonly ours: { readonly excerpt: string; readonly authorName?: string }
@@ -201,26 +202,35 @@ interface ConflictRow {
 
 async function listConflicts({ daemon, output, signal }: CliContext, wanted: string | undefined): Promise<number> {
   const client = await daemon()
-  const { conflicts } =
-    wanted === undefined
-      ? { conflicts: [] }
-      : await client.call<{ readonly conflicts: readonly ConflictRow[] }>('conflicts.list', { session: wanted }, { signal })
   const params = wanted === undefined ? {} : { session: wanted }
-  const { lateEdits } = await client.call<{ readonly lateEdits: readonly LateEditRow[] }>('lateEdits.list', params, { signal })
-  output.data({ conflicts, lateEdits }, () =>
-    conflicts.length + lateEdits.length === 0
-      ? 'No conflicts.'
-      : table([
-          LATE_EDIT_HEADINGS.filter(heading => lateEdits.length > 0 || !LATE_EDIT_ONLY.includes(heading)),
-          ...conflicts.map(row => {
-            const [id, where] = [shortId(row.id), `${row.documentTitle} ${row.path.join('.')}`]
-            return [id, row.kind, where, ...(lateEdits.length > 0 ? ['', '', ''] : []), row.suggested]
-          }),
-          ...lateEdits.map(lateEditCells),
-        ]),
+  const { conflicts, unread } = await client.call<{ readonly conflicts: readonly ConflictRow[]; readonly unread: readonly string[] }>(
+    'conflicts.list',
+    params,
+    { signal },
   )
+  const { lateEdits } = await client.call<{ readonly lateEdits: readonly LateEditRow[] }>('lateEdits.list', params, { signal })
+  output.data({ conflicts, lateEdits, unread }, () =>
+    conflicts.length + lateEdits.length === 0 ? 'No conflicts.' : conflictTable(conflicts, lateEdits, wanted === undefined),
+  )
+  if (unread.length > 0) output.note(`Not looked into, because not all of it is here: ${unread.join(', ')}.`)
   for (const line of lateEditHint(lateEdits)) output.note(line)
   return conflicts.length + lateEdits.length === 0 ? EXIT.ok : EXIT.needsReview
+}
+
+function conflictTable(
+  conflicts: readonly ConflictRow[],
+  lateEdits: readonly LateEditRow[],
+  ofAllSessions: boolean,
+): ReturnType<typeof table> {
+  const hasLate = lateEdits.length > 0
+  return table([
+    LATE_EDIT_HEADINGS.filter(heading => hasLate || !LATE_EDIT_ONLY.includes(heading)),
+    ...conflicts.map(row => {
+      const where = `${ofAllSessions ? `${row.sessionTitle}: ` : ''}${row.documentTitle} ${row.path.join('.')}`
+      return [shortId(row.id), row.kind, where, ...(hasLate ? ['', '', ''] : []), row.suggested]
+    }),
+    ...lateEdits.map(lateEditCells),
+  ])
 }
 
 async function resolveLateEdit({ daemon, output, signal }: CliContext, id: string, decision: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** Conflicts and checkpoints: looking back, choosing, taking back. */
-import { SegueError, type Checkpoint, type Conflict, type ConflictSide, type Segue, type SegueSession } from '@segue/engine'
+import { SegueError, isSegueError, type Checkpoint, type Conflict, type ConflictSide, type Segue, type SegueSession } from '@segue/engine'
 import * as v from 'valibot'
 import { defineCommand, type DaemonCommand } from '../command.ts'
 import { openSession } from './find.ts'
@@ -7,10 +7,23 @@ import { openSession } from './find.ts'
 const choice = v.union([v.picklist(['ours', 'theirs', 'both']), v.strictObject({ text: v.string() })])
 
 export const HISTORY_COMMANDS: readonly DaemonCommand[] = [
-  defineCommand('conflicts.list', v.strictObject({ session: v.string() }), async ({ segue, signal }, params) => {
-    const session = await openSession(segue, params.session, signal)
-    const conflicts = await session.history.conflicts({ signal })
-    return { conflicts: conflicts.map(conflict => present(segue, session, conflict)) }
+  /** Without a session, of all of them; `unread` are titles of those that could not be looked into: they are not kept here, or on their way. */
+  defineCommand('conflicts.list', v.strictObject({ session: v.optional(v.string()) }), async ({ segue, signal }, { session: wanted }) => {
+    if (wanted !== undefined) return { conflicts: await conflictsOf(segue, wanted, signal), unread: [] }
+    await segue.sessions.whenListed()
+    const conflicts: Readonly<Record<string, unknown>>[] = []
+    const unread: string[] = []
+    for (const { id, title } of segue.sessions.list.peek()) {
+      const patience = AbortSignal.timeout(SESSION_PATIENCE_MS)
+      try {
+        if (segue.deletions.notHere.peek().some(({ session }) => session === id)) unread.push(title)
+        else conflicts.push(...(await conflictsOf(segue, id, AbortSignal.any([signal, patience]))))
+      } catch (error) {
+        if (signal.aborted || !(patience.aborted || isSegueError(error))) throw error
+        unread.push(title)
+      }
+    }
+    return { conflicts, unread }
   }),
 
   defineCommand('conflicts.show', v.strictObject({ session: v.string(), conflict: v.string() }), async ({ segue, signal }, params) => {
@@ -55,6 +68,15 @@ export const HISTORY_COMMANDS: readonly DaemonCommand[] = [
     },
   ),
 ]
+
+/** One that is on its way is waited for no longer, for the others' sake. */
+const SESSION_PATIENCE_MS = 3_000
+
+async function conflictsOf(segue: Segue, wanted: string, signal: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const session = await openSession(segue, wanted, signal)
+  const conflicts = await session.history.conflicts({ signal })
+  return conflicts.map(conflict => ({ ...present(segue, session, conflict), session: session.id, sessionTitle: session.title.peek() }))
+}
 
 function findCheckpoint(session: SegueSession, wanted: string | undefined): Checkpoint {
   const all = session.history.checkpoints()
