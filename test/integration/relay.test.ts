@@ -148,7 +148,7 @@ test('only an admin adds a relay; an invite is used once; a relay given up is le
   await pair(laptop, desk)
   const { invite } = await relay.operations.invite({})
   await expect(laptop.relays.add('nonsense')).rejects.toMatchObject({ code: 'RELAY_INVITE_INVALID' })
-  await expect(desk.relays.add(invite)).rejects.toMatchObject({ code: 'GROUP_ENTRY_REFUSED' })
+  await expect(desk.relays.add(invite)).rejects.toMatchObject({ code: 'NEEDS_ADMIN' })
   await laptop.relays.add(invite)
   const [first] = await laptop.relays.list.when(([one]) => one?.members === 'current')
   await desk.relays.list.when(([one]) => one?.state === 'linked')

@@ -182,7 +182,7 @@ export function createRelays(parts: Parts): RelayKeeper {
   }
   /** Asked before an invite is used up; the group asks again. */
   const assertAdmin = ({ group }: Runtime): void => {
-    if (group.device(self)?.role !== 'admin') throw new SegueError('GROUP_ENTRY_REFUSED', { rule: 'authorIsAdmin' })
+    if (group.device(self)?.role !== 'admin') throw new SegueError('NEEDS_ADMIN')
   }
 
   const addNow = async (invite: RelayInvite): Promise<RelayStatus> => {
