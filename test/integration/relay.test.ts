@@ -55,7 +55,7 @@ test('a device starts and works while the relay is down, and goes there when it 
   await cast.awake('laptop', laptop => addRelay(laptop, relay))
   await relay.close()
   await cast.awake('laptop', async laptop => {
-    expect(laptop.status.peek().relays).toEqual({ total: 1, linked: 0, behind: 0 })
+    expect(laptop.status.peek().relays).toMatchObject({ total: 1, linked: 0, behind: 0 })
     const session = await laptop.sessions.create({ title: 'Alone' })
     await session.flush()
     expect(session.durability.peek()).toMatchObject({ saved: 'saved', onRelays: [] })
@@ -63,6 +63,23 @@ test('a device starts and works while the relay is down, and goes there when it 
     laptop.resume()
     await session.durability.when(({ onRelays }) => onRelays.includes(again.id))
     expect(laptop.relays.list.peek()).toMatchObject([{ id: relay.id, state: 'linked', hasGoneBack: false }])
+  })
+}, 60_000)
+
+test('a relay whose operator revoked the account is not merely away: the device says so, also when the relay is added again', async () => {
+  const relay = await (await relayHome()).start()
+  const cast = await sleepers('laptop')
+  await cast.awake('laptop', async laptop => {
+    await addRelay(laptop, relay)
+    await onRelay(laptop)
+    const isRevokedThere = laptop.relays.list.when(([first]) => first?.problem === 'RELAY_REVOKED')
+    await relay.operations.revoke({ what: laptop.device.id })
+    const session = await laptop.sessions.create({ title: 'Not there' })
+    await session.flush()
+    await isRevokedThere
+    expect(laptop.status.peek().relays).toMatchObject({ total: 1, linked: 0, revoked: 1, full: 0 })
+    const { invite } = await relay.operations.invite({})
+    await expect(laptop.relays.add(invite)).rejects.toMatchObject({ code: 'RELAY_REVOKED' })
   })
 }, 60_000)
 
@@ -212,7 +229,7 @@ test('a device that slept hears on the relay itself that it is given up, and a c
   })
   await cast.awake('desk', async desk => {
     await desk.relays.list.when(relays => relays.length === 0)
-    expect(desk.status.peek().relays).toEqual({ total: 0, linked: 0, behind: 0 })
+    expect(desk.status.peek().relays).toMatchObject({ total: 0, linked: 0, behind: 0 })
   })
 }, 120_000)
 

@@ -140,6 +140,24 @@ test('[M11] who was on the list and is taken off does not come back by the key, 
   await expect.poll(whenDialledAgain).toEqual([laptop.id])
 })
 
+test('a member that the relay let in and turns away says that the account was revoked; one that was never let in does not ask', async () => {
+  const group = groupWithRelay()
+  addTo(group, desk)
+  const theirs = openGroup({ identity: desk, random, secret: group.secret, entries: group.entries().map(entry => entry.bytes) })
+  const relay = startRelay(group)
+  const records = createMemoryRecordStore()
+  await current(watch(theirs, desk, relay, 'in-sync', records))
+  relay.revoke()
+  const known = watch(theirs, desk, relay, 'connecting', records)
+  known.onRefused(relayId)
+  await known.statuses.when(statuses => statuses.get(mailbox)?.problem === 'RELAY_REVOKED')
+  const asked = relay.asked()
+  const unknown = watch(theirs, desk, relay, 'connecting')
+  unknown.onRefused(relayId)
+  await unknown.close()
+  expect(relay.asked()).toBe(asked)
+})
+
 function groupWithRelay(): Group {
   const group = foundGroup({ identity: laptop, random, time: 0 })
   group.addRelay({ relay: relayId, addresses: ['/ip4/127.0.0.1/tcp/1'], mailbox, adminSeed, time: 1 })
@@ -159,6 +177,10 @@ interface TinyRelay {
   /** How many it has taken. */
   lists(): number
   put(list: SignedMemberList): boolean
+  /** It serves the account no more. */
+  revoke(): void
+  /** How many requests it heard. */
+  asked(): number
   /** Somebody else is faster, once. */
   beforeNextList(task: () => void): void
 }
@@ -168,6 +190,7 @@ function startRelay(group: Group): TinyRelay {
   let list = encodeMemberList(memberListOf(group.state.peek(), mailbox, 1), signingKeysOf(adminSeed))
   let taken = 1
   let interrupt: () => void = () => undefined
+  let [isRevoked, asked] = [false, 0]
   const read = ({ record }: SignedMemberList) => {
     const decoded = decodeMemberList(record)
     if (!decoded.ok) throw new Error(decoded.error)
@@ -185,6 +208,8 @@ function startRelay(group: Group): TinyRelay {
   const answer = (peer: DeviceId, frame: Uint8Array): RelayAnswer => {
     const request = decodeRelayRequest(frame)
     if (!request.ok) throw new Error(request.error.reason)
+    asked += 1
+    if (isRevoked) return { v: 1, type: 'refused', why: 'revoked' }
     if (request.value.type === 'get-list' && !mayRead(peer, request.value)) return { v: 1, type: 'refused', why: 'not-yours' }
     if (request.value.type !== 'list') return { v: 1, type: 'member-list', list }
     interrupt()
@@ -206,6 +231,8 @@ function startRelay(group: Group): TinyRelay {
     members: () => read(list).members,
     lists: () => taken,
     put,
+    revoke: () => void (isRevoked = true),
+    asked: () => asked,
     beforeNextList: task => void (interrupt = task),
   }
 }

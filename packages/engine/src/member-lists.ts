@@ -200,7 +200,15 @@ export function createMemberLists({ self, records, node, clock, logger, runtime,
       const relay = relays().find(each => each.id === id)
       if (relay === undefined) return
       say(relay.mailbox, { members: 'behind' })
-      if (runtime()?.group.relayAdminKeys(relay.mailbox) !== undefined) run(relay)
+      if (runtime()?.group.relayAdminKeys(relay.mailbox) !== undefined) return run(relay)
+      // Who was let in once asks why it is not any more; who never was waits for an admin's device.
+      const task = wasListed(relay.mailbox)
+        .then(
+          was => (was ? run(relay) : undefined),
+          (error: unknown) => logger.warn('member-list-not-asked', { error: String(error) }),
+        )
+        .finally(() => tasks.delete(task))
+      tasks.add(task)
     },
     close,
     [Symbol.asyncDispose]: close,

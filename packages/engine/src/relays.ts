@@ -37,7 +37,7 @@ export interface Relays {
   /**
    * Uses the invite of a relay's operator: makes a mailbox for the group there and names it in the group's log, so that every device
    * goes there by itself. Only an admin's device may. Of a relay in use already it takes the addresses, and nothing else, unless its mailbox is
-   * lost (RELAY_KEY_LOST): then it makes another one there. Rejects with
+   * lost (RELAY_KEY_LOST) or its account revoked (RELAY_REVOKED): then it makes another one there. Rejects with
    * SegueError RELAY_*, UNREACHABLE, TIMED_OUT, GROUP_ENTRY_REFUSED; then the same invite may be used again.
    */
   add(inviteText: string): Promise<RelayStatus>
@@ -70,7 +70,8 @@ export interface RelayStatus {
   readonly behind?: RelayTrouble
   /**
    * RELAY_KEY_LOST: the group does not get out of a mailbox that somebody who is out has the key of; a person has to add the relay again.
-   * RELAY_QUOTA: it has no room for more of this group. Else why the last conversation about its member list failed.
+   * RELAY_REVOKED: it serves this group's account no more. RELAY_QUOTA: it has no room for more of this group. Else why the last
+   * conversation about its member list failed.
    */
   readonly problem?: ErrorCode
 }
@@ -130,7 +131,9 @@ export function createRelays(parts: Parts): RelayKeeper {
     const isLinked = node()?.links.peek().has(id) === true
     const peer = runtime()?.replica.peers.peek().get(id)
     const { members = 'unknown', problem: about } = lists.statuses.peek().get(mailbox) ?? {}
-    const problem = moves.lost.peek().has(mailbox) ? 'RELAY_KEY_LOST' : peer?.isFull === true ? 'RELAY_QUOTA' : about
+    // To a link that is just ending it says "full", too.
+    const isFull = peer?.isFull === true && about !== 'RELAY_REVOKED'
+    const problem = moves.lost.peek().has(mailbox) ? 'RELAY_KEY_LOST' : isFull ? 'RELAY_QUOTA' : about
     const behind = runtime()?.heartbeats.troubles.peek().get(mailbox)
     return {
       id,
@@ -146,6 +149,7 @@ export function createRelays(parts: Parts): RelayKeeper {
       ...(problem === undefined ? {} : { problem }),
     }
   }
+  const isRevoked = (mailbox: MailboxId): boolean => lists.statuses.peek().get(mailbox)?.problem === 'RELAY_REVOKED'
   const update = (): void => {
     const now = inUse().map(statusOf)
     for (const relay of now) tellTrouble(relay)
@@ -190,7 +194,7 @@ export function createRelays(parts: Parts): RelayKeeper {
     const { group, keeper } = current
     assertAdmin(current)
     const known = inUse().find(relay => relay.id === invite.relay)
-    const isLost = known !== undefined && moves.lost.peek().has(known.mailbox)
+    const isLost = known !== undefined && (moves.lost.peek().has(known.mailbox) || isRevoked(known.mailbox))
     if (known !== undefined && !isLost) {
       if (known.addresses.join() !== invite.addresses.join())
         await keeper.keep(group.moveRelay(known.mailbox, invite.addresses, clock.now()))

@@ -187,8 +187,18 @@ export interface SegueStatus {
     /** How many are reached which way now; see DeviceStatus. */
     readonly paths: Readonly<Record<LinkPath | 'mailbox', number>>
   }
-  /** `behind`: those that hold or show less than they confirmed. */
-  readonly relays: { readonly total: number; readonly linked: number; readonly behind: number; readonly lost: number }
+  /**
+   * `behind`: those that hold or show less than they confirmed; `lost`, `revoked`, `full`: whose problem is RELAY_KEY_LOST, RELAY_REVOKED,
+   * RELAY_QUOTA.
+   */
+  readonly relays: {
+    readonly total: number
+    readonly linked: number
+    readonly behind: number
+    readonly lost: number
+    readonly revoked: number
+    readonly full: number
+  }
   readonly sessions: number
   /** Sessions and documents that are not kept on this device: `Segue.deletions.notHere`. */
   readonly notHere: number

@@ -65,6 +65,8 @@ export function createStatus({
         linked: relays.peek().filter(relay => relay.state === 'linked').length,
         behind: relays.peek().filter(relay => relay.behind !== undefined).length,
         lost: relays.peek().filter(relay => relay.problem === 'RELAY_KEY_LOST').length,
+        revoked: relays.peek().filter(relay => relay.problem === 'RELAY_REVOKED').length,
+        full: relays.peek().filter(relay => relay.problem === 'RELAY_QUOTA').length,
       },
       sessions,
       notHere: current?.local.list.peek().length ?? 0,

@@ -15,6 +15,7 @@ import { keysText } from './keys-text.ts'
 import { openingFor, tryEach } from './lock-commands.ts'
 import { ago, shortId, table } from './output.ts'
 import { readPassphrase } from './passphrase-input.ts'
+import { relaysText, type RelayCounts } from './relay-texts.ts'
 import { addRemovalCommands, removedTable, type RemovedRow } from './removal-commands.ts'
 import { addRoleCommands } from './role-commands.ts'
 
@@ -239,12 +240,6 @@ function noticesText({ total, warnings }: StatusResult['status']['notices']): st
   return warnings === 0 ? String(total) : `${total}, ${warnings} to look at`
 }
 
-function relaysText({ total, linked, behind, lost }: StatusResult['status']['relays']): string {
-  const state = `${linked} of ${total} linked`
-  if (lost > 0) return `${state}; ${lost} to be added again: segue relay list says why`
-  return behind === 0 ? state : `${state}; ${behind} behind: segue relay list says with what`
-}
-
 function sayLocked(output: CliContext['output'], { keys, lockedAt }: StatusResult): void {
   output.data({ state: 'locked', keys, ...(lockedAt === undefined ? {} : { lockedAt }) }, () => [
     `locked${lockedAt === undefined ? '' : ` ${ago(Date.now() - lockedAt)}`}: nothing is opened, sent or received. segue unlock opens it.`,
@@ -266,7 +261,7 @@ interface StatusResult {
     readonly storage: { readonly state: string; readonly pending: number; readonly damaged: number }
     readonly keys: readonly string[]
     readonly devices: { readonly total: number; readonly linked: number; readonly paths: Readonly<Record<string, number>> }
-    readonly relays: { readonly total: number; readonly linked: number; readonly behind: number; readonly lost: number }
+    readonly relays: RelayCounts
     readonly sessions: number
     readonly notHere: number
     readonly advice: readonly string[]

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { askLine } from './ask.ts'
 import { action, type CliContext } from './context.ts'
 import { shortId, table, type Table } from './output.ts'
-import { behindText, lostText, type Behind, type NamedDevice } from './relay-texts.ts'
+import { behindText, problemText, type Behind, type NamedDevice } from './relay-texts.ts'
 
 interface RelayRow {
   readonly id: string
@@ -54,9 +54,15 @@ async function list({ daemon, output }: CliContext): Promise<void> {
       : withLines(
           table([
             ['ID', 'STATE', 'SYNC', 'LETS IN', 'ADDRESS'],
-            ...value.relays.map(relay => [shortId(relay.id), relay.state, syncText(relay), membersText(relay), relay.addresses[0] ?? '']),
+            ...value.relays.map(relay => [
+              shortId(relay.id),
+              stateText(relay),
+              syncText(relay),
+              membersText(relay),
+              relay.addresses[0] ?? '',
+            ]),
           ]),
-          value.relays.flatMap(relay => lostText(relay) ?? behindText(relay, devices, Date.now()) ?? []),
+          value.relays.flatMap(relay => problemText(relay) ?? behindText(relay, devices, Date.now()) ?? []),
         ),
   )
 }
@@ -65,7 +71,13 @@ function withLines({ heading, rows }: Table, lines: readonly string[]): Table {
   return { heading, rows: [...rows, ...lines] }
 }
 
+/** That it does not serve the group any more is not that it is away. */
+function stateText({ state, problem }: RelayRow): string {
+  return problem === 'RELAY_REVOKED' ? 'revoked' : state
+}
+
 function syncText({ sync, unconfirmed, hasGoneBack, isMoving, problem }: RelayRow): string {
+  if (problem === 'RELAY_REVOKED') return unconfirmed > 0 ? `${unconfirmed} not there` : 'ended'
   if (problem === 'RELAY_QUOTA') return `full, ${unconfirmed} to go`
   const state = sync === 'catching-up' || unconfirmed > 0 ? `${unconfirmed} to go` : sync
   if (problem === 'RELAY_KEY_LOST') return `${state}, to be added again`
@@ -75,6 +87,7 @@ function syncText({ sync, unconfirmed, hasGoneBack, isMoving, problem }: RelayRo
 
 function membersText({ members, problem }: RelayRow): string {
   if (members === 'current') return 'your group'
+  if (problem === 'RELAY_REVOKED') return 'nobody of your group'
   const why = problem === undefined || problem === 'RELAY_QUOTA' ? '' : ` (${problem})`
   return members === 'behind' ? `not yet all${why}` : `unknown${why}`
 }

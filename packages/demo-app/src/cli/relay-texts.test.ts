@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { behindText, lostText } from './relay-texts.ts'
+import { behindText, problemText, relaysText } from './relay-texts.ts'
 
 const devices = [
   { id: '12D3KooWlaptoplaptop', name: 'laptop' },
@@ -25,9 +25,19 @@ test('a relay that withholds is named with the devices whose work it does not sh
   expect(behindText({ ...relay, behind }, devices, 0)).toContain('it does not show what laptop, phone left with it')
 })
 
-test('a mailbox whose key nobody has who stays is named with the next step; other problems are not', () => {
-  expect(lostText({ ...relay, problem: 'RELAY_KEY_LOST' })).toMatch(
+test('what a person has to do something about is named with the next step; other problems are not', () => {
+  expect(problemText({ ...relay, problem: 'RELAY_KEY_LOST' })).toMatch(
     /^…layrelay: .* add the relay again with a fresh invite: segue relay add INVITE$/,
   )
-  expect([lostText(relay), lostText({ ...relay, problem: 'UNREACHABLE' })]).toEqual([undefined, undefined])
+  expect(problemText({ ...relay, problem: 'RELAY_REVOKED' })).toMatch(/^…layrelay: The relay no longer serves .* operator/)
+  expect(problemText({ ...relay, problem: 'RELAY_QUOTA' })).toMatch(/^…layrelay: The relay is full .* operator/)
+  expect([problemText(relay), problemText({ ...relay, problem: 'UNREACHABLE' })]).toEqual([undefined, undefined])
+})
+
+test('status says of relays first what a person has to see to', () => {
+  const counts = { total: 2, linked: 1, behind: 1, lost: 0, revoked: 0, full: 0 }
+  expect(relaysText({ ...counts, behind: 0 })).toBe('1 of 2 linked')
+  expect(relaysText(counts)).toContain('1 behind')
+  expect(relaysText({ ...counts, full: 1 })).toContain('1 full')
+  expect(relaysText({ ...counts, full: 1, revoked: 1 })).toContain('1 no longer serves your group')
 })

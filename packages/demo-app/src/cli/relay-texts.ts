@@ -1,4 +1,4 @@
-/** What a person is told of a relay that holds or shows less than it confirmed, or whose mailbox the group lost. */
+/** What a person is told of a relay that holds or shows less than it confirmed, or that serves the group no more or has no room for it. */
 import { SegueError } from '@segue/engine/client'
 import { ago, shortId } from './output.ts'
 
@@ -12,6 +12,15 @@ export interface Behind {
 export interface NamedDevice {
   readonly id: string
   readonly name: string
+}
+
+export interface RelayCounts {
+  readonly total: number
+  readonly linked: number
+  readonly behind: number
+  readonly lost: number
+  readonly revoked: number
+  readonly full: number
 }
 
 /** What a relay that holds or shows less than it confirmed is behind with, and what is done about it. */
@@ -29,7 +38,20 @@ export function behindText(
     : `${shortId(id)} is behind: it does not show what ${names} left with it (${noticed}). Nothing is lost while your devices meet; if it stays so, use another relay.`
 }
 
-/** That nobody who stays has the key of the group's mailbox there, and what to do. */
-export function lostText({ id, problem }: { readonly id: string; readonly problem?: string }): string | undefined {
-  return problem === 'RELAY_KEY_LOST' ? `${shortId(id)}: ${new SegueError('RELAY_KEY_LOST').message}` : undefined
+/** What keeps the group's work from it until a person does something, and what that is. */
+export function problemText({ id, problem }: { readonly id: string; readonly problem?: string }): string | undefined {
+  const known = FOR_A_PERSON.find(code => code === problem)
+  return known === undefined ? undefined : `${shortId(id)}: ${new SegueError(known).message}`
 }
+
+/** In the line of `segue status`. */
+export function relaysText({ total, linked, behind, lost, revoked, full }: RelayCounts): string {
+  const state = `${linked} of ${total} linked`
+  if (revoked > 0)
+    return `${state}; ${revoked} no longer ${revoked === 1 ? 'serves' : 'serve'} your group: segue relay list says what to do`
+  if (lost > 0) return `${state}; ${lost} to be added again: segue relay list says why`
+  if (full > 0) return `${state}; ${full} full: segue relay list says what to do`
+  return behind === 0 ? state : `${state}; ${behind} behind: segue relay list says with what`
+}
+
+const FOR_A_PERSON = ['RELAY_KEY_LOST', 'RELAY_REVOKED', 'RELAY_QUOTA'] as const

@@ -38,6 +38,7 @@ test('[W5] another device that has the same, or is being given it, is another pl
 test('[W5] a relay is another place, unless it is full or holds less than it says', () => {
   expect(onlyHere({ relays: [relay({})] })).toBe(false)
   expect(onlyHere({ relays: [relay({ problem: 'RELAY_QUOTA' })] })).toBe(true)
+  expect(onlyHere({ relays: [relay({ problem: 'RELAY_REVOKED' })] })).toBe(true)
   expect(onlyHere({ relays: [relay({ behind: {} as never })] })).toBe(true)
 })
 

@@ -30,7 +30,7 @@ export function isOnlyHere({ devices, relays, lastBackupAt, now }: Elsewhere): b
     ({ isThisDevice, state, sync, lastSaid, leavesOut }) =>
       !isThisDevice && leavesOut === 0 && (state === 'linked' || sync === 'in-sync' || lastSaid?.hasSame === true),
   )
-  const isOnRelay = relays.some(relay => relay.behind === undefined && relay.problem !== 'RELAY_QUOTA')
+  const isOnRelay = relays.some(relay => relay.behind === undefined && relay.problem !== 'RELAY_QUOTA' && relay.problem !== 'RELAY_REVOKED')
   const isFresh = lastBackupAt !== undefined && now - lastBackupAt < BACKUP_FRESH_MS
   return !isOnDevice && !isOnRelay && !isFresh
 }
