@@ -248,7 +248,10 @@ function watch(
     new Map([
       [
         relayId,
-        { state, behind: 0, unconfirmed: 0, incarnation: undefined, hasGoneBack: false, hasMoreOfUs: false, isFull: false, leavesOut: 0 },
+        {
+          ...{ state, behind: 0, unconfirmed: 0, incarnation: undefined, isFull: false, leavesOut: 0 },
+          ...{ hasGoneBack: false, timesGoneBack: 0, hasMoreOfUs: false },
+        },
       ],
     ]),
   )

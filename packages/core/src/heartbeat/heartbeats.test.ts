@@ -186,6 +186,28 @@ describe('relays', () => {
     expect(relay.replica.fingerprint()).toBe(laptop.device.replica.fingerprint())
   })
 
+  test('[T7] a relay that is set back again, to before anybody said what it holds, is named again', async () => {
+    const relay = await cast.relay('relay')
+    const backups = [await cast.relay('backup'), await cast.relay('another')]
+    let link = cast.link(laptop, relay)
+    await cast.note(laptop, 'yesterday')
+    await clock.advance(100)
+    for await (const { id } of relay.store.since(0)) {
+      const chunk = await relay.store.get(id)
+      for (const { replica } of backups) if (chunk !== undefined) await replica.add([chunk])
+    }
+    const named = history(laptop)
+    for (const { store } of backups) {
+      for (let i = 0; i < 5; i++) await cast.note(laptop, `today ${i}`)
+      await clock.advance(10 * MINUTE_MS)
+      link.cut()
+      await cast.restartRelay(relay, store)
+      link = cast.link(laptop, relay)
+      await clock.advance(MINUTE_MS)
+    }
+    expect(named).toEqual(['lost', 'whole', 'lost', 'whole'])
+  })
+
   test('[T8] a relay that is in sync and does not show what another device left there long ago is named after they meet', async () => {
     const [shown, withheld] = [await cast.relay('relay'), await cast.relay('relay')]
     cast.link(desk, withheld)

@@ -68,7 +68,7 @@ export function createRelayWatch(components: RelayWatchComponents): RelayWatch {
       suspects: new Map(),
       withholds: new Map(),
       lost: undefined,
-      hasGoneBack: false,
+      timesGoneBack: 0,
     }
     watched.set(mailbox, state)
     return state
@@ -122,8 +122,8 @@ export function createRelayWatch(components: RelayWatchComponents): RelayWatch {
       const peer = peerOf(id)
       for (const device of [...state.withholds.keys()]) if (!isActive(device)) state.withholds.delete(device)
       if (peer === undefined) continue
-      if (peer.hasGoneBack && !state.hasGoneBack) {
-        state.hasGoneBack = true
+      if (peer.timesGoneBack > state.timesGoneBack) {
+        state.timesGoneBack = peer.timesGoneBack
         // A new mailbox has nothing yet, and nobody said that it had.
         if (state.floors.size > 0) noteLoss(state, undefined)
         publish()
@@ -222,5 +222,5 @@ interface Watched {
   readonly suspects: Map<DeviceId, Suspicion & { readonly cancel: () => void }>
   readonly withholds: Map<DeviceId, { readonly since: number; readonly counter: number }>
   lost: { readonly since: number; readonly devices: Set<DeviceId> } | undefined
-  hasGoneBack: boolean
+  timesGoneBack: number
 }

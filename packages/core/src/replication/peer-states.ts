@@ -38,10 +38,16 @@ export function createPeerStates({ receipts, sessions, behind, linkedAt, show }:
   }
 }
 
-type Told = Pick<PeerSync, 'unconfirmed' | 'incarnation' | 'hasGoneBack' | 'hasMoreOfUs' | 'isFull' | 'leavesOut'>
+type Told = Omit<PeerSync, 'state' | 'behind' | 'linkedAt'>
 
 function told(receipts: PeerReceipts): Told {
-  const [isFull, hasGoneBack, hasMoreOfUs] = [receipts.isFull(), receipts.hasGoneBack(), receipts.hasMoreOfUs()]
-  const leavesOut = receipts.leavesOut()
-  return { isFull, hasGoneBack, hasMoreOfUs, leavesOut, unconfirmed: receipts.owed(), incarnation: receipts.incarnation() }
+  return {
+    unconfirmed: receipts.owed(),
+    incarnation: receipts.incarnation(),
+    hasGoneBack: receipts.hasGoneBack(),
+    timesGoneBack: receipts.timesGoneBack(),
+    hasMoreOfUs: receipts.hasMoreOfUs(),
+    isFull: receipts.isFull(),
+    leavesOut: receipts.leavesOut(),
+  }
 }

@@ -13,6 +13,8 @@ export interface PeerReceipts {
   begin(incarnation: Incarnation, hasGoneBack?: boolean, hasMoreOfUs?: boolean): void
   /** In this run it came with less than it once said it had: a backup, or a disk that lost what was acknowledged. */
   hasGoneBack(): boolean
+  /** In how many of its incarnations it came with less, as far as this run saw. */
+  timesGoneBack(): number
   /** In this run it had more of this store than there is: this one was put back to an earlier state, or is a copy. */
   hasMoreOfUs(): boolean
   /** Durable here, not confirmed by the peer. */
@@ -56,7 +58,7 @@ export type Owed = Pick<ChunkHeader, 'id' | 'docTag' | 'sequence'> & { readonly 
 
 export function createPeerReceipts(): PeerReceipts {
   let incarnation: Incarnation | undefined
-  let hasGoneBack = false
+  let timesGoneBack = 0
   let hasMoreOfUs = false
   const owed = new Map<ChunkId, Owed>()
   const turnedAway = new Set<ChunkId>()
@@ -93,10 +95,11 @@ export function createPeerReceipts(): PeerReceipts {
   }
   return {
     incarnation: () => incarnation,
-    hasGoneBack: () => hasGoneBack,
+    hasGoneBack: () => timesGoneBack > 0,
+    timesGoneBack: () => timesGoneBack,
     hasMoreOfUs: () => hasMoreOfUs,
     begin(next, isBack = false, hasMore = false) {
-      hasGoneBack ||= isBack
+      if (isBack && next !== incarnation) timesGoneBack++
       hasMoreOfUs ||= hasMore
       if (next !== incarnation) {
         shown = undefined

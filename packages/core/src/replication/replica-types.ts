@@ -178,6 +178,8 @@ export interface PeerSync {
   readonly incarnation: Incarnation | undefined
   /** It came with less than it once had, such as a relay that was restored from a backup: what it lacks is given to it again. */
   readonly hasGoneBack: boolean
+  /** How often, in this run. */
+  readonly timesGoneBack: number
   /** It had more of this store than there is: this store was put back to an earlier state, or is a copy of one that went on. */
   readonly hasMoreOfUs: boolean
   /** A relay whose room for this group is used up: it turned away what it was given last. It takes that as soon as there is room. */

@@ -212,6 +212,7 @@ function peerSync(more: Partial<PeerSync>): PeerSync {
     unconfirmed: 0,
     incarnation: undefined,
     hasGoneBack: false,
+    timesGoneBack: 0,
     hasMoreOfUs: false,
     leavesOut: 0,
     isFull: false,
