@@ -30,6 +30,7 @@ import { MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SECOND, MAX_PENDING_CONNECTIONS, M
 import { hangUp } from './link/hang-up.ts'
 import { RUN_BYTES } from './link/hello.ts'
 import { createLinks } from './link/links.ts'
+import { listenFailure } from './listen-failure.ts'
 import { createMembers, type DialOutcome } from './members.ts'
 import type { DialOptions, DialTarget, NetNode, NodeOptions } from './net-node.ts'
 import { noise } from './noise.ts'
@@ -221,7 +222,11 @@ async function start(options: NodeOptions, opened: Closeables): Promise<NetNode>
     }
     await libp2p.handle(HOP_PROTOCOL, admit, { maxInboundStreams: MAX_STREAMS })
   }
-  await libp2p.start()
+  try {
+    await libp2p.start()
+  } catch (error) {
+    throw listenFailure(error)
+  }
   refreshAddresses()
 
   const describe = (): Announcement => {

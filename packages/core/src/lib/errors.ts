@@ -93,6 +93,11 @@ const ERRORS = {
     peer: 'unreachable',
     retry: 'later',
   },
+  LISTEN_FAILED: {
+    text: 'Segue cannot listen on {address}: {reason}. Choose another address or port with --listen.',
+    peer: 'unavailable',
+    retry: 'never',
+  },
   TIMED_OUT: { text: 'That took too long and was given up. Nothing was lost; try again.', peer: 'timed out', retry: 'now' },
   CANCELLED: { text: 'Cancelled. Nothing was lost.', peer: 'cancelled', retry: 'now' },
   CLOSED: { text: 'Segue is closed. Open it again to go on.', peer: 'closed', retry: 'never' },
