@@ -174,7 +174,7 @@ test('only an admin adds a relay; an invite is used once; a relay given up is le
   const stranger = await startDevice('stranger')
   await expect(stranger.relays.add(invite)).rejects.toMatchObject({ code: 'RELAY_INVITE_USED' })
 
-  await expect(desk.relays.remove(relay.id)).rejects.toMatchObject({ code: 'GROUP_ENTRY_REFUSED' })
+  await expect(desk.relays.remove(relay.id)).rejects.toMatchObject({ code: 'NEEDS_ADMIN' })
   await laptop.relays.remove(relay.id)
   await desk.relays.list.when(relays => relays.length === 0)
   expect(laptop.relays.list.peek()).toEqual([])
