@@ -162,7 +162,8 @@ describe('with two devices', () => {
   })
 
   test('status, rename, logs and a second up say what they should', async () => {
-    expect(await outcome(laptop, 'up')).toMatchObject({ code: 0, json: { state: 'already-running' } })
+    expect(await outcome(laptop, 'up')).toMatchObject({ code: 0, json: { state: 'already-running', notTaken: [] } })
+    expect((await outcome(laptop, 'up', '--name', 'Other')).json['notTaken']).toEqual(['--name'])
     expect((await outcome(laptop, 'rename', 'Travel')).code).toBe(0)
     expect(await outcome(laptop, 'status')).toMatchObject({ json: { device: { name: 'Travel' }, status: { devices: { total: 1 } } } })
     expect((await outcome(laptop, 'rename', ' ')).code).toBe(2)

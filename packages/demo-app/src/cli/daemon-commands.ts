@@ -2,31 +2,18 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSegueError, readSlots, SegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
-import { DaemonDown, UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
-import { isKeyKeeping, KEY_KEEPINGS, readConfig, writeConfig, type Config } from '../config.ts'
+import { UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
+import { KEY_KEEPINGS, readConfig, writeConfig } from '../config.ts'
 import { isAlive } from '../daemon/is-alive.ts'
-import { launchDaemon, type Launched } from '../daemon/launch.ts'
-import type { StartAnswer, StartMessage } from '../daemon/start-message.ts'
-import type { Opening } from '../daemon/unlocking.ts'
 import { action, type CliContext } from './context.ts'
 import { keysText } from './keys-text.ts'
-import { openingFor, tryEach } from './lock-commands.ts'
 import { ago, shortId, table } from './output.ts'
-import { readPassphrase } from './passphrase-input.ts'
 import { relaysText, type RelayCounts } from './relay-texts.ts'
 import { addRemovalCommands, removedTable, type RemovedRow } from './removal-commands.ts'
 import { addRoleCommands } from './role-commands.ts'
-
-interface UpOptions {
-  readonly name?: string
-  readonly keys?: string
-  readonly listen?: readonly string[]
-  readonly mdns?: boolean
-  readonly onRemoved?: string
-  readonly foreground?: boolean
-}
+import { notTakenOver } from './start-checks.ts'
+import { startDaemon, type UpOptions } from './start-daemon.ts'
 
 export function addDaemonCommands(program: Command): void {
   program
@@ -64,7 +51,7 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
   const { paths: places, output } = context
   const isFirst = (await readConfig(places.config)).keys === undefined
   const launched = await startDaemon(context, options)
-  if (launched === undefined) return sayAlreadyUp(context)
+  if (launched === undefined) return sayAlreadyUp(context, options)
   const client = await connectToDaemon(places.runtime)
   const now = await client.call<StatusResult>('status')
   const { keys } = now
@@ -77,89 +64,18 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
   if (options.foreground === true) await stayAttached(context, launched.pid, launched.ended)
 }
 
-/** Undefined when one is running already. What is chosen is remembered once it runs. */
-export async function startDaemon({ paths: places, output }: CliContext, options: UpOptions = {}): Promise<Up | undefined> {
-  if (options.keys !== undefined && !isKeyKeeping(options.keys)) throw new UsageError(`--keys takes one of: ${KEY_KEEPINGS.join(', ')}.`)
-  const { onRemoved } = options
-  if (onRemoved !== undefined && onRemoved !== 'keep' && onRemoved !== 'erase') throw new UsageError('--on-removed takes keep or erase.')
-  const before = await readConfig(places.config)
-  if (await isUp(places.runtime)) return undefined
-  const config: Config = {
-    ...before,
-    ...(options.name === undefined ? {} : { deviceName: options.name }),
-    ...(options.listen === undefined ? {} : { listen: options.listen }),
-    ...(options.mdns === undefined ? {} : { mdns: options.mdns }),
-    ...(onRemoved === undefined ? {} : { onRemoved }),
-    keys: options.keys ?? before.keys ?? 'keychain',
-  }
-  const start = (unlock: Opening): Promise<Up | undefined> => {
-    output.progress('starting…')
-    return launchUnlessUp({ ...message, unlock })
-  }
-  const message: Omit<StartMessage, 'unlock'> = {
-    paths: places,
-    deviceName: config.deviceName,
-    autoLockMinutes: config.autoLockMinutes,
-    listen: config.listen,
-    mdns: config.mdns,
-    onRemoved: config.onRemoved,
-    lifetime: options.foreground === true ? 'starter' : 'own',
-  }
-  const kept = await readSlots(places.data)
-  const launched = await (
-    kept === undefined
-      ? start(await openingFor(config.keys ?? 'keychain', () => readPassphrase(false)))
-      : tryEach(waysToOpen(kept, options.keys), start)
-  ).catch((error: unknown) => {
-    throw unlockFailure(error, kept === undefined)
-  })
-  if (launched === undefined) return undefined
-  await writeConfig(places.config, config)
-  if (options.name !== undefined) await (await connectToDaemon(places.runtime)).call('rename', { name: options.name })
-  return launched
-}
-
-function waysToOpen(kept: readonly string[], wanted: string | undefined): readonly string[] {
-  if (wanted === undefined || kept.includes(wanted)) return wanted === undefined ? kept : [wanted]
-  throw new UsageError(`The keys of this device lie ${keysText(kept)}. segue keys add ${wanted} adds a way, once it is up.`)
-}
-
-async function sayAlreadyUp({ output, daemon }: CliContext): Promise<void> {
-  const { state } = await (await daemon()).call<StatusResult>('status')
-  output.data({ state: 'already-running', ...(state === 'locked' ? { isLocked: true } : {}) }, () =>
-    state === 'locked' ? 'The daemon is running already, and is locked. segue unlock opens it.' : 'The daemon is running already.',
+async function sayAlreadyUp({ output, daemon, paths: places }: CliContext, options: UpOptions): Promise<void> {
+  const now = await (await daemon()).call<StatusResult>('status')
+  const config = await readConfig(places.config)
+  const name = now.state === 'open' ? now.device.name : config.deviceName
+  const notTaken = notTakenOver(options, { ...config, deviceName: name, ways: now.keys })
+  output.data({ state: 'already-running', ...(now.state === 'locked' ? { isLocked: true } : {}), notTaken }, () =>
+    now.state === 'locked' ? 'The daemon is running already, and is locked. segue unlock opens it.' : 'The daemon is running already.',
   )
-}
-
-/**
- * Undefined: another `segue up`, started at the same time, was faster. While an earlier daemon is still on its way out, tries again.
- * Rejects with why it did not start.
- */
-async function launchUnlessUp(message: StartMessage): Promise<Up | undefined> {
-  for (let tries = 1; ; tries++) {
-    const { answer, pid, ended } = await launchDaemon(message)
-    if (answer.type === 'ready') return { answer, pid, ended }
-    if (answer.code !== 'STORE_LOCKED' || tries === LOCKED_TRIES) throw failureOf(answer)
-    await sleep(LOCKED_PAUSE_MS)
-    if (await isUp(message.paths.runtime)) return undefined
-  }
-}
-
-type Up = Omit<Launched, 'answer'> & { readonly answer: Extract<StartAnswer, { type: 'ready' }> }
-
-const LOCKED_TRIES = 5
-const LOCKED_PAUSE_MS = 500
-
-function unlockFailure(error: unknown, isNew: boolean): unknown {
-  if (!isSegueError(error, 'UNLOCK_NEEDED')) return error
-  if (!isNew) return new Error('The keychain that holds the keys of this device does not answer. Is it unlocked, and is this your session?')
-  return new Error(
-    'This machine has no keychain that works. Choose how to keep the keys: segue up --keys passphrase (asks each time), or --keys key-file (a file that only you can read).',
-  )
-}
-
-function failureOf(answer: Extract<StartAnswer, { type: 'failed' }>): Error {
-  return answer.code === 'INTERNAL' ? new Error(answer.message) : new SegueError(answer.code as never, answer.details)
+  if (notTaken.length > 0)
+    output.warning(
+      `Nothing of ${notTaken.join(', ')} was taken over: it goes on as it is. Stop it first (segue down), then segue up again.`,
+    )
 }
 
 async function stayAttached({ signal }: CliContext, supervisor: number, ended: Promise<void>): Promise<void> {
@@ -365,18 +281,4 @@ function readable({ time, level, event, type, ...rest }: LogLine): string {
   const at = time === undefined ? '' : new Date(time as string | number).toISOString()
   const fields = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   return [at, level, event ?? type, ...fields].filter(part => part !== undefined && part !== '').join('  ')
-}
-
-const ALIVE_MS = 3_000
-
-/** Whether the daemon of this runtime file answers. A file left behind by one that was killed is nothing. */
-async function isUp(runtimeFile: string): Promise<boolean> {
-  try {
-    const client = await connectToDaemon(runtimeFile)
-    await client.call('status', {}, { signal: AbortSignal.timeout(ALIVE_MS) })
-    return true
-  } catch (error) {
-    if (error instanceof DaemonDown) return false
-    throw error
-  }
 }

@@ -6,10 +6,11 @@ import { UsageError, connectToDaemon, type DaemonClient } from '../client/daemon
 import { askLine } from './ask.ts'
 import { askPassphrase } from './confirm.ts'
 import { action, type CliContext } from './context.ts'
-import { startDaemon, stopDaemon } from './daemon-commands.ts'
+import { stopDaemon } from './daemon-commands.ts'
 import { adoptedLines, mayAdopt, type AdoptedRow } from './adoption-dialogue.ts'
 import { startAfresh } from './fresh-start.ts'
 import { shortId } from './output.ts'
+import { startDaemon } from './start-daemon.ts'
 
 interface NearbyRow {
   readonly id: string

@@ -11,24 +11,56 @@ export interface Launched {
   readonly ended: Promise<void>
 }
 
-/** The daemon outlives this process unless its message says otherwise. Rejects when it ends without a word. */
+/** This process was told to end (SIGINT, SIGTERM) before the daemon had come up. */
+export class LaunchInterrupted extends Error {}
+
+/** A keychain may ask the person meanwhile. */
+const PATIENCE_MS = 120_000
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+/**
+ * The daemon outlives this process unless its message says otherwise. Rejects when it ends without a word, says nothing for too long, or
+ * this process is interrupted (LaunchInterrupted): then it is ended.
+ */
 export function launchDaemon(message: StartMessage): Promise<Launched> {
   const isAttached = message.lifetime === 'starter'
   const child = spawn(process.execPath, [programFile('supervisor')], { detached: true, stdio: ['pipe', 'ignore', 'ignore', 'ipc'] })
   const ended = new Promise<void>(resolve => child.once('exit', () => resolve()))
   child.stdin?.on('error', () => undefined) // it ended before it read: `exit` tells
   child.stdin?.end(`${JSON.stringify(message)}\n`)
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', () => reject(new Error('The daemon ended while it started. segue logs may say why.')))
+  const letGo = (): void => {
+    if (child.connected) child.disconnect()
+    child.unref()
+  }
+  return new Promise<Launched>((resolve, reject) => {
+    const giveUp = (why: Error): void => {
+      settle()
+      reject(why)
+      child.kill('SIGTERM')
+      letGo()
+    }
+    const interrupt = (): void => giveUp(new LaunchInterrupted())
+    const settle = (): void => {
+      clearTimeout(late)
+      for (const signal of SIGNALS) process.off(signal, interrupt)
+    }
+    const late = setTimeout(
+      () => giveUp(new Error('The daemon did not come up within two minutes, and was ended. segue logs may say why.')),
+      PATIENCE_MS,
+    )
+    for (const signal of SIGNALS) process.once(signal, interrupt)
+    void ended.then(settle)
+    child.once('error', error => {
+      settle()
+      reject(error)
+    })
+    child.once('exit', (code, signal) =>
+      reject(new Error(`The daemon ended while it started (${signal ?? `code ${code ?? 'unknown'}`}). segue logs may say why.`)),
+    )
     child.once('message', (answer: StartAnswer) => {
-      child.removeAllListeners('exit')
-      const over = child.exitCode === null ? new Promise<void>(done => child.once('exit', () => done())) : ended
-      if (!isAttached) {
-        if (child.connected) child.disconnect()
-        child.unref()
-      }
-      resolve({ answer, pid: child.pid ?? 0, ended: over })
+      settle()
+      if (!isAttached) letGo()
+      resolve({ answer, pid: child.pid ?? 0, ended })
     })
   })
 }

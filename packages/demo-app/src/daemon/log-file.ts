@@ -12,7 +12,11 @@ export interface LogFile {
 
 /** `<directory>/segue.log`; when it is full it becomes `segue.log.1` and the one before is gone. */
 export function openLogFile(directory: string): LogFile {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch {
+    // as below: then there is no log
+  }
   const file = path.join(directory, 'segue.log')
   let size = sizeOf(file)
   let stream = open(file)

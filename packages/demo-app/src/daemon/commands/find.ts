@@ -12,7 +12,11 @@ import {
 } from '@segue/engine'
 import { WrongRequest } from '../command.ts'
 
-type Named = Pick<DeviceStatus, 'id' | 'name' | 'isThisDevice'>
+interface Named {
+  readonly id: string
+  readonly name: string
+  readonly isThisDevice: boolean
+}
 
 /** Another device. Throws NOT_A_MEMBER when none is meant, WrongRequest when more than one is, or this one. */
 export function findDevice(segue: Segue, wanted: string): DeviceStatus {
