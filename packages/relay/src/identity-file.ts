@@ -2,11 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, open, readFile, stat } from 'node:fs/promises'
 import { createIdentity, SegueError, type DeviceIdentity } from '@segue/core/sealed'
+import { Refusal } from './ops/explain.ts'
 
 /** In the relay's folder. */
 export const KEY_FILE = 'relay.key'
 
-/** Made on first use, 0600. Throws STORE_NOT_PRIVATE when others may read it, STORE_DAMAGED when it is no key. */
+/** Made on first use, 0600. Throws STORE_NOT_PRIVATE when others may read it. */
 export async function readOrCreateKey(path: string): Promise<string> {
   const present = await readKey(path)
   if (present !== undefined) return present
@@ -22,7 +23,7 @@ export async function readKey(path: string): Promise<string | undefined> {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw new SegueError('STORE_NOT_PRIVATE', { path, problem: 'can be read or changed by other users', mend: `chmod 600 '${path}'` })
     }
-    if (!isSeed(text)) throw new SegueError('STORE_DAMAGED')
+    if (!isSeed(text)) throw new Refusal(`${path} holds no relay's key (64 hex digits): put back the one that was there; a backup has it.`)
     return text
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined

@@ -1,7 +1,7 @@
 /** The operator's side: settings, listeners, and the command in real processes. */
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { decodeInvite } from '@segue/core'
@@ -86,7 +86,7 @@ test('[B21] health, readiness and figures', async () => {
   expect((await laptop.ask(relay, { v: 1, type: 'claim', token: new Uint8Array(32) }))[0]).toMatchObject({ why: 'draining' })
 })
 
-test('[B22] the command does the same to a relay that runs and to a folder at rest', { timeout: 120_000 }, async () => {
+test('[B22] [B40] the command does the same to a relay that runs and to a folder at rest', { timeout: 120_000 }, async () => {
   const folder = await scratch()
   const data = path.join(folder, 'data')
   const relay = await startRelay({ directory: data })
@@ -108,6 +108,9 @@ test('[B22] the command does the same to a relay that runs and to a folder at re
   expect((await command(data, 'accounts', '--set', anna.id, '--retention', 'until-acknowledged')).stdout).toMatch(
     /of 2.0 KiB[^]*until-acknowledged/,
   )
+  const alone = await command(data, 'invite', '--announce', '/dns4/relay.example/tcp/443/wss')
+  expect(alone.stdout).toMatch(/^segue-relay1:\S+\n$/)
+  expect(alone.stderr).toContain('segue relay add')
   const without = await command(data, 'invite')
   expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('--announce')])
   const offline = await command(data, 'invite', '--json', '--announce', '/dns4/relay.example/tcp/443/wss')
@@ -121,6 +124,23 @@ test('[B22] the command does the same to a relay that runs and to a folder at re
   expect((await command(restored, 'restore', path.join(folder, 'backup'))).code).toBe(0)
   expect((await command(restored, 'restore', path.join(folder, 'backup'))).stderr).toContain('is not empty')
   expect((await command(restored, 'status')).stdout).toContain(relay.id)
+})
+
+test('[B22] where no relay is, none is made; what is not understood is said in one line', { timeout: 120_000 }, async () => {
+  const data = path.join(await scratch(), 'data')
+  const none = expect.stringContaining(`There is no relay in ${data}: name its folder with --data (SEGUE_RELAY_DATA)`)
+  for (const [args, why] of [
+    [['backup', path.join(data, '../backup')], none],
+    [['invite'], none],
+    [['invite', '--days', '0'], '--days: 0 is not a number of days from 1 to 3650'],
+    [['accounts', '--quota-bytes', '5'], '--quota-bytes: of which account? Name it with --set'],
+    [['accounts', '--set', 'zz'], "--set: zz is no account's id; segue-relay accounts lists them"],
+    [['frob'], 'there is no command frob; there are serve, invite, accounts, revoke, status, backup, restore, check'],
+  ] as const) {
+    const { code, stdout, stderr } = await command(data, ...args)
+    expect([code, stdout, stderr.trimEnd().split('\n')]).toEqual([1, '', [typeof why === 'string' ? `segue-relay: ${why}` : why]])
+  }
+  expect(await readdir(path.dirname(data))).toEqual([])
 })
 
 test(

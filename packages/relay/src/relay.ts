@@ -26,12 +26,13 @@ import { createControl } from './accounts/control.ts'
 import { createVolumeEngine } from './engine/volume-engine.ts'
 import type { MailboxEngine } from './engine/mailbox-engine.ts'
 import { createHousekeeping, type Housekeeping } from './housekeeping.ts'
-import { KEY_FILE, identityOf, readOrCreateKey } from './identity-file.ts'
+import { KEY_FILE, identityOf, readKey, readOrCreateKey } from './identity-file.ts'
 import { createDirectory, type Directory } from './mailboxes/directory.ts'
 import { createMailboxes } from './mailboxes/mailboxes.ts'
 import { retiredBytesIn } from './mailboxes/retired-bytes.ts'
 import { nativeHasher } from './native-hasher.ts'
 import { startAdminSocket } from './ops/admin-socket.ts'
+import { Refusal } from './ops/explain.ts'
 import { createMetrics } from './ops/metrics.ts'
 import { createOperations, type Operations } from './ops/operations.ts'
 import { startOpsServer } from './ops/ops-server.ts'
@@ -242,7 +243,7 @@ export function createRelay(options: RelayOptions): Promise<Relay> {
   })
 }
 
-/** The operations on the folder of a relay that does not run. */
+/** The operations on the folder of a relay that does not run. Makes none. */
 export async function openStopped(
   options: Pick<RelayOptions, 'directory' | 'announce' | 'key' | 'quotas' | 'retention'>,
 ): Promise<Closeable & { readonly operations: Operations; readonly volume: Volume }> {
@@ -250,7 +251,9 @@ export async function openStopped(
     const damages: Damage[] = []
     const volume = opened.use(await openVolume(options.directory))
     const engine = createVolumeEngine(volume, { onDamaged: damage => void (damages.length < MAX_DAMAGES ? damages.push(damage) : 0) })
-    const seed = options.key ?? (await readOrCreateKey(join(options.directory, KEY_FILE)))
+    const keyFile = join(options.directory, KEY_FILE)
+    const seed = options.key ?? (await readKey(keyFile))
+    if (seed === undefined) throw new Refusal(`${keyFile} is missing, which is the relay's key: put it back, or give it with --key.`)
     const relay = identityOf(seed).id
     const operations = createOperations({
       engine,

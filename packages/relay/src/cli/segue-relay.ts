@@ -2,17 +2,17 @@
  * The `segue-relay` command: `serve` (also without a word) runs the relay, the others ask one that runs, or open its folder themselves. What a
  * relay is made of is loaded only by those that run one or open its folder: asking takes half the time without.
  */
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import { decodeInvite, isSegueError } from '@segue/core/sealed'
-import { openVolume } from '@segue/storage/volume'
+import { decodeInvite, isDeviceId } from '@segue/core/sealed'
 import { Command, Option } from 'commander'
 import QRCode from 'qrcode'
-import { KEY_FILE, writeKey } from '../identity-file.ts'
+import { MAX_NOTE_LENGTH } from '../engine/records.ts'
 import { callRelay } from '../ops/admin-socket.ts'
-import { restoreBackup } from '../ops/backup.ts'
+import { restoreInto } from '../ops/backup.ts'
+import { explain } from '../ops/explain.ts'
 import { createLog } from '../ops/log.ts'
-import { NoAddressError, type Operations } from '../ops/operations.ts'
+import { MAX_INVITE_DAYS, type Operations } from '../ops/operations.ts'
 import { SETTINGS, SettingError, readSettings, variableOf, type Settings } from './settings.ts'
 import { accountsText, bytesText, checkText, dayText, statusText } from './texts.ts'
 
@@ -26,12 +26,16 @@ for (const setting of SETTINGS) {
   program.addOption(new Option(flags, `${setting.help} (${variableOf(setting)}${shown})`))
 }
 
-program.command('serve', { isDefault: true }).description('runs the relay until SIGTERM or SIGINT').action(run(serve))
+program
+  .command('serve', { isDefault: true })
+  .description('runs the relay until SIGTERM or SIGINT')
+  .allowExcessArguments(true) // a word that is no command ends here as well
+  .action(run(serve))
 program
   .command('invite')
   .description('makes an invite: one account, for one person with all their devices')
   .option('--note <text>', 'for you, to tell the accounts apart')
-  .option('--days <n>', 'for how many days it can be used', Number)
+  .option('--days <n>', 'for how many days it can be used; 7 unless given')
   .option('--json', 'for programs')
   .action(run(invite))
 program
@@ -54,6 +58,12 @@ program.command('check').description('reads everything and says what is wrong wi
 type Flags = Readonly<Record<string, unknown>>
 
 async function serve(settings: Settings): Promise<void> {
+  const [word = 'serve', more] = program.args
+  if (word !== 'serve') {
+    const commands = program.commands.map(command => command.name()).join(', ')
+    throw new SettingError(`there is no command ${word}; there are ${commands}`)
+  }
+  if (more !== undefined) throw new SettingError(`serve takes nothing more: ${more}`)
   const { createRelay } = await import('../relay.ts')
   const logger = createLog({ level: settings.logLevel, withIds: settings.logIds })
   const relay = await createRelay({
@@ -91,17 +101,28 @@ async function serve(settings: Settings): Promise<void> {
 
 async function invite(settings: Settings, flags: Flags): Promise<void> {
   const note = typeof flags['note'] === 'string' ? flags['note'] : undefined
-  const days = typeof flags['days'] === 'number' ? flags['days'] : undefined
+  if (note !== undefined && note.length > MAX_NOTE_LENGTH) throw new SettingError(`--note: at most ${MAX_NOTE_LENGTH} letters`)
+  const days = typeof flags['days'] === 'string' ? daysOf(flags['days']) : undefined
   const made = await ask(settings, 'invite', { note, days, quotas: quotasOf(settings), retention: settings.retention })
-  print(flags['json'] === true ? JSON.stringify(made) : await inviteText(made.invite, made.expiresAt))
+  if (flags['json'] === true) print(JSON.stringify(made))
+  else if (process.stdout.isTTY) print(await inviteText(made.invite, made.expiresAt))
+  else {
+    print(made.invite) // alone, for `segue relay add -`
+    process.stderr.write(`${hintText(made.invite, made.expiresAt)}\n`)
+  }
 }
 
 async function accounts(settings: Settings, flags: Flags): Promise<void> {
   const account = flags['set']
+  const given = program.opts()
+  const terms = SETTINGS.find(({ name }) => (name.startsWith('quota') || name === 'retention') && given[name] !== undefined)
+  if (account === undefined && terms !== undefined) throw new SettingError(`--${terms.flag}: of which account? Name it with --set`)
   if (typeof account === 'string') {
-    const retention = program.opts()['retention'] === undefined ? undefined : settings.retention
-    const { changed } = await ask(settings, 'terms', { account: account as never, quotas: givenQuotas(settings), retention })
-    if (!changed) throw new SettingError('no such account')
+    if (!isDeviceId(account)) throw new SettingError(`--set: ${account} is no account's id; segue-relay accounts lists them`)
+    if (terms === undefined) throw new SettingError('--set: to what? Give a --quota flag or --retention')
+    const retention = given['retention'] === undefined ? undefined : settings.retention
+    const { changed } = await ask(settings, 'terms', { account, quotas: givenQuotas(settings), retention })
+    if (!changed) throw new SettingError(`there is no account ${account}; segue-relay accounts lists them`)
   }
   const answer = await ask(settings, 'accounts', {})
   print(flags['json'] === true ? JSON.stringify(answer) : accountsText(answer))
@@ -109,7 +130,7 @@ async function accounts(settings: Settings, flags: Flags): Promise<void> {
 
 async function revoke(settings: Settings, flags: Flags, what = ''): Promise<void> {
   const { revoked, erasedMailboxes } = await ask(settings, 'revoke', { what, erase: flags['erase'] === true })
-  if (revoked === 'nothing') throw new SettingError('no such account and no such invite')
+  if (revoked === 'nothing') throw new SettingError(`there is no account and no invite ${what}; segue-relay accounts lists them`)
   print(`${revoked} revoked${erasedMailboxes === 0 ? '' : `, ${erasedMailboxes} mailboxes erased`}`)
 }
 
@@ -124,17 +145,8 @@ async function backup(settings: Settings, _flags: Flags, file = ''): Promise<voi
 }
 
 async function restore(settings: Settings, _flags: Flags, file = ''): Promise<void> {
-  const level = path.join(settings.data, 'level')
-  if (await isThere(level)) throw new SettingError(`${settings.data} is not empty: restore into a new folder`)
-  const volume = await openVolume(settings.data)
-  try {
-    const { entries, seed } = await restoreBackup(path.resolve(file), volume)
-    await mkdir(settings.data, { recursive: true })
-    if (settings.key === undefined) await writeKey(path.join(settings.data, KEY_FILE), seed)
-    print(`${entries} entries restored; devices notice and bring what is newer`)
-  } finally {
-    await volume.close()
-  }
+  const { entries } = await restoreInto(settings.data, path.resolve(file), { hasKey: settings.key !== undefined })
+  print(`${entries} entries restored; devices notice and bring what is newer`)
 }
 
 async function check(settings: Settings, flags: Flags): Promise<void> {
@@ -143,7 +155,7 @@ async function check(settings: Settings, flags: Flags): Promise<void> {
   if (report.findings.length > 0) process.exitCode = 1
 }
 
-/** Of the relay that runs on this folder, or of the folder. */
+/** Of the relay that runs on this folder, or of the folder; makes none. */
 async function ask<Name extends keyof Operations>(
   settings: Settings,
   name: Name,
@@ -151,6 +163,9 @@ async function ask<Name extends keyof Operations>(
 ): Promise<Awaited<ReturnType<Operations[Name]>>> {
   const answered = await callRelay(settings.data, name, request)
   if (answered !== undefined) return answered
+  if (!(await isThere(path.join(settings.data, 'level')))) {
+    throw new SettingError(`There is no relay in ${path.resolve(settings.data)}: name its folder with --data (SEGUE_RELAY_DATA)`)
+  }
   const { openStopped } = await import('../relay.ts')
   const stopped = await openStopped(optionsOf(settings))
   try {
@@ -191,10 +206,20 @@ function givenQuotas(settings: Settings) {
 }
 
 async function inviteText(text: string, expiresAt: number): Promise<string> {
-  const read = decodeInvite(text)
   const qr = await QRCode.toString(text, { type: 'utf8', errorCorrectionLevel: 'L' })
+  return `${qr}\n${text}\n\n${hintText(text, expiresAt)}`
+}
+
+function hintText(text: string, expiresAt: number): string {
+  const read = decodeInvite(text)
   const where = read.ok ? read.value.addresses.join('  ') : ''
-  return `${qr}\n${text}\n\non a device:  segue relay add INVITE     until ${dayText(expiresAt)}, once, at ${where}`
+  return `on a device:  segue relay add INVITE     until ${dayText(expiresAt)}, once, at ${where}`
+}
+
+function daysOf(text: string): number {
+  const days = Number(text)
+  if (/^\d+$/.test(text) && days >= 1 && days <= MAX_INVITE_DAYS) return days
+  throw new SettingError(`--days: ${text} is not a number of days from 1 to ${MAX_INVITE_DAYS}`)
 }
 
 async function isThere(file: string): Promise<boolean> {
@@ -208,18 +233,17 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Settings first; an error is one line for people. */
+/** Settings first; an error is one line for people, with its stack where the log level is debug. */
 function run(action: (settings: Settings, flags: Flags, argument?: string) => Promise<void>) {
   return async (...given: readonly unknown[]): Promise<void> => {
     const command = given.at(-1) as Command
+    let settings: Settings | undefined
     try {
-      const settings = readSettings(program.opts(), process.env)
+      settings = readSettings(program.opts(), process.env)
       await action(settings, command.opts(), typeof given[0] === 'string' ? given[0] : undefined)
     } catch (error) {
-      const isExpected = error instanceof SettingError || error instanceof NoAddressError || isSegueError(error)
-      process.stderr.write(
-        `segue-relay: ${error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error)}\n`,
-      )
+      const stack = settings?.logLevel === 'debug' && error instanceof Error ? `\n${error.stack}` : ''
+      process.stderr.write(`segue-relay: ${explain(error, path.resolve(settings?.data ?? '.'))}${stack}\n`)
       process.exitCode = 1
     }
   }

@@ -7,6 +7,7 @@ import { chmod, rm } from 'node:fs/promises'
 import { createServer, request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { Refusal, explain } from './explain.ts'
 import { OPERATION_REQUESTS, type Operations } from './operations.ts'
 
 export interface AdminSocket {
@@ -20,7 +21,7 @@ export async function startAdminSocket(directory: string, operations: Operations
       void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     answer(operations, incoming).then(
       result => reply(200, result),
-      (error: unknown) => reply(400, { error: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => reply(400, { error: explain(error, directory) }),
     )
   })
   await rm(path, { force: true }) // of a run that was killed; the store's lock says that no other is alive
@@ -36,7 +37,7 @@ export async function startAdminSocket(directory: string, operations: Operations
   }
 }
 
-/** Undefined when no relay runs on that folder. */
+/** Undefined when no relay runs on that folder. What it refuses, it says in words for people. */
 export async function callRelay<Name extends keyof Operations>(
   directory: string,
   name: Name,
@@ -53,7 +54,7 @@ export async function callRelay<Name extends keyof Operations>(
     throw error
   }
   const result: unknown = JSON.parse(await textOf(response))
-  if (response.statusCode !== 200) throw new Error((result as { error?: string }).error ?? 'refused')
+  if (response.statusCode !== 200) throw new Refusal((result as { error?: string }).error ?? 'refused')
   return result as Awaited<ReturnType<Operations[Name]>>
 }
 

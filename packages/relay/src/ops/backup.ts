@@ -6,10 +6,12 @@
  * The entry with the empty key comes first and is the relay's key: who has it can answer as this relay, and read nothing with it.
  */
 import { createHash } from 'node:crypto'
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
-import { SegueError } from '@segue/core/sealed'
-import type { Volume } from '@segue/storage/volume'
-import { isSeed } from '../identity-file.ts'
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import path from 'node:path'
+import { SegueError, isSegueError } from '@segue/core/sealed'
+import { openVolume, type Volume } from '@segue/storage/volume'
+import { KEY_FILE, isSeed, writeKey } from '../identity-file.ts'
+import { Refusal } from './explain.ts'
 
 export interface BackupSummary {
   readonly entries: number
@@ -17,8 +19,11 @@ export interface BackupSummary {
 }
 
 /** On disk when it resolves; a file that is there already is replaced only then. */
-export async function writeBackup(volume: Volume, seed: string, path: string): Promise<BackupSummary> {
-  const temporary = `${path}.new`
+export async function writeBackup(volume: Volume, seed: string, to: string): Promise<BackupSummary> {
+  const [folder, present] = [await kindOf(path.dirname(to)), await kindOf(to)]
+  if (folder !== 'folder') throw new Refusal(`There is no folder ${path.dirname(to)}: make it first, or name a file elsewhere.`)
+  if (present === 'folder') throw new Refusal(`${to} is a folder: name a file in it.`)
+  const temporary = `${to}.new`
   await rm(temporary, { force: true })
   const file = await open(temporary, 'wx', 0o600)
   const hash = createHash('sha256')
@@ -47,7 +52,7 @@ export async function writeBackup(volume: Volume, seed: string, path: string): P
     await file.write(hash.digest())
     await file.sync()
     await file.close()
-    await rename(temporary, path)
+    await rename(temporary, to)
     return { entries, bytes: bytes + HASH_BYTES }
   } catch (error) {
     await file.close().catch(() => undefined) // the first failure is the one that explains
@@ -57,15 +62,55 @@ export async function writeBackup(volume: Volume, seed: string, path: string): P
 }
 
 /** Reads it through once and throws STORE_DAMAGED unless it is whole. */
-export async function verifyBackup(path: string): Promise<BackupSummary> {
-  return readBackup(path, async () => undefined)
+export async function verifyBackup(file: string): Promise<BackupSummary> {
+  return readBackup(file, async () => undefined)
 }
 
 /** Into an empty volume. Reads the whole backup before anything is written. Gives the relay's key. */
-export async function restoreBackup(path: string, volume: Volume): Promise<BackupSummary & { readonly seed: string }> {
-  await verifyBackup(path)
+export async function restoreBackup(file: string, volume: Volume): Promise<BackupSummary & { readonly seed: string }> {
+  await verifyBackup(file)
+  return fill(file, volume)
+}
+
+/** A relay's folder from a backup. What it made is gone again when it fails: nothing is left that a second try would stumble over. */
+export async function restoreInto(directory: string, file: string, { hasKey }: { readonly hasKey: boolean }): Promise<BackupSummary> {
+  const keyFile = path.join(directory, KEY_FILE)
+  for (const own of [path.join(directory, 'level'), ...(hasKey ? [] : [keyFile])]) {
+    if ((await kindOf(own)) !== 'nothing') throw new Refusal(`${directory} is not empty: restore into a new folder, named with --data.`)
+  }
+  const kind = await kindOf(file)
+  if (kind !== 'file') throw new Refusal(kind === 'nothing' ? `There is no backup ${file}.` : `${file} is a folder: name a backup in it.`)
+  try {
+    await verifyBackup(file)
+    return await restoreAnew(directory, file, hasKey ? undefined : keyFile)
+  } catch (error) {
+    if (!isSegueError(error, 'STORE_DAMAGED')) throw error
+    throw new Refusal(`${file} is no whole backup of a relay: it was cut, changed, or is another file. Nothing was restored.`, {
+      cause: error,
+    })
+  }
+}
+
+async function restoreAnew(directory: string, file: string, keyFile: string | undefined): Promise<BackupSummary> {
+  const wasThere = (await kindOf(directory)) !== 'nothing'
+  const volume = await openVolume(directory)
+  try {
+    const { entries, bytes, seed } = await fill(file, volume)
+    if (keyFile !== undefined) await writeKey(keyFile, seed)
+    await volume.close()
+    return { entries, bytes }
+  } catch (error) {
+    await volume.close()
+    const made = ['level', 'format', ...(keyFile === undefined ? [] : [KEY_FILE])].map(name => path.join(directory, name))
+    for (const each of wasThere ? made : [directory]) await rm(each, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** Of a backup that was verified. */
+async function fill(file: string, volume: Volume): Promise<BackupSummary & { readonly seed: string }> {
   let seed = ''
-  const summary = await readBackup(path, async entries => {
+  const summary = await readBackup(file, async entries => {
     await volume.commit(transaction => {
       for (const [key, value] of entries) {
         if (key.length === 0) seed = Buffer.from(value).toString()
@@ -94,8 +139,8 @@ function entryOf(key: Uint8Array, value: Uint8Array): Buffer {
   return Buffer.concat([lengths, key, value])
 }
 
-async function readBackup(path: string, take: (entries: readonly Entry[]) => Promise<void>): Promise<BackupSummary> {
-  const file = await open(path, 'r')
+async function readBackup(from: string, take: (entries: readonly Entry[]) => Promise<void>): Promise<BackupSummary> {
+  const file = await open(from, 'r')
   try {
     const hash = createHash('sha256')
     let at = 0
@@ -133,6 +178,15 @@ async function readBackup(path: string, take: (entries: readonly Entry[]) => Pro
 }
 
 const PAGE_BYTES = 4 * 1_024 * 1_024
+
+async function kindOf(at: string): Promise<'file' | 'folder' | 'nothing'> {
+  try {
+    return (await stat(at)).isDirectory() ? 'folder' : 'file'
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return 'nothing'
+    throw error
+  }
+}
 
 async function readExactly(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length)

@@ -10,6 +10,7 @@ import type { MailboxEngine } from '../engine/mailbox-engine.ts'
 import { MAX_NOTE_LENGTH } from '../engine/records.ts'
 import { writeBackup, type BackupSummary } from './backup.ts'
 import { checkRelay, type CheckReport } from './check.ts'
+import { Refusal } from './explain.ts'
 
 export interface Operations {
   invite(request: InviteRequest): Promise<InviteAnswer>
@@ -105,7 +106,8 @@ export function createOperations(options: OperationsOptions): Operations {
       const token = new Uint8Array(randomBytes(32))
       // The key says who it is; without the id behind each address the QR code is half the size.
       const addresses = options.addresses().map(address => address.replace(/\/p2p\/[^/]+$/, ''))
-      if (addresses.length === 0) throw new NoAddressError('start the relay first, or say with --announce where devices reach it')
+      // An invite that leads nowhere is not made.
+      if (addresses.length === 0) throw new Refusal('Start the relay first, or say with --announce where devices reach it.')
       const invite = encodeInvite({ relay: options.relay, addresses: addresses.slice(0, MAX_RELAY_ADDRESSES), token })
       const [id, expiresAt] = [hashOfToken(token), now() + days * DAY_MS]
       const all = { ...options.defaults.quotas, ...defined(quotas) }
@@ -168,10 +170,8 @@ export function createOperations(options: OperationsOptions): Operations {
   }
 }
 
-/** An invite that leads nowhere is not made. */
-export class NoAddressError extends Error {}
-
 export const DEFAULT_INVITE_DAYS = 7
+export const MAX_INVITE_DAYS = 3_650
 const INVITE_ID_LENGTH = 12
 
 const someQuotas = v.strictObject({
@@ -190,7 +190,7 @@ const deviceId = v.pipe(
 export const OPERATION_REQUESTS: { readonly [Name in keyof Operations]: v.GenericSchema<unknown, Parameters<Operations[Name]>[0]> } = {
   invite: v.strictObject({
     note: v.optional(v.pipe(v.string(), v.maxLength(MAX_NOTE_LENGTH))),
-    days: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_650))),
+    days: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_INVITE_DAYS))),
     quotas: v.optional(someQuotas),
     retention: v.optional(v.picklist(RETENTIONS)),
   }),
