@@ -1,4 +1,7 @@
-/** What the command prints. Everything for people goes to standard output but errors, the hint beside an invite in a pipe, and the log of `serve`, which is JSON lines there too. */
+/**
+ * What the command prints. Everything for people goes to standard output but errors, the hint beside an invite in a pipe, and the log of
+ * `serve`, which is JSON lines there too.
+ */
 import type { AccountsAnswer, StatusAnswer } from '../ops/operations.ts'
 import type { CheckReport } from '../ops/check.ts'
 
