@@ -28,7 +28,7 @@ export interface Config {
 
 export async function readConfig(file: string): Promise<Config> {
   const raw = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '{}'
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '{}'
     throw error
   })
   let value: unknown

@@ -32,7 +32,12 @@ export function openLogFile(directory: string): LogFile {
       size += line.length + 1
       stream.write(`${line}\n`)
     },
-    close: () => new Promise(resolve => stream.end(resolve)),
+    close: () =>
+      new Promise(resolve => {
+        if (stream.closed) return resolve()
+        stream.once('close', resolve) // `end` never tells of one that could not be opened
+        stream.end()
+      }),
   }
 }
 
