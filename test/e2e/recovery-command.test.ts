@@ -68,6 +68,15 @@ test('[W9] on an empty machine wrong words and wrong files are told apart, and l
   copyFileSync(backup, cut)
   truncateSync(cut, statSync(cut).size - 10)
   const photo = homes.file('photo.jpg', 'a photo of a cat')
+  const unasked = await Promise.all([
+    runSegue(empty, '--json', 'restore', path.join(homes.root, 'nowhere'), '--keys', 'key-file'),
+    runSegue(empty, '--json', 'recovery', 'restore', '--relay', 'bogus', '--keys', 'key-file'),
+  ])
+  expect(unasked.map(({ stdout }) => (JSON.parse(stdout) as { readonly error: { readonly code: string } }).error.code)).toEqual([
+    'BACKUP_UNREADABLE',
+    'RELAY_INVITE_INVALID',
+  ])
+  expect(unasked.map(({ stderr }) => stderr)).toEqual(['', ''])
   const tries: readonly (readonly [file: string, typed: string, says: RegExp])[] = [
     [backup, words.with(4, 'sague').join(' '), /word 5 is not in the list/],
     [backup, words.slice(0, 20).join(' '), /there are 20, and 24 are needed/],

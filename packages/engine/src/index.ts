@@ -18,6 +18,7 @@ export { noticeText, type Notice, type NoticeKind, type NoticeNames, type Notice
 export type { BackupOptions, BackupProgress, Backups, BackupWritten } from './backup/backups.ts'
 export { BACKUP_FRESH_MS, type BackupStatus } from './backup/only-here.ts'
 export { checkRecoveryWords, makeRecoveryPhrase, type RecoveryPhrases } from './recovery/phrases.ts'
+export { relayPlaceOf } from './recovery/phrase-node.ts'
 export { restoreSegue, type Restored, type RestoreOptions, type RestoreProgress } from './recovery/restore-segue.ts'
 export type { Arriving, SegueSession } from './session-face.ts'
 export type { AdoptionOutcome, AdoptionPreview } from './adoption/adoption.ts'
