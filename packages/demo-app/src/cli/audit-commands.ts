@@ -5,6 +5,7 @@ import type { GroupAudit, GroupId, VerifiedAudit } from '@segue/engine'
 import { isHexId, SegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { UsageError } from '../client/daemon-client.ts'
+import { unreadable, unwritable } from '../client/text-file.ts'
 import { auditLine } from './audit-texts.ts'
 import { action, type CliContext } from './context.ts'
 import { ago } from './output.ts'
@@ -59,11 +60,14 @@ async function audit(context: CliContext, flags: AuditFlags): Promise<void> {
 async function verify({ output }: CliContext, file: string, group: string | undefined): Promise<void> {
   if (group !== undefined && !isHexId(group, 32)) throw new UsageError('--group takes the id of a group, as segue audit shows it.')
   const { size } = await stat(file).catch((error: unknown) => {
-    throw new UsageError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`)
+    throw unreadable(file, error)
   })
   if (size > MAX_FILE_BYTES) throw new SegueError('AUDIT_INVALID', { reason: 'too large' })
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw unreadable(file, error)
+  })
   const { verifyAuditText } = await import('@segue/engine')
-  const told = verifyAuditText(await readFile(file, 'utf8'), { group: group as GroupId | undefined })
+  const told = verifyAuditText(text, { group: group as GroupId | undefined })
   output.data({ ...plain(told), signedBy: told.signedBy, exportedAt: told.exportedAt }, () => [...linesOf(told), ...signedText(told)])
 }
 
@@ -108,10 +112,7 @@ function plain({ group, events, devices, heads, needsUpdate }: Told): object {
 /** For this person's eyes; a file that is there stays as it is. */
 async function writeNew(file: string, text: string): Promise<void> {
   const handle = await open(file, 'wx', 0o600).catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException
-    throw new UsageError(
-      code === 'EEXIST' ? `${file} is there already. Choose another name.` : `${file} cannot be written (${code ?? 'unknown'}).`,
-    )
+    throw unwritable(file, error)
   })
   try {
     await handle.writeFile(text)

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { isSegueError, readQrImage, SegueError } from '@segue/engine/client'
 import type { Command } from 'commander'
 import { UsageError, connectToDaemon, type DaemonClient } from '../client/daemon-client.ts'
+import { unreadable, unwritable } from '../client/text-file.ts'
 import { askLine } from './ask.ts'
 import { askPassphrase } from './confirm.ts'
 import { action, type CliContext } from './context.ts'
@@ -125,7 +126,10 @@ async function showInvitation({ output }: CliContext, event: Readonly<Record<str
   output.note('On the new device run  segue pair join  and choose this one; or scan the code; or paste:\n')
   output.note(`  ${String(event['text'])}\n`)
   output.note('It will show six digits, to be typed here. Only admit a device that you are looking at.')
-  if (png !== undefined) await writeFile(png, Buffer.from(String(event['png']), 'base64'), { mode: 0o600 })
+  if (png === undefined) return
+  await writeFile(png, Buffer.from(String(event['png']), 'base64'), { mode: 0o600 }).catch((error: unknown) => {
+    throw unwritable(png, error)
+  })
 }
 
 async function askUntilRight(client: DaemonClient, output: CliContext['output'], signal: AbortSignal): Promise<void> {
@@ -233,8 +237,8 @@ async function invitationOf(
 }
 
 function readPicture(file: string): Promise<Buffer> {
-  return readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(error.code === 'ENOENT' ? `There is no file ${file}.` : `${file} cannot be read: ${error.message}`)
+  return readFile(file).catch((error: unknown) => {
+    throw unreadable(file, error)
   })
 }
 

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { readTextFile } from '../client/text-file.ts'
+import { readTextFile, unwritable } from '../client/text-file.ts'
 import { action, type CliContext } from './context.ts'
 import { ago, shortId, table } from './output.ts'
 
@@ -129,7 +129,10 @@ async function exportText(
   const value = await (await daemon()).call<{ readonly content: string; readonly title: string }>('session.export', params, { signal })
   const bytes = Buffer.from(value.content, 'base64')
   if (options.output !== undefined) {
-    await writeFile(options.output, bytes)
+    const file = options.output
+    await writeFile(file, bytes).catch((error: unknown) => {
+      throw unwritable(file, error)
+    })
     output.data({ file: options.output, bytes: bytes.length }, () => `${options.output}: ${bytes.length} bytes`)
   } else if (output.isJson) output.data({ title: value.title, content: value.content, encoding: 'base64' }, () => '')
   else process.stdout.write(bytes)

@@ -1,5 +1,6 @@
-/** A file on its way to becoming a document. */
+/** Files that a person names: one on its way to becoming a document, and what is said of those that cannot be read or written. */
 import { readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
 import { SegueError } from '@segue/engine/client'
 import { UsageError } from './daemon-client.ts'
 
@@ -14,9 +15,37 @@ export async function readTextFile(file: string): Promise<Uint8Array> {
     return new Uint8Array(await readFile(file))
   } catch (error) {
     if (error instanceof SegueError) throw error
-    const { code, message } = error as NodeJS.ErrnoException
-    throw new UsageError(
-      code === 'ENOENT' ? `There is no file ${file}.` : code === 'EISDIR' ? `${file} is a folder.` : `${file} cannot be read: ${message}`,
-    )
+    throw unreadable(file, error)
   }
+}
+
+/** For a file that a person named, and that could not be read. */
+export function unreadable(file: string, error: unknown): UsageError {
+  const { code, message } = error as NodeJS.ErrnoException
+  return new UsageError(
+    code === 'ENOENT' || code === 'ENOTDIR'
+      ? `There is no file ${file}.`
+      : code === 'EISDIR'
+        ? `${file} is a folder.`
+        : code === 'EACCES'
+          ? `${file} may not be read by you.`
+          : `${file} cannot be read: ${message}`,
+  )
+}
+
+/** For a file that a person named, and that could not be written. */
+export function unwritable(file: string, error: unknown): UsageError {
+  const { code, message } = error as NodeJS.ErrnoException
+  const folder = path.dirname(path.resolve(file))
+  return new UsageError(
+    code === 'ENOENT' || code === 'ENOTDIR'
+      ? `There is no folder ${folder}.`
+      : code === 'EISDIR'
+        ? `${file} is a folder. Name a file in it.`
+        : code === 'EEXIST'
+          ? `${file} is there already. Choose another name.`
+          : code === 'EACCES' || code === 'EPERM'
+            ? `${file} may not be written by you.`
+            : `${file} cannot be written: ${message}`,
+  )
 }

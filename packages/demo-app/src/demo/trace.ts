@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
 import * as v from 'valibot'
+import { unreadable } from '../client/text-file.ts'
 
 export type Patch = readonly [position: number, deleted: number, inserted: string]
 
@@ -13,9 +14,12 @@ export interface Trace {
 
 /** Rejects with a sentence that names the file when it is no such recording. */
 export async function readTrace(file: string): Promise<Trace> {
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw unreadable(file, error)
+  })
   let value: unknown
   try {
-    value = JSON.parse(gunzipSync(await readFile(file)).toString('utf8'))
+    value = JSON.parse(gunzipSync(bytes).toString('utf8'))
   } catch (error) {
     throw new Error(`${file} is not a recorded session (gzipped JSON): ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
