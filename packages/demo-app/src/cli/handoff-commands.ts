@@ -259,6 +259,8 @@ async function acceptConflict(
   id: string,
   options: { readonly choose?: string; readonly text?: string },
 ): Promise<void> {
+  if (options.choose !== undefined && !['ours', 'theirs', 'both'].includes(options.choose))
+    throw new UsageError('--choose takes ours, theirs or both.')
   const choice = options.text === undefined ? options.choose : { text: options.text }
   await (
     await daemon()

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { defineCommand, type DaemonCommand } from '../command.ts'
 import { openSession } from './find.ts'
 
-const choice = v.union([v.picklist(['ours', 'theirs', 'both']), v.strictObject({ text: v.string() })])
+const choice = v.union([v.picklist(['ours', 'theirs', 'both']), v.strictObject({ text: v.string() })], 'takes ours, theirs or both')
 
 export const HISTORY_COMMANDS: readonly DaemonCommand[] = [
   /** Without a session, of all of them; `unread` are titles of those that could not be looked into: they are not kept here, or on their way. */
