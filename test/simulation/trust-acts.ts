@@ -45,6 +45,7 @@ export async function trustAct(day: Day): Promise<void> {
     }
     case 9: {
       const sleeper = devices.find(device => device.process() === undefined)
+      sleeper?.failDisk(false) // on a full one its store would not open
       if (sleeper !== undefined) await startUp(day, sleeper)
       return
     }
