@@ -100,7 +100,7 @@ async function launchUnlessUp(message: StartMessage): Promise<Up | undefined> {
   }
 }
 
-export type Up = Omit<Launched, 'answer'> & { readonly answer: Extract<StartAnswer, { type: 'ready' }> }
+type Up = Omit<Launched, 'answer'> & { readonly answer: Extract<StartAnswer, { type: 'ready' }> }
 
 const LOCKED_TRIES = 5
 const LOCKED_PAUSE_MS = 500

@@ -55,7 +55,7 @@ const ALL: readonly DaemonCommand[] = [
 
 export const COMMANDS: readonly DaemonCommand[] = ALL.map(command => (FOR_MEMBERS.includes(command.name) ? forMembers(command) : command))
 
-export function forMembers({ run, ...command }: DaemonCommand): DaemonCommand {
+function forMembers({ run, ...command }: DaemonCommand): DaemonCommand {
   return {
     ...command,
     async run(context, params) {
