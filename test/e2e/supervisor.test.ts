@@ -1,5 +1,7 @@
 /** What keeps the daemon alive, and what happens when it dies, does not start, or is started twice. */
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { runSegue, segueJson, startSegue, type Shell } from './segue-process.ts'
@@ -61,10 +63,20 @@ test('a daemon that cannot start says why, and nothing goes on trying', async ()
   const phone = homes.shell('phone')
   writeFileSync(homes.file('not-a-folder', ''), '')
   const { code, stderr } = await runSegue({ home: path.join(homes.root, 'not-a-folder') }, 'up', '--keys', 'key-file', ...ON_LOOPBACK)
-  expect(code).toBe(1)
-  expect(stderr).toContain('segue:')
+  expect([code, stderr]).toEqual([1, expect.stringContaining('not-a-folder is a file, not a folder.')])
   const wrong = await runSegue(phone, 'up', '--keys', 'key-file', '--no-mdns', '--listen', 'nonsense')
-  expect([wrong.code, wrong.stderr.includes('segue:'), existsSync(runtimeOf(phone))]).toEqual([1, true, false])
+  expect([wrong.code, wrong.stderr, existsSync(phone.home)]).toEqual([
+    2,
+    expect.stringContaining('--listen takes addresses such as'),
+    false,
+  ])
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const taken = `/ip4/127.0.0.1/tcp/${(other.address() as AddressInfo).port}`
+  const refused = await runSegue(phone, 'up', '--keys', 'key-file', '--no-mdns', '--listen', taken)
+  other.close()
+  expect(refused.stderr).toContain(`Segue cannot listen on ${taken}: another program listens there.`)
+  expect([refused.code, existsSync(runtimeOf(phone))]).toEqual([1, false])
 })
 
 test('in the foreground it ends with its terminal', async () => {
