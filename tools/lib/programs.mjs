@@ -2,9 +2,8 @@
  * What is started as a process or a thread is put into a few files beforehand (ADR 12): reading a thousand modules takes longer than
  * anything these programs do first. Made of what the compiler wrote; made again only when that, a library or this file has changed.
  */
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { build as bundle } from 'vite'
 import { ROOT } from './run.mjs'
 
 /** What has native parts or WebAssembly beside it, and what is there only where somebody installed it. */
@@ -50,7 +49,9 @@ export async function bundlePrograms() {
   const newest = newestInput()
   for (const { into, programs } of FOLDERS) {
     const [folder, ...files] = [into, ...Object.values(programs)].map(each => path.join(ROOT, each))
-    if (modified(folder) >= Math.max(newest, ...files.map(modified))) continue
+    if (modified(folder) >= Math.max(newest, ...files.flatMap(besides).map(modified))) continue
+    const { build: bundle } = await import('vite') // takes a while itself
+    const unfinished = `${folder}.new`
     await bundle({
       configFile: false,
       root: path.dirname(folder),
@@ -58,7 +59,7 @@ export async function bundlePrograms() {
       ssr: { noExternal: true, external: LEFT_OUTSIDE },
       build: {
         ssr: true, // for Node: its own modules stay outside
-        outDir: folder,
+        outDir: unfinished,
         emptyOutDir: true,
         target: 'node20.19',
         minify: false,
@@ -75,9 +76,9 @@ export async function bundlePrograms() {
         },
       },
     })
-    refuseSharedPrograms(folder, Object.keys(programs))
-    const now = new Date()
-    utimesSync(folder, now, now) // last: a run that was stopped half-way counts as none
+    refuseSharedPrograms(unfinished, Object.keys(programs))
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(unfinished, folder) // whole, or as it was
   }
 }
 
@@ -88,6 +89,11 @@ function refuseSharedPrograms(folder, programs) {
     const imported = programs.find(name => text.includes(`from "./${name}.js"`) || text.includes(`import "./${name}.js"`))
     if (imported !== undefined) throw new Error(`${path.join(folder, file)} would start ${imported}`)
   }
+}
+
+/** What a program's own file may import from where it lies. @param {string} file */
+function besides(file) {
+  return readdirSync(path.dirname(file)).map(name => path.join(path.dirname(file), name))
 }
 
 function newestInput() {

@@ -1,4 +1,5 @@
 /** What a person is told of a relay that holds or shows less than it confirmed, or that serves the group no more or has no room for it. */
+import type { SegueStatus } from '@segue/engine'
 import { SegueError } from '@segue/engine/client'
 import { ago, shortId } from './output.ts'
 
@@ -14,14 +15,7 @@ export interface NamedDevice {
   readonly name: string
 }
 
-export interface RelayCounts {
-  readonly total: number
-  readonly linked: number
-  readonly behind: number
-  readonly lost: number
-  readonly revoked: number
-  readonly full: number
-}
+export type RelayCounts = SegueStatus['relays']
 
 /** What a relay that holds or shows less than it confirmed is behind with, and what is done about it. */
 export function behindText(
